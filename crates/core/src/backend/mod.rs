@@ -1,0 +1,125 @@
+//! Where objects lie. A backend knows names and bytes, nothing of chunks, keys or formats.
+//!
+//! # The contract
+//! A stranger can implement [`Backend`] from this page; `lbak-testkit` holds a suite that checks it.
+//!
+//! - **Objects are written once, whole, and never changed.** [`Backend::put`] creates a name or fails with
+//!   [`AlreadyExists`](BackendErrorKind::AlreadyExists) and changes nothing; of two that race, one wins. A reader never sees part of an object.
+//!   When `put` returns `Ok` the object is durable: it survives a loss of power. A failed `put` may be repeated
+//!   with the same bytes; it may also have succeeded without saying so, which the caller finds out by reading back.
+//! - **Reads are fresh.** A `get`, `get_range` or `list` that begins after a `put` or `remove` returned, to anybody, reflects it.
+//! - **Lists are complete.** [`Backend::list`] reports every object under the prefix that was there throughout, with its
+//!   true size, or fails. Leftovers of interrupted writes are not reported.
+//! - Names are lower-case ASCII letters, digits, `-` and `/`, at most 128 bytes; see [`ObjectName`].
+//! - All methods may be called from several threads at once.
+//!
+//! A store that can not promise the first two points says so in [`Backend::describe`].
+
+mod memory;
+mod name;
+mod sealed;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+pub use memory::MemoryBackend;
+pub use name::{Folder, ObjectName};
+pub use sealed::{Sealed, check_stored};
+
+pub use crate::error::{BackendError, BackendErrorKind};
+
+/// A store of objects. See the [contract](self).
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// Creates the object, durably, or fails and leaves whatever has that name as it is.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::AlreadyExists`] when the name is taken, even by the same bytes.
+    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError>;
+
+    /// Returns the whole object.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::NotFound`] when there is none.
+    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError>;
+
+    /// Returns exactly `length` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::NotFound`] when there is no such object, [`BackendErrorKind::Corrupt`] when it ends earlier.
+    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError>;
+
+    /// Calls `found` with the name and size of every object whose name begins with `prefix`, in any order.
+    ///
+    /// There may be millions: they are reported as they are found, not collected. A prefix is a folder
+    /// (`"packs/"`), or the beginning of names in it (`"sessions/3f2a"`). No object is no error.
+    ///
+    /// # Errors
+    /// The first error of the store ends the listing; an error that `found` returns does too and is passed on.
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError>;
+
+    /// Removes the object. One that is not there is no error.
+    ///
+    /// # Errors
+    /// When it may still be there.
+    fn remove(&self, name: &ObjectName) -> Result<(), BackendError>;
+
+    /// Says what this store is and what it promises.
+    fn describe(&self) -> Description;
+}
+
+/// What a store is and what it promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Where it is, for people: a path or an address without secrets.
+    pub place: String,
+    /// Whether of two `put`s of one name exactly one succeeds.
+    pub exclusive_create: Promise,
+    /// Whether reads and lists reflect everything that returned before they began.
+    pub fresh_reads: Promise,
+}
+
+/// How sure a store is of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// It holds.
+    Kept,
+    /// It does not hold.
+    Broken,
+    /// It can not be told (network file systems, FUSE).
+    Unknown,
+}
+
+impl<T: Backend + ?Sized> Backend for Arc<T> {
+    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
+        (**self).put(name, object)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
+        (**self).get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
+        (**self).get_range(name, offset, length)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        (**self).list(prefix, found)
+    }
+
+    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
+        (**self).remove(name)
+    }
+
+    fn describe(&self) -> Description {
+        (**self).describe()
+    }
+}

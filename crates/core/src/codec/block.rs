@@ -1,0 +1,199 @@
+//! Blocks: a run of chunks behind one codec byte, compressed when that pays.
+
+use crate::error::{Error, Result};
+
+/// Most plain bytes of a block: lengths are stored in 24 bits.
+pub const LARGEST_BLOCK: usize = (1 << 24) - 1;
+
+const RAW: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// How hard to try to make blocks small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Store as it is.
+    Off,
+    /// zstd level 1.
+    Fast,
+    /// zstd level 3: the best trade on source code and checkpoints alike.
+    #[default]
+    Auto,
+    /// zstd level 9.
+    Better,
+    /// zstd level 19: an order of magnitude slower.
+    Max,
+}
+
+impl Compression {
+    fn level(self) -> Option<i32> {
+        match self {
+            Self::Off => None,
+            Self::Fast => Some(1),
+            Self::Auto => Some(3),
+            Self::Better => Some(9),
+            Self::Max => Some(19),
+        }
+    }
+}
+
+/// Encodes blocks; keeps its context from one to the next. One per worker.
+pub struct BlockEncoder {
+    zstd: Option<zstd::bulk::Compressor<'static>>,
+}
+
+impl std::fmt::Debug for BlockEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BlockEncoder")
+    }
+}
+
+impl BlockEncoder {
+    /// An encoder that tries this hard.
+    ///
+    /// # Errors
+    /// When zstd can not have its memory.
+    pub fn new(compression: Compression) -> Result<Self> {
+        let zstd = compression.level().map(zstd::bulk::Compressor::new).transpose();
+        Ok(Self { zstd: zstd.map_err(|source| Error::System { what: "memory to compress with", source })? })
+    }
+
+    /// Appends the encoded block to `encoded`: a codec byte and its payload, never longer than `plain` by more than that byte.
+    pub fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>) {
+        let start = encoded.len();
+        if let Some(zstd) = self.zstd.as_mut().filter(|_| plain.len() > 64)
+            && (plain.len() < SAMPLED_FROM || looks_compressible(zstd, plain))
+        {
+            // One byte less than the plain bytes: what does not shrink fails fast and is stored raw.
+            encoded.resize(start + plain.len(), 0);
+            if let Ok(length) = zstd.compress_to_buffer(plain, &mut encoded[start + 1..]) {
+                encoded[start] = ZSTD;
+                encoded.truncate(start + 1 + length);
+                return;
+            }
+            encoded.truncate(start);
+        }
+        encoded.push(RAW);
+        encoded.extend_from_slice(plain);
+    }
+}
+
+/// Shorter blocks are compressed without a sample: failing costs as little as sampling.
+const SAMPLED_FROM: usize = 64 << 10;
+const SAMPLE: usize = 4 << 10;
+
+/// Compresses three windows of 4 KiB and tells whether a thirty-second of them was saved.
+///
+/// Failing to compress costs zstd as much as reading the data a few times; a sample costs one per cent of that.
+fn looks_compressible(zstd: &mut zstd::bulk::Compressor<'_>, plain: &[u8]) -> bool {
+    let mut scratch = [0; SAMPLE - SAMPLE / 32];
+    let last = plain.len() - SAMPLE;
+    [last / 8, last / 2, last - last / 8]
+        .into_iter()
+        .any(|start| zstd.compress_to_buffer(&plain[start..start + SAMPLE], &mut scratch[..]).is_ok())
+}
+
+/// Decodes blocks; keeps its context from one to the next. One per worker.
+pub struct BlockDecoder {
+    zstd: zstd::bulk::Decompressor<'static>,
+}
+
+impl std::fmt::Debug for BlockDecoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BlockDecoder")
+    }
+}
+
+impl BlockDecoder {
+    /// A decoder.
+    ///
+    /// # Errors
+    /// When zstd can not have its memory.
+    pub fn new() -> Result<Self> {
+        let zstd = zstd::bulk::Decompressor::new();
+        Ok(Self { zstd: zstd.map_err(|source| Error::System { what: "memory to decompress with", source })? })
+    }
+
+    /// Decodes an opened block into `plain`, which then holds exactly `plain_length` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it does not give exactly that many, [`Error::Newer`] for a codec that this version does not know.
+    pub fn decode(&mut self, object: &str, opened: &[u8], plain_length: usize, plain: &mut Vec<u8>) -> Result<()> {
+        plain.clear();
+        if plain_length > LARGEST_BLOCK {
+            return Err(Error::damaged(object, format!("a block claims {plain_length} bytes")));
+        }
+        match opened.split_first() {
+            Some((&RAW, payload)) => plain.extend_from_slice(payload),
+            Some((&ZSTD, payload)) => {
+                plain.resize(plain_length, 0);
+                let length = self
+                    .zstd
+                    .decompress_to_buffer(payload, &mut plain[..])
+                    .map_err(|error| Error::damaged(object, format!("a block does not decompress: {error}")))?;
+                plain.truncate(length);
+            }
+            Some((codec, _)) => {
+                return Err(Error::Newer { object: object.to_owned(), needs: format!("block codec {codec}") });
+            }
+            None => return Err(Error::damaged(object, "a block is empty")),
+        }
+        if plain.len() != plain_length {
+            let found = plain.len();
+            return Err(Error::damaged(object, format!("a block holds {found} bytes instead of {plain_length}")));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(compression: Compression, plain: &[u8]) -> Vec<u8> {
+        let mut encoded = b"before".to_vec();
+        BlockEncoder::new(compression).expect("memory").encode(plain, &mut encoded);
+        assert_eq!(&encoded[..6], b"before");
+        let mut decoded = vec![1; 3];
+        BlockDecoder::new().expect("memory").decode("test", &encoded[6..], plain.len(), &mut decoded).expect("decode");
+        assert_eq!(decoded, plain);
+        encoded.split_off(6)
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn text_shrinks_and_noise_grows_by_one_byte() {
+        let text = b"the same words again and again; ".repeat(10_000);
+        assert!(round_trip(Compression::Auto, &text).len() < text.len() / 20);
+        assert_eq!(round_trip(Compression::Off, &text).len(), text.len() + 1);
+        for length in [0, 1, 64, 65, 1000, 1 << 20] {
+            assert_eq!(round_trip(Compression::Auto, &noise(length)).len(), length + 1, "{length}");
+        }
+    }
+
+    #[test]
+    fn noise_with_text_somewhere_is_still_compressed() {
+        let mixed = [noise(100_000), b"the same words again and again; ".repeat(30_000)].concat();
+        assert!(round_trip(Compression::Auto, &mixed).len() < mixed.len() / 3);
+    }
+
+    #[test]
+    fn a_block_gives_exactly_what_it_claims() {
+        let mut encoded = Vec::new();
+        BlockEncoder::new(Compression::Auto).expect("memory").encode(&[7; 5000], &mut encoded);
+        let mut decoder = BlockDecoder::new().expect("memory");
+        let mut decode = |bytes: &[u8], length| decoder.decode("test", bytes, length, &mut Vec::new());
+        assert!(decode(&encoded, 5000).is_ok());
+        for wrong in [0, 4999, 5001, usize::MAX] {
+            assert!(decode(&encoded, wrong).is_err(), "{wrong}");
+        }
+        for length in 0..encoded.len() {
+            assert!(decode(&encoded[..length], 5000).is_err(), "cut at {length}");
+        }
+        assert!(matches!(decode(&[9, 1, 2], 2), Err(Error::Newer { .. })));
+    }
+}

@@ -1,0 +1,332 @@
+//! The one error type of the library crates, and the kinds of trouble that a backend reports.
+//!
+//! An [`Error`] names the object and what was tried; the cause prints through `source()`. Trouble with
+//! the *source* of a backup is not an error: it is a [`Finding`](crate::observe::Finding), so that
+//! neither can pass for the other (rule I8).
+
+use std::{fmt, io, path::PathBuf};
+
+use crate::id::SnapshotId;
+
+/// Result of the library crates.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a verb stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The backend failed; nothing was committed.
+    #[error("cannot {action} {object}")]
+    Store {
+        /// "read", "write", "list", "remove".
+        action: &'static str,
+        /// Name of the object or prefix.
+        object: String,
+        /// What the backend said.
+        #[source]
+        source: BackendError,
+    },
+    /// Stored bytes are not what was written.
+    #[error("{object} is damaged: {what}")]
+    Damaged {
+        /// Name of the object.
+        object: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A chunk that something refers to is in no segment of the index.
+    #[error("{what} is not in the index")]
+    Lost {
+        /// The chunk and what needs it.
+        what: String,
+    },
+    /// Written by a newer version, or with a feature that this one does not know.
+    #[error("{object} needs {needs}, which this version does not know")]
+    Newer {
+        /// Name of the object.
+        object: String,
+        /// The version or feature that it asks for.
+        needs: String,
+    },
+    /// There is no repository.
+    #[error("no lbak repository at {place}")]
+    NoRepository {
+        /// Where it was looked for.
+        place: String,
+    },
+    /// There is a repository already, or something else lies where it should be made.
+    #[error("{place} is not empty: {holds}")]
+    NotEmpty {
+        /// Where it was to be made.
+        place: String,
+        /// What was found there.
+        holds: String,
+    },
+    /// The repository is not the one that was expected.
+    #[error("{place} holds repository {found}, not {expected}")]
+    OtherRepository {
+        /// Where it lies.
+        place: String,
+        /// Id found.
+        found: String,
+        /// Id expected.
+        expected: String,
+    },
+    /// No slot opens with the given password or key.
+    #[error("{what} opens none of the {slots} key slots of {place}")]
+    WrongKey {
+        /// "the password", "the key file".
+        what: &'static str,
+        /// How many slots of that kind there are.
+        slots: usize,
+        /// Where the repository lies.
+        place: String,
+    },
+    /// A key slot asks for more memory or time than is sane.
+    #[error("{object} asks for absurd password hashing: {what}")]
+    AbsurdSlot {
+        /// Name of the slot.
+        object: String,
+        /// The parameters.
+        what: String,
+    },
+    /// No snapshot fits what was asked for.
+    #[error("no snapshot matches {asked}")]
+    NoSnapshot {
+        /// The selection as given.
+        asked: String,
+    },
+    /// Several snapshots begin with the given id.
+    #[error("{asked} is ambiguous: {} snapshots begin with it", matches.len())]
+    AmbiguousSnapshot {
+        /// The prefix as given.
+        asked: String,
+        /// All that begin with it.
+        matches: Vec<SnapshotId>,
+    },
+    /// The selection leaves snapshots of several hosts or paths.
+    #[error("{asked} could mean several backups: {}", groups.join("; "))]
+    SeveralGroups {
+        /// The selection as given.
+        asked: String,
+        /// Host and paths of each.
+        groups: Vec<String>,
+    },
+    /// A path that was named is not in the snapshot.
+    #[error("{path} is not in snapshot {snapshot}")]
+    NotInSnapshot {
+        /// The path as given, escaped.
+        path: String,
+        /// The snapshot looked into.
+        snapshot: SnapshotId,
+    },
+    /// A path that was named can not be backed up at all.
+    #[error("cannot read {}", path.display())]
+    Source {
+        /// The path as given.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The place to restore to can not be used.
+    #[error("cannot {action} {}", path.display())]
+    Target {
+        /// What was tried.
+        action: &'static str,
+        /// The place.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The place to restore to holds something already.
+    #[error("{} is not empty", path.display())]
+    TargetNotEmpty {
+        /// The place.
+        path: PathBuf,
+    },
+    /// What was asked for makes no sense.
+    #[error("{what}")]
+    Invalid {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Something does not fit a limit of the format.
+    #[error("{what} is larger than the format allows ({limit})")]
+    TooLarge {
+        /// What it is.
+        what: String,
+        /// The limit with its unit.
+        limit: String,
+    },
+    /// Someone else keeps closing this writer's sessions.
+    #[error("lost {times} sessions in a row to reclaiming on {place}")]
+    SessionsLost {
+        /// How often it was tried.
+        times: u32,
+        /// Where the repository lies.
+        place: String,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+    /// The operating system gives no random bytes or no threads.
+    #[error("the operating system refuses {what}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker panicked: a defect in lbak.
+    #[error("a worker panicked while {doing}; please report this")]
+    Panicked {
+        /// What it was doing.
+        doing: &'static str,
+    },
+}
+
+impl Error {
+    /// Tells of stored bytes that are not what was written.
+    pub fn damaged(object: impl fmt::Display, what: impl fmt::Display) -> Self {
+        Self::Damaged { object: object.to_string(), what: what.to_string() }
+    }
+
+    /// Tells of a backend's failure with one object.
+    pub fn store(action: &'static str, object: impl fmt::Display, source: BackendError) -> Self {
+        Self::Store { action, object: object.to_string(), source }
+    }
+
+    /// Tells whether the stored bytes are at fault: damaged, missing where something refers to them, or unreadable.
+    ///
+    /// Restore and verify go on after such an error, name what is lost and report damage.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Lost { .. } => true,
+            Self::Store { action, source, .. } => {
+                *action == "read" && matches!(source.kind, BackendErrorKind::NotFound | BackendErrorKind::Corrupt)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a backend reports; the caller adds the object's name.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .source.as_ref().map_or_else(|| kind.to_string(), ToString::to_string))]
+pub struct BackendError {
+    /// What callers decide by.
+    pub kind: BackendErrorKind,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The kinds of trouble that callers treat differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// No object of that name.
+    NotFound,
+    /// An object of that name is there already; it was not changed.
+    AlreadyExists,
+    /// The object is shorter than the range that was asked for, or the medium can not read it.
+    Corrupt,
+    /// Not allowed.
+    Denied,
+    /// No room.
+    Full,
+    /// No answer in time; trying again may help.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for BackendErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such object",
+            Self::AlreadyExists => "the object exists already",
+            Self::Corrupt => "the object is shorter than expected",
+            Self::Denied => "permission denied",
+            Self::Full => "no space left",
+            Self::Unreachable => "the store does not answer",
+            Self::Other => "the store failed",
+        })
+    }
+}
+
+impl BackendError {
+    /// An error of a kind with its cause.
+    pub fn new(kind: BackendErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+}
+
+impl From<BackendErrorKind> for BackendError {
+    fn from(kind: BackendErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+impl From<io::Error> for BackendError {
+    fn from(error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => BackendErrorKind::NotFound,
+            io::ErrorKind::AlreadyExists => BackendErrorKind::AlreadyExists,
+            io::ErrorKind::UnexpectedEof => BackendErrorKind::Corrupt,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                BackendErrorKind::Full
+            }
+            io::ErrorKind::TimedOut => BackendErrorKind::Unreachable,
+            // EIO has no kind of its own: the medium can not give the bytes back.
+            _ if error.raw_os_error() == Some(5) => BackendErrorKind::Corrupt,
+            _ => BackendErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Prints raw path bytes: control characters and bytes that are not UTF-8 as `\xNN`, a backslash as `\\`.
+///
+/// Names come from file systems and repositories; printed as they are they could drive a terminal.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for part in bytes.utf8_chunks() {
+        for character in part.valid().chars() {
+            match character {
+                '\\' => text.push_str("\\\\"),
+                c if c.is_control() || is_direction_mark(c) => {
+                    let mut buffer = [0; 4];
+                    for byte in c.encode_utf8(&mut buffer).bytes() {
+                        text.push_str(&format!("\\x{byte:02x}"));
+                    }
+                }
+                c => text.push(c),
+            }
+        }
+        for byte in part.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// Marks that reorder the text around them can make one name look like another.
+fn is_direction_mark(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaping_shows_control_characters_and_strange_bytes() {
+        assert_eq!(escape(b"a\x1b[31m\\\xff\n"), "a\\x1b[31m\\\\\\xff\\x0a");
+        assert_eq!(escape("gr\u{fc}n \u{202e}".as_bytes()), "grün \\xe2\\x80\\xae");
+    }
+}

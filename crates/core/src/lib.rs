@@ -1,0 +1,32 @@
+//! The core of lbak: chunks, packs, index, trees, snapshots, and the verb [`capture::snapshot`].
+//!
+//! Most users want the facade crate `lbak`, which adds restore and verify. This crate does not print, read the
+//! environment or configuration, exit, or know async or networks. The rooms, each using only those above it:
+//!
+//! ```text
+//! id  error  observe                      names, trouble, progress
+//! chunk  keys  wire  backend              cuts, secrets, records, objects
+//! codec                                   the one door between plain and stored bytes
+//! pack  index                             blocks in packs; chunk id → location
+//! store                                   chunks in and out of a backend
+//! tree  source                            directories as stored; what can be backed up
+//! snapshot                                manifests, lineage, selection
+//! repository                              init, open, sessions, commit
+//! capture                                 the verb `snapshot`
+//! ```
+
+pub mod id;
+
+pub mod error;
+
+pub mod observe;
+
+pub mod chunk;
+
+pub mod keys;
+
+pub mod wire;
+
+pub mod backend;
+
+pub mod codec;
