@@ -1,0 +1,185 @@
+//! Fills one pack, from several workers at once.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::{
+    directory::{BlockRow, ChunkEntry, Directory},
+    padding::padded_length,
+    reader::TRAILER,
+};
+use crate::{
+    backend::Sealed,
+    codec::{Domain, HEADER, Header, Sealer, TAG},
+    id::PackId,
+};
+
+/// A place in a pack, given out once: the offset is the nonce, so no two blocks may have the same.
+#[derive(Debug)]
+#[must_use = "a reserved place that is not filled keeps the pack from being finished"]
+pub struct Place {
+    offset: u32,
+    sealed_length: usize,
+}
+
+/// A pack that is being filled.
+#[derive(Debug)]
+pub struct PackBuilder {
+    sealer: Sealer,
+    target: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    bytes: Vec<u8>,
+    directory: Directory,
+    chunk_count: usize,
+    unfilled: usize,
+    is_closed: bool,
+}
+
+/// A pack that is ready to be stored.
+#[derive(Debug)]
+pub struct FinishedPack {
+    /// Its name.
+    pub id: PackId,
+    /// Its header.
+    pub header: Header,
+    /// Its bytes.
+    pub sealed: Sealed,
+    /// Its blocks.
+    pub directory: Directory,
+}
+
+impl PackBuilder {
+    /// An empty pack that aims at `target` bytes, of whatever kind its sealer was made for.
+    #[must_use]
+    pub fn new(sealer: Sealer, target: u32) -> Self {
+        let mut bytes = Vec::with_capacity(target as usize + (target as usize >> 5));
+        bytes.extend_from_slice(&sealer.header().encode());
+        let state = State { bytes, directory: Directory::default(), chunk_count: 0, unfilled: 0, is_closed: false };
+        Self { sealer, target: u64::from(target), state: Mutex::new(state) }
+    }
+
+    /// Reserves a place for an encoded block of `encoded_length` bytes; `None` when it does not fit or the pack is closed:
+    /// the caller closes it and takes a new one.
+    ///
+    /// A pack takes at least one block, however large.
+    pub fn reserve(&self, encoded_length: usize, plain_length: u32, chunks: Vec<ChunkEntry>) -> Option<Place> {
+        let mut state = self.state();
+        let sealed_length = encoded_length + TAG;
+        let is_empty = state.directory.blocks.is_empty();
+        if state.is_closed || (!is_empty && state.length_with(sealed_length, chunks.len()) > self.target) {
+            return None;
+        }
+        let offset = u32::try_from(state.bytes.len()).expect("a pack is a few MiB long");
+        let length = u32::try_from(sealed_length).expect("a block is at most 16 MiB long");
+        let end = state.bytes.len() + sealed_length;
+        state.bytes.resize(end, 0);
+        state.chunk_count += chunks.len();
+        state.unfilled += 1;
+        state.directory.blocks.push(BlockRow {
+            offset,
+            sealed_length: length,
+            plain_length,
+            is_padding: false,
+            chunks,
+        });
+        state.is_closed |= self.is_a_good_end(&state);
+        Some(Place { offset, sealed_length })
+    }
+
+    /// Seals an encoded block for its place and copies it in. Sealing happens outside the lock.
+    ///
+    /// Returns true to the one caller who thereby completes a closed pack, and must have it finished.
+    pub fn fill(&self, place: Place, encoded: &mut Vec<u8>) -> bool {
+        self.sealer.seal_tail(Domain::Block, u64::from(place.offset), &[], encoded, 0);
+        assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
+        let mut state = self.state();
+        let start = place.offset as usize;
+        state.bytes[start..start + encoded.len()].copy_from_slice(encoded);
+        state.unfilled -= 1;
+        state.is_closed && state.unfilled == 0
+    }
+
+    /// Takes no more blocks. Returns true when the pack holds some, all filled: the caller must have it finished.
+    #[must_use]
+    pub fn close(&self) -> bool {
+        let mut state = self.state();
+        let was_closed = std::mem::replace(&mut state.is_closed, true);
+        !was_closed && state.unfilled == 0 && !state.directory.blocks.is_empty()
+    }
+
+    /// Tells whether it takes no more blocks.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state().is_closed
+    }
+
+    /// Bytes reserved so far.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.state().bytes.len()
+    }
+
+    /// Pads, adds the directory and names the pack.
+    ///
+    /// # Panics
+    /// When a reserved place was not filled: what is stored must be what was meant.
+    #[must_use]
+    pub fn finish(self) -> FinishedPack {
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(state.unfilled, 0, "every reserved place is filled before a pack is finished");
+        let header = *self.sealer.header();
+
+        // One byte of padding at least, so that every pack ends in the same way.
+        let padding = usize::try_from(padded_length(state.length_with(TAG + 1, 0)) - state.length_with(TAG, 0))
+            .expect("padding is shorter than the pack");
+        let offset = state.bytes.len();
+        state.bytes.resize(offset + padding, 0);
+        self.sealer.seal_tail(Domain::Block, offset as u64, &[], &mut state.bytes, offset);
+        let number = |value: usize| u32::try_from(value).expect("a pack is a few MiB long");
+        state.directory.blocks.push(BlockRow {
+            offset: number(offset),
+            sealed_length: number(padding + TAG),
+            plain_length: number(padding),
+            is_padding: true,
+            chunks: Vec::new(),
+        });
+
+        let start = state.bytes.len();
+        state.bytes.extend_from_slice(&state.directory.encode());
+        self.sealer.seal_tail(Domain::Directory, 0, &[], &mut state.bytes, start);
+        let directory_length = number(state.bytes.len() - start);
+        state.bytes.extend_from_slice(&directory_length.to_le_bytes());
+        state.bytes.extend_from_slice(&0_u16.to_le_bytes());
+        let id = PackId(*blake3::hash(&state.bytes).as_bytes());
+        FinishedPack { id, header, sealed: Sealed::from_sealer(Bytes::from(state.bytes)), directory: state.directory }
+    }
+
+    /// Tells whether closing here wastes next to nothing on padding: with a step of 256 KiB before 16 MiB,
+    /// ending anywhere would cost 1 % of every pack.
+    fn is_a_good_end(&self, state: &State) -> bool {
+        let length = state.length_with(TAG + 1, 0);
+        let is_nearly_full = length >= self.target - self.target / 4;
+        length >= self.target || (is_nearly_full && padded_length(length) - length <= length / 256)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic inside ends in a reserved place that is never filled, which `finish` refuses.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Length of the finished pack, before padding, with one more block of so many sealed bytes and chunks.
+    fn length_with(&self, sealed_length: usize, chunks: usize) -> u64 {
+        // Two more rows: that block's and the padding's.
+        let directory = Directory::encoded_length(self.directory.blocks.len() + 2, self.chunk_count + chunks);
+        (self.bytes.len() + sealed_length + directory + TAG + TRAILER) as u64
+    }
+}
+
+const _: () = assert!(HEADER == 80, "offsets of blocks begin behind the header");

@@ -1,0 +1,106 @@
+//! A pack, filled from several threads and read back.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::*;
+use crate::{
+    backend::{Backend, MemoryBackend, ObjectName},
+    codec::{BlockDecoder, Codec, Domain, Kind, TAG},
+    id::{ChunkId, ChunkKind, RepositoryId, SessionId},
+    keys::{Keys, Secret},
+};
+
+fn codec() -> Codec {
+    let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
+    Codec::new(keys, RepositoryId([2; 16]))
+}
+
+fn chunk(number: u8, length: u32) -> ChunkEntry {
+    ChunkEntry { kind: ChunkKind::Data, length, id: ChunkId([number; 32]), base: None }
+}
+
+/// A raw block that holds `length` times the same byte.
+fn raw_block(number: u8, length: usize) -> Vec<u8> {
+    let mut encoded = vec![number; length + 1];
+    encoded[0] = 0;
+    encoded
+}
+
+#[test]
+fn blocks_of_many_threads_come_back_whole() {
+    let codec = codec();
+    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 16 << 20);
+    std::thread::scope(|scope| {
+        for number in 0..20_u8 {
+            let builder = &builder;
+            scope.spawn(move || {
+                let mut encoded = raw_block(number, 1000);
+                let place = builder.reserve(encoded.len(), 1000, vec![chunk(number, 1000)]).expect("room");
+                assert!(!builder.fill(place, &mut encoded), "nobody closed it");
+            });
+        }
+    });
+    assert!(builder.close());
+    assert!(!builder.close(), "closed once");
+    let pack = builder.finish();
+    let stored = pack.sealed.as_bytes().clone();
+    assert_eq!(stored.len() as u64, padded_length(stored.len() as u64));
+
+    let backend = MemoryBackend::new();
+    backend.put(&ObjectName::Pack(pack.id), &pack.sealed).expect("put");
+    let (header, directory) = read_directory(&backend, &codec, pack.id, stored.len() as u64).expect("read");
+    assert_eq!((header, &directory), (pack.header, &pack.directory));
+    let opener = codec.opener("test", &header).expect("opener");
+    let mut decoder = BlockDecoder::new().expect("memory");
+    assert_eq!(directory.blocks.len(), 21);
+    for block in directory.blocks.iter().filter(|block| !block.is_padding) {
+        let range = block.offset as usize..(block.offset + block.sealed_length) as usize;
+        let mut sealed = stored[range].to_vec();
+        let opened = opener.open(Domain::Block, u64::from(block.offset), &[], &mut sealed).expect("open");
+        let mut plain = Vec::new();
+        decoder.decode("test", opened, block.plain_length as usize, &mut plain).expect("decode");
+        assert_eq!(plain, vec![block.chunks[0].id.0[0]; 1000]);
+    }
+}
+
+#[test]
+fn a_pack_closes_near_its_target_and_wastes_little() {
+    let codec = codec();
+    let builder =
+        Arc::new(PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20));
+    let mut finish = false;
+    while let Some(place) = builder.reserve(10_001, 10_000, vec![chunk(1, 10_000)]) {
+        finish = builder.fill(place, &mut raw_block(1, 10_000));
+    }
+    assert_ne!(finish, builder.close(), "whoever completes the pack is told, once");
+    let pack = Arc::into_inner(builder).expect("one owner").finish();
+    let length = pack.sealed.as_bytes().len();
+    assert!((768 << 10..=1 << 20).contains(&length), "{length}");
+    let padding = pack.directory.blocks.last().expect("padding").sealed_length as usize;
+    assert!(padding <= TAG + length / 128, "{padding}");
+}
+
+#[test]
+fn a_block_larger_than_the_target_still_finds_a_pack() {
+    let codec = codec();
+    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let place = builder.reserve(2_000_001, 2_000_000, vec![chunk(1, 2_000_000)]).expect("the first block");
+    assert!(builder.is_closed());
+    assert!(builder.fill(place, &mut raw_block(1, 2_000_000)));
+    assert!(builder.finish().sealed.as_bytes().len() > 2_000_000);
+}
+
+#[test]
+fn every_flipped_bit_of_a_pack_is_found_by_its_name() {
+    let codec = codec();
+    let builder = PackBuilder::new(codec.sealer(Kind::TreePack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let place = builder.reserve(101, 100, vec![chunk(1, 100)]).expect("room");
+    builder.fill(place, &mut raw_block(1, 100));
+    let pack = builder.finish();
+    let stored = pack.sealed.as_bytes();
+    for byte in 0..stored.len() {
+        let mut bytes = stored.to_vec();
+        bytes[byte] ^= 0x10;
+        assert!(crate::backend::check_stored(&ObjectName::Pack(pack.id), &bytes).is_err());
+    }
+}

@@ -1,0 +1,12 @@
+//! Chunks in and out of a backend, through packs and the index.
+//!
+//! [`ChunkReader`] finds a chunk, opens its block and proves it by its id. [`ChunkWriter`] takes blocks from many
+//! workers, fills packs, puts them, and makes the segments that tell where everything lies.
+
+mod objects;
+mod reader;
+mod writer;
+
+pub use objects::{get_object, list_names, put_object, put_slot};
+pub use reader::{BlockPlace, ChunkReader};
+pub use writer::{ChunkWriter, Stored, WriterOptions};

@@ -1,0 +1,59 @@
+//! Whole objects: put so that a lost acknowledgement does no harm, read with the object's name in every error.
+
+use bytes::Bytes;
+
+use crate::{
+    backend::{Backend, BackendErrorKind, ObjectName, Sealed},
+    error::{Error, Result},
+};
+
+/// Puts an object whose name is its own: one that is there already must be the same.
+///
+/// # Errors
+/// [`Error::Store`]; a name that holds other bytes is an error too.
+pub fn put_object(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Result<()> {
+    if put_slot(backend, name, sealed)? {
+        return Ok(());
+    }
+    Err(Error::store("write", name, BackendErrorKind::AlreadyExists.into()))
+}
+
+/// Puts an object into a slot that others may want too; tells whether it now holds these bytes.
+///
+/// # Errors
+/// [`Error::Store`] when that can not be told.
+pub fn put_slot(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Result<bool> {
+    let error = match backend.put(name, sealed) {
+        Ok(()) => return Ok(true),
+        Err(error) => error,
+    };
+    // It may have been stored without the answer reaching us; equal bytes are ours.
+    match backend.get(name) {
+        Ok(stored) => Ok(&stored == sealed.as_bytes()),
+        Err(_) => Err(Error::store("write", name, error)),
+    }
+}
+
+/// Reads a whole object.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn get_object(backend: &dyn Backend, name: &ObjectName) -> Result<Bytes> {
+    backend.get(name).map_err(|error| Error::store("read", name, error))
+}
+
+/// Lists the objects under a prefix with their sizes; names that the format does not know are passed over.
+///
+/// # Errors
+/// [`Error::Store`].
+pub fn list_names(backend: &dyn Backend, prefix: &str) -> Result<Vec<(ObjectName, u64)>> {
+    let mut names = Vec::new();
+    backend
+        .list(prefix, &mut |name, size| {
+            names.extend(ObjectName::parse(name).map(|name| (name, size)));
+            Ok(())
+        })
+        .map_err(|error| Error::store("list", prefix, error))?;
+    names.sort_unstable();
+    Ok(names)
+}

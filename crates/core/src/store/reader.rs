@@ -1,0 +1,238 @@
+//! Finds chunks and reads them, each proven by its id (rule I14).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    backend::{Backend, ObjectName},
+    codec::{BlockDecoder, Codec, Domain},
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind, PackId},
+    index::{Index, Location, PackRow},
+};
+
+/// Range reads begin and end on multiples of this many bytes, so that reading does not show where blocks end.
+const READ_STEP: u64 = 64 << 10;
+
+/// Bytes of opened blocks that are kept: trees of one directory lie beside those of the next.
+const CACHED_BYTES: usize = 8 << 20;
+
+/// A block in a pack.
+#[derive(Clone, Debug)]
+pub struct BlockPlace {
+    /// The pack.
+    pub pack: Arc<PackRow>,
+    /// Where the block begins.
+    pub offset: u32,
+    /// Stored bytes with the tag.
+    pub sealed_length: u32,
+    /// Bytes after decoding.
+    pub plain_length: u32,
+}
+
+impl BlockPlace {
+    /// The block that holds a chunk.
+    #[must_use]
+    pub fn of(location: &Location) -> Self {
+        Self {
+            pack: Arc::clone(&location.pack),
+            offset: location.block_offset,
+            sealed_length: location.sealed_length,
+            plain_length: location.block_length,
+        }
+    }
+
+    /// What identifies it.
+    #[must_use]
+    pub fn key(&self) -> (PackId, u32) {
+        (self.pack.id, self.offset)
+    }
+}
+
+/// Reads chunks of one repository. All methods may be called from several threads at once.
+#[derive(Debug)]
+pub struct ChunkReader {
+    backend: Arc<dyn Backend>,
+    codec: Codec,
+    index: Arc<Index>,
+    decoders: Mutex<Vec<BlockDecoder>>,
+    cache: Mutex<BlockCache>,
+}
+
+impl ChunkReader {
+    /// A reader over an index.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>, codec: Codec, index: Arc<Index>) -> Self {
+        Self { backend, codec, index, decoders: Mutex::default(), cache: Mutex::default() }
+    }
+
+    /// The index that it looks in.
+    #[must_use]
+    pub fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// The keys and headers that it opens with.
+    #[must_use]
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// Where a chunk lies; the first place that `is_wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the index knows none.
+    pub fn locate(&self, kind: ChunkKind, id: &ChunkId, is_wanted: &mut dyn FnMut(&Location) -> bool) -> Result<Location> {
+        self.index.find(id, kind, is_wanted)?.ok_or_else(|| Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() })
+    }
+
+    /// Reads one chunk, through a small cache of blocks: for trees and lists. A damaged copy is passed over when there is another.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], or the first copy's [`Error::Damaged`] or [`Error::Store`].
+    pub fn read(&self, kind: ChunkKind, id: &ChunkId) -> Result<Bytes> {
+        let mut tried: Vec<PackId> = Vec::new();
+        let mut first_error = None;
+        loop {
+            let location = match self.locate(kind, id, &mut |location| !tried.contains(&location.pack.id)) {
+                Ok(location) => location,
+                Err(error) => return Err(first_error.unwrap_or(error)),
+            };
+            match self.read_at(&location, id) {
+                Ok(chunk) => return Ok(chunk),
+                Err(error) if error.is_damage() => {
+                    first_error.get_or_insert(error);
+                    tried.push(location.pack.id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read_at(&self, location: &Location, id: &ChunkId) -> Result<Bytes> {
+        let place = BlockPlace::of(location);
+        let cached = self.cache().get(place.key());
+        let block = match cached {
+            Some(block) => block,
+            None => {
+                let mut plain = Vec::new();
+                self.open_block(&place, &mut plain)?;
+                let block = Bytes::from(plain);
+                self.cache().insert(place.key(), block.clone());
+                block
+            }
+        };
+        let range = self.check_chunk(location, id, &block)?;
+        Ok(block.slice(range))
+    }
+
+    /// Finds a chunk in its opened block and compares its id. Returns where it lies in the block.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the block holds something else there.
+    pub fn check_chunk(&self, location: &Location, id: &ChunkId, block: &[u8]) -> Result<std::ops::Range<usize>> {
+        let range = location.offset as usize..location.offset as usize + location.length as usize;
+        let is_right =
+            block.get(range.clone()).is_some_and(|chunk| self.codec.keys().chunk_id(location.kind, chunk) == *id);
+        if !is_right {
+            let block = location.block_offset;
+            let object = ObjectName::Pack(location.pack.id);
+            return Err(Error::damaged(object, format!("the block at {block} does not hold chunk {id}")));
+        }
+        Ok(range)
+    }
+
+    /// Reads, opens and decodes a block into `plain`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
+    pub fn open_block(&self, place: &BlockPlace, plain: &mut Vec<u8>) -> Result<()> {
+        let mut sealed = self.read_sealed(place)?;
+        self.open_sealed(place, &mut sealed, plain)
+    }
+
+    /// Reads the stored bytes of a block.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the pack ends before it, [`Error::Store`].
+    pub fn read_sealed(&self, place: &BlockPlace) -> Result<Vec<u8>> {
+        let name = ObjectName::Pack(place.pack.id);
+        let (start, end) = (u64::from(place.offset), u64::from(place.offset) + u64::from(place.sealed_length));
+        let stored_length = u64::from(place.pack.stored_length);
+        if end > stored_length {
+            return Err(Error::damaged(name, format!("the index places a block at {start} behind its end")));
+        }
+        let from = start - start % READ_STEP;
+        let to = end.next_multiple_of(READ_STEP).min(stored_length);
+        let bytes = self.backend.get_range(&name, from, to - from).map_err(|error| Error::store("read", &name, error))?;
+        let sealed = usize::try_from(start - from).ok().zip(usize::try_from(end - from).ok());
+        match sealed.and_then(|(start, end)| bytes.get(start..end)) {
+            Some(sealed) => Ok(sealed.to_vec()),
+            None => Err(Error::damaged(name, "the store gave fewer bytes than asked for")),
+        }
+    }
+
+    /// Opens and decodes the stored bytes of a block into `plain`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] or [`Error::Newer`].
+    pub fn open_sealed(&self, place: &BlockPlace, sealed: &mut [u8], plain: &mut Vec<u8>) -> Result<()> {
+        let object = ObjectName::Pack(place.pack.id).to_string();
+        let opener = self.codec.opener(&object, &place.pack.header)?;
+        let opened = opener.open(Domain::Block, u64::from(place.offset), &[], sealed)?;
+        let decoder = self.decoders().pop();
+        let mut decoder = match decoder {
+            Some(decoder) => decoder,
+            None => BlockDecoder::new()?,
+        };
+        let outcome = decoder.decode(&object, opened, place.plain_length as usize, plain);
+        self.decoders().push(decoder);
+        outcome
+    }
+
+    fn decoders(&self) -> MutexGuard<'_, Vec<BlockDecoder>> {
+        self.decoders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, BlockCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opened blocks, the least recently used forgotten first.
+#[derive(Debug, Default)]
+struct BlockCache {
+    blocks: HashMap<(PackId, u32), (u64, Bytes)>,
+    bytes: usize,
+    uses: u64,
+}
+
+impl BlockCache {
+    fn get(&mut self, key: (PackId, u32)) -> Option<Bytes> {
+        self.uses += 1;
+        let (used, block) = self.blocks.get_mut(&key)?;
+        *used = self.uses;
+        Some(block.clone())
+    }
+
+    fn insert(&mut self, key: (PackId, u32), block: Bytes) {
+        self.uses += 1;
+        self.bytes += block.len();
+        if let Some((_, replaced)) = self.blocks.insert(key, (self.uses, block)) {
+            self.bytes -= replaced.len();
+        }
+        while self.bytes > CACHED_BYTES && self.blocks.len() > 1 {
+            // At most a few hundred blocks: looking through them costs less than opening one.
+            let Some(oldest) = self.blocks.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else {
+                return;
+            };
+            if let Some((_, block)) = self.blocks.remove(&oldest) {
+                self.bytes -= block.len();
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Stores new chunks: claims, open packs, uploads, segments.
+//!
+//! ```text
+//! worker: claim ids → encode one block → reserve a place → seal → fill ──┐ a pack is complete
+//!                                                                        ▼
+//! upload thread: finish the pack → put → confirm → rows for the index → now and then a segment → put
+//! ```
+//!
+//! Workers never wait for the backend. Whoever brings bytes in waits at the [`Budget`], which also counts the packs
+//! on their way: a slow store slows the readers and nothing piles up.
+
+mod budget;
+mod claims;
+mod failure;
+mod segments;
+mod upload;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use self::{claims::Claims, failure::Failure, segments::PendingSegment, upload::Upload};
+pub use self::budget::{Budget, Share};
+use crate::{
+    backend::Backend,
+    codec::{BlockEncoder, Codec, Kind},
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind, PackId, SessionId},
+    index::Index,
+    pack::{ChunkEntry, PackBuilder},
+};
+
+/// How a writer works.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// Size that packs of data aim at, in bytes.
+    pub data_pack_bytes: u32,
+    /// Size that packs of trees and lists aim at, in bytes.
+    pub tree_pack_bytes: u32,
+    /// Threads that put packs.
+    pub uploads: usize,
+    /// Bytes that may be in flight between reading and storing, one pack on its way included.
+    pub budget_bytes: usize,
+    /// New chunks after which a segment is put.
+    pub segment_chunks: usize,
+    /// Stored bytes after which a segment is put.
+    pub segment_bytes: u64,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            data_pack_bytes: 16 << 20,
+            tree_pack_bytes: 4 << 20,
+            uploads: 2,
+            // Readers 16 MiB, one data pack and one tree pack on their way.
+            budget_bytes: (16 + 16 + 4) << 20,
+            segment_chunks: 131_072,
+            segment_bytes: 4 << 30,
+        }
+    }
+}
+
+/// What a writer stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Packs put.
+    pub packs: u64,
+    /// Segments put.
+    pub segments: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Plain bytes of new data chunks.
+    pub new_data_bytes: u64,
+    /// Chunks stored.
+    pub chunks: u64,
+}
+
+/// Tells whether chunks in a pack may be referred to: it is not condemned and not known to be damaged.
+pub type UsablePacks = Arc<dyn Fn(&PackId) -> bool + Send + Sync>;
+
+/// Stores new chunks of one session. All methods but `finish` may be called from several threads at once.
+pub struct ChunkWriter {
+    shared: Arc<Shared>,
+    uploads: Option<mpsc::Sender<Upload>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for ChunkWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChunkWriter").field("session", &self.shared.session).finish_non_exhaustive()
+    }
+}
+
+/// What workers and upload threads have in common.
+struct Shared {
+    backend: Arc<dyn Backend>,
+    codec: Codec,
+    session: SessionId,
+    index: Arc<Index>,
+    usable: UsablePacks,
+    options: WriterOptions,
+    claims: Claims,
+    budget: Arc<Budget>,
+    failure: Arc<Failure>,
+    segment: Mutex<PendingSegment>,
+    open_packs: [Mutex<Option<Arc<PackBuilder>>>; 2],
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    packs: AtomicU64,
+    segments: AtomicU64,
+    bytes: AtomicU64,
+    new_data_bytes: AtomicU64,
+    chunks: AtomicU64,
+}
+
+impl ChunkWriter {
+    /// Starts a writer for an announced session; its threads are joined by `finish` or when it is dropped.
+    ///
+    /// # Errors
+    /// [`Error::System`] when no thread can be had.
+    pub fn start(
+        backend: Arc<dyn Backend>,
+        codec: Codec,
+        index: Arc<Index>,
+        session: SessionId,
+        usable: UsablePacks,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let failure = Arc::new(Failure::default());
+        let shared = Arc::new(Shared {
+            backend,
+            codec,
+            session,
+            index,
+            usable,
+            claims: Claims::default(),
+            budget: Arc::new(Budget::new(options.budget_bytes, Arc::clone(&failure))),
+            failure,
+            segment: Mutex::default(),
+            open_packs: Default::default(),
+            counters: Counters::default(),
+            options,
+        });
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut writer = Self { shared, uploads: Some(sender), threads: Vec::new() };
+        for _ in 0..writer.shared.options.uploads.max(1) {
+            let (shared, receiver) = (Arc::clone(&writer.shared), Arc::clone(&receiver));
+            let thread = std::thread::Builder::new()
+                .name("lbak-upload".into())
+                .spawn(move || upload::run(&shared, &receiver))
+                .map_err(|source| Error::System { what: "an upload thread", source })?;
+            writer.threads.push(thread);
+        }
+        Ok(writer)
+    }
+
+    /// The budget that whoever brings bytes in takes its share of first.
+    #[must_use]
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.shared.budget
+    }
+
+    /// Tells whether the caller has to store this chunk: it is neither in a usable pack nor claimed by anybody in this session.
+    ///
+    /// # Errors
+    /// When the index can not be read, or the writer failed.
+    pub fn claim(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
+        self.shared.failure.check()?;
+        if self.shared.claims.contains(id) || self.is_stored(kind, id)? {
+            return Ok(false);
+        }
+        // Segments are added to the index before their ids leave the claims, so between the two looks nothing slips through:
+        // at worst a chunk is stored twice.
+        Ok(self.shared.claims.insert(*id))
+    }
+
+    /// Tells whether the index places this chunk in a usable pack.
+    ///
+    /// # Errors
+    /// When the index can not be read.
+    pub fn is_stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
+        let usable = &self.shared.usable;
+        match self.shared.index.find(id, kind, &mut |location| usable(&location.pack.id)) {
+            Ok(found) => Ok(found.is_some()),
+            // A damaged page of the index costs space, never data: the chunk is stored anew (rule I5).
+            Err(error) if error.is_damage() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Encodes a block of claimed chunks, seals it and adds it to a pack. `scratch` is overwritten.
+    ///
+    /// # Errors
+    /// When the writer failed; the chunks are not stored then and the session must not be committed.
+    pub fn store_block(
+        &self,
+        encoder: &mut BlockEncoder,
+        plain: &[u8],
+        chunks: Vec<ChunkEntry>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.shared.failure.check()?;
+        let Some(first) = chunks.first() else { return Ok(()) };
+        let is_data = first.kind == ChunkKind::Data;
+        let counters = &self.shared.counters;
+        counters.chunks.fetch_add(chunks.len() as u64, Ordering::Relaxed);
+        if is_data {
+            counters.new_data_bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        }
+        scratch.clear();
+        encoder.encode(plain, scratch);
+        let plain_length = u32::try_from(plain.len())
+            .ok()
+            .filter(|&length| length as usize <= crate::codec::LARGEST_BLOCK)
+            .ok_or_else(|| Error::TooLarge { what: "a block".into(), limit: "16 MiB".into() })?;
+
+        loop {
+            let pack = self.open_pack(is_data)?;
+            match pack.reserve(scratch.len(), plain_length, chunks.clone()) {
+                Some(place) => {
+                    if pack.fill(place, scratch) {
+                        self.upload(is_data, pack);
+                    }
+                    return Ok(());
+                }
+                None => {
+                    if pack.close() {
+                        self.upload(is_data, pack);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Plain bytes of new data chunks, and bytes stored, so far.
+    #[must_use]
+    pub fn stored(&self) -> Stored {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.shared.counters;
+        Stored {
+            packs: read(&counters.packs),
+            segments: read(&counters.segments),
+            bytes: read(&counters.bytes),
+            new_data_bytes: read(&counters.new_data_bytes),
+            chunks: read(&counters.chunks),
+        }
+    }
+
+    /// Passes while nothing has failed.
+    ///
+    /// # Errors
+    /// The first failure of any thread.
+    pub fn check(&self) -> Result<()> {
+        self.shared.failure.check()
+    }
+
+    /// Stops everything with an error: waiting readers are woken and told.
+    pub fn fail(&self, error: Error) {
+        self.shared.failure.set(error);
+        self.shared.budget.wake();
+    }
+
+    /// Puts what is still open and returns when all of it is stored and confirmed, index included.
+    ///
+    /// # Errors
+    /// The first failure of any thread.
+    pub fn finish(mut self) -> Result<Stored> {
+        for is_data in [true, false] {
+            let pack = self.slot(is_data).take();
+            if let Some(pack) = pack.filter(|pack| pack.close()) {
+                self.send(pack);
+            }
+        }
+        self.join();
+        self.shared.failure.check()?;
+        self.shared.put_segment(true)?;
+        Ok(self.stored())
+    }
+
+    fn slot(&self, is_data: bool) -> MutexGuard<'_, Option<Arc<PackBuilder>>> {
+        self.shared.open_packs[usize::from(!is_data)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_pack(&self, is_data: bool) -> Result<Arc<PackBuilder>> {
+        let mut slot = self.slot(is_data);
+        if let Some(pack) = slot.as_ref().filter(|pack| !pack.is_closed()) {
+            return Ok(Arc::clone(pack));
+        }
+        let (kind, target) = if is_data {
+            (Kind::DataPack, self.shared.options.data_pack_bytes)
+        } else {
+            (Kind::TreePack, self.shared.options.tree_pack_bytes)
+        };
+        let sealer = self.shared.codec.sealer(kind, self.shared.session)?;
+        let pack = Arc::new(PackBuilder::new(sealer, target));
+        *slot = Some(Arc::clone(&pack));
+        Ok(pack)
+    }
+
+    /// Sends a complete pack on its way and forgets it.
+    fn upload(&self, is_data: bool, pack: Arc<PackBuilder>) {
+        let mut slot = self.slot(is_data);
+        if slot.as_ref().is_some_and(|open| Arc::ptr_eq(open, &pack)) {
+            *slot = None;
+        }
+        drop(slot);
+        self.send(pack);
+    }
+
+    fn send(&self, pack: Arc<PackBuilder>) {
+        let share = self.shared.budget.take_regardless(pack.length());
+        if let Some(uploads) = &self.uploads {
+            // The receiver outlives this sender: it is held by the threads that `join` waits for.
+            let _ = uploads.send(Upload { pack, share });
+        }
+    }
+
+    fn join(&mut self) {
+        self.uploads = None;
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                self.shared.failure.set(Error::Panicked { doing: "storing packs" });
+            }
+        }
+    }
+}
+
+impl Drop for ChunkWriter {
+    fn drop(&mut self) {
+        // Abandoned: what is on its way arrives and is used by the next run; what is open is dropped.
+        self.join();
+    }
+}

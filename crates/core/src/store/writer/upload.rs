@@ -1,0 +1,70 @@
+//! The threads that finish packs and put them.
+
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
+
+use super::{Shared, budget::Share};
+use crate::{
+    backend::{ObjectName, Sealed},
+    error::{BackendErrorKind, Error, Result},
+    pack::PackBuilder,
+    store::put_object,
+};
+
+/// A complete pack on its way.
+pub(super) struct Upload {
+    pub(super) pack: Arc<PackBuilder>,
+    pub(super) share: Share,
+}
+
+/// Puts packs until the sender is gone. After a failure packs are dropped, so that nobody waits for them.
+pub(super) fn run(shared: &Shared, uploads: &Mutex<mpsc::Receiver<Upload>>) {
+    loop {
+        let upload = uploads.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Upload { pack, share }) = upload else { return };
+        if shared.failure.check().is_ok()
+            && let Err(error) = shared.put_pack(pack)
+        {
+            shared.failure.set(error);
+            shared.budget.wake();
+        }
+        drop(share);
+    }
+}
+
+impl Shared {
+    fn put_pack(&self, pack: Arc<PackBuilder>) -> Result<()> {
+        // Whoever completed the pack may not have let go of it yet; that takes no longer than leaving a function.
+        let mut pack = pack;
+        let builder = loop {
+            match Arc::try_unwrap(pack) {
+                Ok(builder) => break builder,
+                Err(shared) => pack = shared,
+            }
+            std::thread::yield_now();
+        };
+        let pack = builder.finish();
+        let name = ObjectName::Pack(pack.id);
+        put_object(&*self.backend, &name, &pack.sealed)?;
+        self.confirm(&name, &pack.sealed)?;
+        self.counters.packs.fetch_add(1, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(pack.sealed.as_bytes().len() as u64, Ordering::Relaxed);
+        self.add_rows(pack)?;
+        self.put_segment(false)
+    }
+
+    /// Reads the end of the object back: it is there, and as long as it should be.
+    pub(super) fn confirm(&self, name: &ObjectName, sealed: &Sealed) -> Result<()> {
+        const CONFIRMED: usize = 64;
+        let bytes = sealed.as_bytes();
+        let start = bytes.len().saturating_sub(CONFIRMED);
+        let stored = self
+            .backend
+            .get_range(name, start as u64, (bytes.len() - start) as u64)
+            .map_err(|error| Error::store("confirm", name, error))?;
+        if stored == bytes[start..] {
+            Ok(())
+        } else {
+            Err(Error::store("confirm", name, BackendErrorKind::Corrupt.into()))
+        }
+    }
+}
