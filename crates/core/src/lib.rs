@@ -21,6 +21,8 @@ pub mod error;
 
 pub mod observe;
 
+pub mod metadata;
+
 pub mod chunk;
 
 pub mod keys;
@@ -32,3 +34,17 @@ pub mod backend;
 pub mod codec;
 
 pub mod pack;
+
+pub mod index;
+
+pub mod store;
+
+pub mod tree;
+
+pub mod source;
+
+pub mod snapshot;
+
+pub mod repository;
+
+pub mod capture;

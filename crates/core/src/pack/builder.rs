@@ -31,7 +31,7 @@ pub struct PackBuilder {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
     directory: Directory,
@@ -127,11 +127,11 @@ impl PackBuilder {
     /// Pads, adds the directory and names the pack.
     ///
     /// # Panics
-    /// When a reserved place was not filled: what is stored must be what was meant.
+    /// When a reserved place was not filled, or it was finished before: what is stored must be what was meant.
     #[must_use]
-    pub fn finish(self) -> FinishedPack {
-        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(state.unfilled, 0, "every reserved place is filled before a pack is finished");
+    pub fn finish(&self) -> FinishedPack {
+        let mut state = std::mem::take(&mut *self.state());
+        assert!(state.bytes.len() >= HEADER && state.unfilled == 0, "a pack is finished once, every place filled");
         let header = *self.sealer.header();
 
         // One byte of padding at least, so that every pack ends in the same way.

@@ -1,6 +1,6 @@
 //! A pack, filled from several threads and read back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
@@ -67,13 +67,13 @@ fn blocks_of_many_threads_come_back_whole() {
 fn a_pack_closes_near_its_target_and_wastes_little() {
     let codec = codec();
     let builder =
-        Arc::new(PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20));
+        PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
     let mut finish = false;
     while let Some(place) = builder.reserve(10_001, 10_000, vec![chunk(1, 10_000)]) {
         finish = builder.fill(place, &mut raw_block(1, 10_000));
     }
     assert_ne!(finish, builder.close(), "whoever completes the pack is told, once");
-    let pack = Arc::into_inner(builder).expect("one owner").finish();
+    let pack = builder.finish();
     let length = pack.sealed.as_bytes().len();
     assert!((768 << 10..=1 << 20).contains(&length), "{length}");
     let padding = pack.directory.blocks.last().expect("padding").sealed_length as usize;

@@ -22,7 +22,7 @@ pub(super) fn run(shared: &Shared, uploads: &Mutex<mpsc::Receiver<Upload>>) {
         let upload = uploads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Upload { pack, share }) = upload else { return };
         if shared.failure.check().is_ok()
-            && let Err(error) = shared.put_pack(pack)
+            && let Err(error) = shared.put_pack(&pack)
         {
             shared.failure.set(error);
             shared.budget.wake();
@@ -32,17 +32,8 @@ pub(super) fn run(shared: &Shared, uploads: &Mutex<mpsc::Receiver<Upload>>) {
 }
 
 impl Shared {
-    fn put_pack(&self, pack: Arc<PackBuilder>) -> Result<()> {
-        // Whoever completed the pack may not have let go of it yet; that takes no longer than leaving a function.
-        let mut pack = pack;
-        let builder = loop {
-            match Arc::try_unwrap(pack) {
-                Ok(builder) => break builder,
-                Err(shared) => pack = shared,
-            }
-            std::thread::yield_now();
-        };
-        let pack = builder.finish();
+    fn put_pack(&self, pack: &PackBuilder) -> Result<()> {
+        let pack = pack.finish();
         let name = ObjectName::Pack(pack.id);
         put_object(&*self.backend, &name, &pack.sealed)?;
         self.confirm(&name, &pack.sealed)?;

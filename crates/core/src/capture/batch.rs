@@ -1,0 +1,103 @@
+//! What goes from the walk to the readers, from them to the workers, and back.
+
+use std::sync::Arc;
+
+use crate::{
+    metadata::Metadata,
+    observe::FindingKind,
+    source::Directory,
+    tree::{EntryFlags, Piece},
+};
+
+/// Bytes of small files that are read, encoded and sealed together.
+pub(super) const BATCH_BYTES: u64 = 2 << 20;
+
+/// Files from this size on are read in parts of their own.
+pub(super) const LARGE_FILE: u64 = 1 << 20;
+
+/// Most files of a batch, and most directories whose descriptors it keeps open.
+const BATCH_FILES: usize = 1024;
+const BATCH_DIRECTORIES: usize = 64;
+
+/// A place in a directory under construction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) directory: usize,
+    pub(super) slot: usize,
+}
+
+/// A file to read.
+pub(super) struct Job {
+    pub(super) ticket: Ticket,
+    pub(super) parent: Arc<dyn Directory>,
+    pub(super) name: Vec<u8>,
+    pub(super) found: Metadata,
+}
+
+/// Files to read together.
+pub(super) enum Batch {
+    Small(Vec<Job>),
+    Large(Job),
+}
+
+/// Fills batches of small files in the order of the walk.
+#[derive(Default)]
+pub(super) struct Batcher {
+    jobs: Vec<Job>,
+    bytes: u64,
+    directories: usize,
+}
+
+impl Batcher {
+    /// Adds a file; returns a batch that is full.
+    pub(super) fn add(&mut self, job: Job) -> Option<Batch> {
+        let is_sparse = job.found.allocated < job.found.size;
+        if job.found.size >= LARGE_FILE || (is_sparse && job.found.size > 0) {
+            return Some(Batch::Large(job));
+        }
+        let full = (self.bytes + job.found.size > BATCH_BYTES).then(|| self.take()).flatten();
+        let is_new_directory = self.jobs.last().is_none_or(|last| !Arc::ptr_eq(&last.parent, &job.parent));
+        self.directories += usize::from(is_new_directory);
+        self.bytes += job.found.size;
+        self.jobs.push(job);
+        if full.is_some() {
+            return full;
+        }
+        let is_full = self.jobs.len() >= BATCH_FILES || self.directories >= BATCH_DIRECTORIES;
+        is_full.then(|| self.take()).flatten()
+    }
+
+    /// Takes what there is.
+    pub(super) fn take(&mut self) -> Option<Batch> {
+        let jobs = std::mem::take(self).jobs;
+        (!jobs.is_empty()).then_some(Batch::Small(jobs))
+    }
+}
+
+/// What became of a file, or of a part of it.
+pub(super) enum Message {
+    /// A file that was read at once.
+    File { ticket: Ticket, outcome: FileOutcome, pieces: Vec<Piece> },
+    /// A part of a large file; parts come in any order.
+    Part { ticket: Ticket, number: u64, pieces: Vec<Piece> },
+    /// All parts of a large file are on their way: so many.
+    End { ticket: Ticket, parts: u64, outcome: FileOutcome },
+    /// The writer failed: nothing more will come of something that was asked for.
+    Failed,
+}
+
+/// How reading a file ended.
+pub(super) enum FileOutcome {
+    Read { name: Vec<u8>, file: FileRead },
+    /// Left out, and why.
+    Lost { name: Vec<u8>, kind: FindingKind, message: String },
+}
+
+/// What was learned of a file besides its content.
+pub(super) struct FileRead {
+    pub(super) metadata: Metadata,
+    pub(super) flags: EntryFlags,
+    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What to say about it, although it is stored.
+    pub(super) findings: Vec<(FindingKind, String)>,
+}

@@ -1,0 +1,45 @@
+//! Tells whether a file is as the parent snapshot has it.
+
+use crate::{
+    metadata::{FileKind, Metadata, Timestamp},
+    tree::{Entry, EntryFlags, Node},
+};
+
+/// How long after its last change a file may still change without any time stamp telling: writes through shared
+/// mappings and file systems with coarse clocks (rule I13).
+const SETTLING_SECONDS: i64 = 60;
+
+/// Tells whether nothing can have changed: kind, size, times, inode are equal and the parent had read it settled.
+///
+/// An equal ctime vouches for mode, owner and attributes too: nothing of them changes without it.
+pub(super) fn is_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
+    let was_read_well = parent.flags == EntryFlags::default();
+    let is_same_kind = kind_of(&parent.node) == found.kind;
+    let is_same_size = found.kind != FileKind::File || parent.size == found.size;
+    was_read_well
+        && is_same_kind
+        && is_same_size
+        && parent.mtime == found.mtime
+        && parent.ctime == found.ctime
+        && parent.inode == found.inode
+        && parent.link_group == link_group
+}
+
+/// Tells whether a file that is read at `now` may change again without its ctime moving. A ctime in the future counts too.
+pub(super) fn is_unsettled(ctime: Timestamp, now: Timestamp) -> bool {
+    let settled_at = Timestamp { seconds: ctime.seconds.saturating_add(SETTLING_SECONDS), ..ctime };
+    now < settled_at
+}
+
+/// The kind of file that an entry stands for.
+pub(super) fn kind_of(node: &Node) -> FileKind {
+    match node {
+        Node::File { .. } => FileKind::File,
+        Node::Directory { .. } => FileKind::Directory,
+        Node::Symlink { .. } => FileKind::Symlink,
+        Node::Fifo => FileKind::Fifo,
+        Node::CharacterDevice { .. } => FileKind::CharacterDevice,
+        Node::BlockDevice { .. } => FileKind::BlockDevice,
+        Node::Socket => FileKind::Socket,
+    }
+}

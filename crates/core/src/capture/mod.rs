@@ -1,0 +1,249 @@
+//! The verb `snapshot`: reads a source and stores what is new of it.
+//!
+//! ```text
+//! walk (this thread): list → merge with the parent's tree → an unchanged file costs one look
+//!   → batches: 2 MiB of small files, or one large file
+//!     → readers: take from the budget → read → cut large files
+//!       → workers (rayon): cut → id → known? → one block → seal → pack
+//!   → results, back on this thread: entries → trees, bottom up
+//! → segments → manifest
+//! ```
+//!
+//! Trouble with the source becomes findings; trouble with the repository stops everything and nothing is
+//! committed (rule I8). What was stored until then is found by the next run.
+
+mod batch;
+mod chunks;
+mod compare;
+mod context;
+mod directories;
+mod findings;
+mod options;
+mod reading;
+mod walk;
+mod working;
+
+use std::{sync::Arc, time::Instant};
+
+pub use options::{FileCounts, SnapshotOptions, SnapshotReport};
+
+use self::{findings::Findings, walk::Walked};
+use crate::{
+    error::{Error, Result},
+    id::{ChunkId, SnapshotId},
+    keys::fill_random,
+    observe::{Event, Stage},
+    repository::{Announcement, Outcome, Repository, Session},
+    snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
+    source::Source,
+    store::{ChunkWriter, Stored},
+};
+
+/// Sessions that may be lost to reclaiming in a row before that is taken for a fault.
+const MOST_LOST_SESSIONS: u32 = 8;
+
+/// Takes a snapshot of a source.
+///
+/// When it returns `Ok`, everything the snapshot refers to is stored and confirmed, and the snapshot is visible.
+///
+/// # Errors
+/// Anything wrong with the repository, and [`Error::Cancelled`]: then nothing was committed.
+pub fn snapshot(repository: &Repository, source: &dyn Source, options: &SnapshotOptions) -> Result<SnapshotReport> {
+    let begun = Instant::now();
+    let started_at = repository.now();
+    let mut id = SnapshotId([0; 16]);
+    fill_random(&mut id.0)?;
+    let announcement = announcement(source, options);
+    let mut lost_root = None;
+    let mut lost_sessions = 0;
+    loop {
+        options.observer.event(&Event::Stage(Stage::Opening));
+        let session = repository.announce(&announcement)?;
+        let attempt = Attempt { repository, source, options, session: &session };
+        let base = attempt.base(lost_root.as_ref());
+        let outcome = attempt.capture(&base);
+        let mut captured = match outcome {
+            Ok(captured) => captured,
+            Err(error) => {
+                repository.abandon(session.id, &announcement.program, &error.to_string());
+                return Err(error);
+            }
+        };
+
+        options.observer.event(&Event::Stage(Stage::Committing));
+        let manifest = attempt.manifest(id, started_at, &announcement, &base, &mut captured)?;
+        let mut report = report(&manifest, &session, options, captured, begun);
+        report.lost_sessions = lost_sessions;
+        if options.dry_run {
+            repository.abandon(session.id, &announcement.program, "dry run");
+            return Ok(report);
+        }
+        options.cancellation.check().inspect_err(|error| {
+            repository.abandon(session.id, &announcement.program, &error.to_string());
+        })?;
+        match repository.commit(session.id, &manifest)? {
+            Outcome::Committed(head) => {
+                report.head = Some(head);
+                return Ok(report);
+            }
+            // Everything the manifest refers to is looked up again under a new session; what is not found is stored again.
+            Outcome::Lost => {
+                lost_sessions += 1;
+                if lost_sessions == MOST_LOST_SESSIONS {
+                    let place = repository.backend().describe().place;
+                    return Err(Error::SessionsLost { times: lost_sessions, place });
+                }
+                lost_root = Some(LostAttempt { root: manifest.root, lineage: manifest.lineage });
+            }
+        }
+    }
+}
+
+fn announcement(source: &dyn Source, options: &SnapshotOptions) -> Announcement {
+    Announcement {
+        host: options.host.clone(),
+        user: options.user.clone(),
+        paths: source.paths(),
+        purpose: Purpose::Snapshot,
+        program: options.program.clone().unwrap_or_else(|| concat!("lbak ", env!("CARGO_PKG_VERSION")).to_owned()),
+        pinned: Vec::new(),
+    }
+}
+
+/// What was captured under a session that was lost: compared with next, nothing of it taken on trust.
+struct LostAttempt {
+    root: ChunkId,
+    lineage: Lineage,
+}
+
+/// The tree to compare with.
+struct Comparison {
+    base: Base,
+    /// What it refers to may be taken over without looking it up.
+    is_trusted: bool,
+}
+
+struct Captured {
+    walked: Walked,
+    findings: Findings,
+    stored: Stored,
+}
+
+/// One session's try.
+struct Attempt<'a> {
+    repository: &'a Repository,
+    source: &'a dyn Source,
+    options: &'a SnapshotOptions,
+    session: &'a Session,
+}
+
+impl Attempt<'_> {
+    fn base(&self, lost: Option<&LostAttempt>) -> Comparison {
+        if let Some(lost) = lost {
+            return Comparison { base: Base { lineage: lost.lineage, root: Some(lost.root) }, is_trusted: false };
+        }
+        let group: Vec<_> = self
+            .session
+            .catalog
+            .snapshots
+            .iter()
+            .filter(|snapshot| snapshot.is_of_group(&self.options.host, &self.source.paths()))
+            .cloned()
+            .collect();
+        let base = choose_base(self.options.lineage, &group);
+        Comparison { base, is_trusted: self.session.view.is_parent_trusted() }
+    }
+
+    /// Reads the source and stores what is new; when it returns, all of it is stored and confirmed.
+    fn capture(&self, comparison: &Comparison) -> Result<Captured> {
+        let Session { id, view, .. } = self.session;
+        let usable: (std::collections::HashSet<_>, std::collections::HashSet<_>) =
+            (view.condemned.clone(), view.damaged_packs.clone());
+        let writer = ChunkWriter::start(
+            Arc::clone(self.repository.backend()),
+            self.repository.codec().clone(),
+            Arc::clone(&view.index),
+            *id,
+            Arc::new(move |pack| !usable.0.contains(pack) && !usable.1.contains(pack)),
+            self.options.dry_run,
+            self.options.writer.clone(),
+        )?;
+        self.options.observer.event(&Event::Stage(Stage::Capturing));
+        let mut findings = Findings::new(Arc::clone(&self.options.observer));
+        let walked = walk::capture(self, comparison, &writer, &mut findings);
+        match walked {
+            Ok(walked) => Ok(Captured { walked, findings, stored: writer.finish()? }),
+            Err(error) => {
+                // What was read until now is put with its segment, so that the next run finds it.
+                let _ = writer.finish();
+                Err(error)
+            }
+        }
+    }
+
+    fn manifest(
+        &self,
+        id: SnapshotId,
+        started_at: crate::metadata::Timestamp,
+        announcement: &Announcement,
+        comparison: &Comparison,
+        captured: &mut Captured,
+    ) -> Result<Manifest> {
+        let mut tags = self.options.tags.clone();
+        tags.sort_unstable();
+        tags.dedup();
+        let walked = &captured.walked;
+        let findings = captured.findings.stored();
+        Ok(Manifest {
+            id,
+            root: walked.root,
+            lineage: comparison.base.lineage,
+            started_at,
+            ended_at: self.repository.now(),
+            point_in_time: self.options.point_in_time,
+            host: announcement.host.clone(),
+            user: announcement.user.clone(),
+            paths: announcement.paths.clone(),
+            tags,
+            description: self.options.description.clone(),
+            program: announcement.program.clone(),
+            totals: walked.totals,
+            sizes: Sizes {
+                logical: walked.logical_bytes,
+                new: captured.stored.new_data_bytes,
+                stored: captured.stored.bytes,
+            },
+            source: SourceKind::Files,
+            is_complete: findings.incomplete() == 0,
+            findings,
+            origin: None,
+            heads: self.session.catalog.heads(),
+        })
+    }
+}
+
+fn report(
+    manifest: &Manifest,
+    session: &Session,
+    options: &SnapshotOptions,
+    captured: Captured,
+    begun: Instant,
+) -> SnapshotReport {
+    SnapshotReport {
+        snapshot: manifest.id,
+        session: session.id,
+        head: None,
+        asked: options.lineage,
+        lineage: manifest.lineage,
+        started_at: manifest.started_at,
+        ended_at: manifest.ended_at,
+        elapsed: begun.elapsed(),
+        totals: manifest.totals,
+        sizes: manifest.sizes,
+        files: captured.walked.files,
+        finding_counts: manifest.findings.counts.clone(),
+        findings: manifest.findings.first.clone(),
+        is_complete: manifest.is_complete,
+        lost_sessions: 0,
+    }
+}

@@ -1,0 +1,117 @@
+//! How a snapshot is taken, and what is reported of it.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    codec::Compression,
+    id::{ObjectHash, SessionId, SnapshotId},
+    metadata::Timestamp,
+    observe::{Cancellation, Finding, Observer, Silent},
+    snapshot::{FindingCount, Lineage, LineageKind, Sizes, Totals},
+    store::WriterOptions,
+};
+
+/// How a snapshot is taken.
+#[derive(Clone)]
+pub struct SnapshotOptions {
+    /// What it is compared with.
+    pub lineage: LineageKind,
+    /// Name of the host that the source belongs to; snapshots of one host and the same paths form a group.
+    pub host: String,
+    /// Name of the user who takes it.
+    pub user: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// What the user says of it.
+    pub description: String,
+    /// The program and its version, when it is not lbak itself.
+    pub program: Option<String>,
+    /// The moment that the content is of, where the source was frozen.
+    pub point_in_time: Option<Timestamp>,
+    /// How hard to try to make blocks small.
+    pub compression: Compression,
+    /// Read and compare, store and commit nothing.
+    pub dry_run: bool,
+    /// Sizes of packs, threads, memory.
+    pub writer: WriterOptions,
+    /// Hears of progress and findings.
+    pub observer: Arc<dyn Observer>,
+    /// Stops it; what was stored is used by the next run.
+    pub cancellation: Cancellation,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        Self {
+            lineage: LineageKind::default(),
+            host: "localhost".into(),
+            user: String::new(),
+            tags: Vec::new(),
+            description: String::new(),
+            program: None,
+            point_in_time: None,
+            compression: Compression::default(),
+            dry_run: false,
+            writer: WriterOptions::default(),
+            observer: Arc::new(Silent),
+            cancellation: Cancellation::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for SnapshotOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SnapshotOptions")
+            .field("lineage", &self.lineage)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of a snapshot.
+#[derive(Clone, Debug)]
+pub struct SnapshotReport {
+    /// Its id; meaningless after a dry run.
+    pub snapshot: SnapshotId,
+    /// The session whose slot holds it.
+    pub session: SessionId,
+    /// Hash of the stored slot: who keeps it can prove later that this snapshot was there. `None` after a dry run.
+    pub head: Option<ObjectHash>,
+    /// What was asked for.
+    pub asked: LineageKind,
+    /// What it was compared with in the end.
+    pub lineage: Lineage,
+    /// When reading began.
+    pub started_at: Timestamp,
+    /// When everything was stored.
+    pub ended_at: Timestamp,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
+    /// How much it holds.
+    pub totals: Totals,
+    /// Logical, new and stored bytes.
+    pub sizes: Sizes,
+    /// What was done with each file.
+    pub files: FileCounts,
+    /// Findings by kind.
+    pub finding_counts: Vec<FindingCount>,
+    /// The first hundred findings.
+    pub findings: Vec<Finding>,
+    /// Nothing of the source was left out.
+    pub is_complete: bool,
+    /// How often a collector closed its session and it was begun again.
+    pub lost_sessions: u32,
+}
+
+/// What was done with regular files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCounts {
+    /// Not in the snapshot that this one was compared with.
+    pub new: u64,
+    /// There, but changed, or read again for safety.
+    pub changed: u64,
+    /// Taken over without being read.
+    pub unchanged: u64,
+    /// Bytes read from the source.
+    pub read_bytes: u64,
+}

@@ -1,0 +1,132 @@
+//! A repository: made with [`Repository::init`], opened with [`Repository::open`], worked in by sessions.
+//!
+//! ```text
+//! open:     keys/ → a slot opens → masters, copy of config → config → features
+//! announce: sessions/<s>, and only then: fin and marks → snapshots → index
+//! commit:   packs → segments → snapshots/<s>      one create-only slot decides
+//! ```
+
+mod clock;
+mod config;
+mod init;
+mod open;
+mod session;
+mod slots;
+mod view;
+
+use std::sync::Arc;
+
+pub use clock::{Clock, SystemClock};
+pub use config::Config;
+pub use init::{InitOptions, NewSlot};
+pub use open::OpenOptions;
+pub use session::{Announcement, Outcome, Session};
+pub use slots::{SlotInfo, SlotState};
+pub use view::View;
+
+use crate::{
+    backend::Backend,
+    chunk::Cutter,
+    codec::Codec,
+    error::{Error, Result},
+    id::RepositoryId,
+    metadata::Timestamp,
+    snapshot::Catalog,
+    store::ChunkReader,
+};
+
+/// An open repository. Clones share everything; all methods may be called from several threads at once.
+#[derive(Clone)]
+pub struct Repository(Arc<Inner>);
+
+struct Inner {
+    backend: Arc<dyn Backend>,
+    codec: Codec,
+    config: Config,
+    config_bytes: Vec<u8>,
+    cutter: Arc<Cutter>,
+    clock: Arc<dyn Clock>,
+    workers: rayon::ThreadPool,
+    damage: Vec<Error>,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("id", &self.id())
+            .field("place", &self.0.backend.describe().place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> RepositoryId {
+        self.0.config.repository
+    }
+
+    /// What was fixed when it was made.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Where its objects lie.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.0.backend
+    }
+
+    /// What seals and opens its objects.
+    #[must_use]
+    pub fn codec(&self) -> &Codec {
+        &self.0.codec
+    }
+
+    /// What cuts content into its chunks.
+    #[must_use]
+    pub fn cutter(&self) -> &Arc<Cutter> {
+        &self.0.cutter
+    }
+
+    /// Its own pool of worker threads.
+    #[must_use]
+    pub fn workers(&self) -> &rayon::ThreadPool {
+        &self.0.workers
+    }
+
+    /// The time by its clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Damage that did not keep it from opening: of `config`, of slots.
+    #[must_use]
+    pub fn damage(&self) -> &[Error] {
+        &self.0.damage
+    }
+
+    /// Reads all snapshots.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Newer`]; damaged slots are in the catalog.
+    pub fn catalog(&self) -> Result<Catalog> {
+        Catalog::load(&*self.0.backend, &self.0.codec, None)
+    }
+
+    /// Reads what is needed to find chunks.
+    ///
+    /// # Errors
+    /// [`Error::Store`] or [`Error::Newer`]; damaged segments are in the view.
+    pub fn view(&self) -> Result<View> {
+        View::for_reading(self)
+    }
+
+    /// A reader of chunks over a view's index.
+    #[must_use]
+    pub fn reader(&self, view: &View) -> ChunkReader {
+        ChunkReader::new(Arc::clone(&self.0.backend), self.0.codec.clone(), Arc::clone(&view.index))
+    }
+}

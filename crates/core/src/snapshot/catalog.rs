@@ -1,0 +1,129 @@
+//! The snapshots of a repository, read from their slots.
+
+use std::collections::HashSet;
+
+use super::{
+    manifest::Manifest,
+    protocol::ClosedRecord,
+};
+use crate::{
+    backend::{Backend, Folder, ObjectName},
+    codec::{Codec, Kind, object_hash},
+    error::{Error, Result},
+    id::{ObjectHash, SessionId, SnapshotId},
+    metadata::Timestamp,
+    store::{get_object, list_names},
+};
+
+/// A committed snapshot.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The session whose slot holds it.
+    pub session: SessionId,
+    /// What is recorded of it.
+    pub manifest: Manifest,
+    /// Hash of the stored slot: a head of history.
+    pub head: ObjectHash,
+}
+
+impl Committed {
+    /// Snapshots sort by when they ended, then by id.
+    #[must_use]
+    pub fn order(&self) -> (Timestamp, SnapshotId) {
+        (self.manifest.ended_at, self.manifest.id)
+    }
+
+    /// The moment that its content is of: when the source was frozen, else when it was all stored.
+    #[must_use]
+    pub fn moment(&self) -> Timestamp {
+        self.manifest.point_in_time.unwrap_or(self.manifest.ended_at)
+    }
+
+    /// Tells whether two snapshots are of one host and the same paths.
+    #[must_use]
+    pub fn is_of_group(&self, host: &str, paths: &[Vec<u8>]) -> bool {
+        self.manifest.host == host && self.manifest.paths == paths
+    }
+}
+
+/// What a session's slot holds.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made one at a time, and most are snapshots")]
+pub enum Slot {
+    /// A snapshot.
+    Committed(Committed),
+    /// Nothing will ever be committed there.
+    Closed(ClosedRecord),
+}
+
+/// Snapshots that are committed and not forgotten, oldest first, and the slots that do not open.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The snapshots.
+    pub snapshots: Vec<Committed>,
+    /// What was forgotten, still in its slot.
+    pub forgotten: Vec<Committed>,
+    /// Slots that are damaged: never taken for closed.
+    pub damaged: Vec<(SessionId, Error)>,
+}
+
+impl Catalog {
+    /// Reads all slots, or those of one group of host and paths.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the store can not be listed or read; [`Error::Newer`] when a slot needs a newer version.
+    pub fn load(backend: &dyn Backend, codec: &Codec, group: Option<[u8; 2]>) -> Result<Self> {
+        let of_group = |folder: Folder| match group {
+            Some([first, second]) => format!("{}{first:02x}{second:02x}", folder.prefix()),
+            None => folder.prefix().to_owned(),
+        };
+        // What is forgotten is read first: a snapshot that is committed and forgotten in between is passed over or seen whole.
+        let forgotten: HashSet<SessionId> = list_names(backend, &of_group(Folder::Forgotten))?
+            .into_iter()
+            .filter_map(|(name, _)| match name {
+                ObjectName::Forgotten(session) => Some(session),
+                _ => None,
+            })
+            .collect();
+        let mut catalog = Self::default();
+        for (name, _) in list_names(backend, &of_group(Folder::Snapshots))? {
+            let ObjectName::Snapshot(session) = name else { continue };
+            match read_slot(backend, codec, session) {
+                Ok(Slot::Committed(snapshot)) if forgotten.contains(&session) => catalog.forgotten.push(snapshot),
+                Ok(Slot::Committed(snapshot)) => catalog.snapshots.push(snapshot),
+                Ok(Slot::Closed(_)) => {}
+                Err(error) if error.is_damage() => catalog.damaged.push((session, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        catalog.snapshots.sort_by_key(Committed::order);
+        Ok(catalog)
+    }
+
+    /// Heads of history: snapshots that no other one has seen.
+    #[must_use]
+    pub fn heads(&self) -> Vec<ObjectHash> {
+        let all = || self.snapshots.iter().chain(&self.forgotten);
+        let seen: HashSet<ObjectHash> = all().flat_map(|snapshot| snapshot.manifest.heads.iter().copied()).collect();
+        let mut heads: Vec<ObjectHash> =
+            all().map(|snapshot| snapshot.head).filter(|head| !seen.contains(head)).collect();
+        heads.sort_unstable();
+        heads
+    }
+}
+
+/// Reads the slot of one session.
+///
+/// # Errors
+/// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
+pub fn read_slot(backend: &dyn Backend, codec: &Codec, session: SessionId) -> Result<Slot> {
+    let name = ObjectName::Snapshot(session);
+    let stored = get_object(backend, &name)?;
+    let opened = codec.open_object(&name, &[Kind::Manifest, Kind::Closed], Some(session), &stored)?;
+    let object = name.to_string();
+    if opened.kind == Kind::Closed {
+        return ClosedRecord::decode(&object, &opened.plain).map(Slot::Closed);
+    }
+    let manifest = Manifest::decode(&object, &opened.plain)?;
+    Ok(Slot::Committed(Committed { session, manifest, head: object_hash(&stored) }))
+}

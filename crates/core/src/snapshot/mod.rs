@@ -1,0 +1,18 @@
+//! Snapshots: what is recorded of one point in time, what it was compared with, and how one is chosen.
+//!
+//! A snapshot is the manifest in the slot of the session that took it. Its root tree is complete, so it restores alone;
+//! its lineage is a record, never a chain.
+
+mod catalog;
+mod lineage;
+mod manifest;
+mod protocol;
+mod select;
+
+pub use catalog::{Catalog, Committed, read_slot, Slot};
+pub use lineage::{Base, Lineage, LineageKind, choose_base};
+pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
+pub use protocol::{
+    ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, Purpose, RemovalsRecord, SessionRecord,
+};
+pub use select::{Chosen, Pick, Selection};
