@@ -30,3 +30,5 @@ pub mod wire;
 pub mod backend;
 
 pub mod codec;
+
+pub mod index;
