@@ -1,0 +1,271 @@
+//! One stored segment: its summary in memory, filter and fences when it is first asked, pages one by one.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::{
+    cache::{Opened, PageCache, PageKey},
+    filter::Filter,
+    layout::{Fences, PAGES_FROM, Summary, parse_fences, parse_summary},
+    record::{
+        Entry, IdPrefix, PACKS_IN_PAGE, PackRow, Page, RECORDS_IN_PAGE, SEALED_PAGE, parse_pack_page, parse_page,
+    },
+    records::Records,
+};
+use crate::{
+    backend::{Backend, BackendErrorKind, ObjectName},
+    codec::{Codec, Domain, HEADER, Header, Kind, Opener},
+    error::{Error, Result},
+    id::ChunkKind,
+};
+
+/// A segment that was opened. Immutable and shared by threads.
+#[derive(Debug)]
+pub struct Segment {
+    backend: Arc<dyn Backend>,
+    name: ObjectName,
+    object: String,
+    header: Header,
+    opener: Opener,
+    summary: Summary,
+    /// What tells which page to open; trouble with the stored bytes is remembered too, so that it is met once.
+    guides: OnceLock<Result<Guides>>,
+}
+
+#[derive(Debug)]
+struct Guides {
+    filter: Filter,
+    fences: Fences,
+}
+
+impl Segment {
+    /// Opens the segment of that name and `size` with one read of its first 224 bytes.
+    ///
+    /// Whether the whole object still has the bytes that its name proves is left to `verify`; each part is authenticated when it is used.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when it is not what was written or its parts do not add up to `size`; [`Error::Newer`]; [`Error::Store`].
+    pub fn open(backend: &Arc<dyn Backend>, codec: &Codec, name: &ObjectName, size: u64) -> Result<Self> {
+        let kind = match name {
+            ObjectName::Segment(_) => Kind::Segment,
+            ObjectName::MergedSegment(_) => Kind::MergedSegment,
+            _ => return Err(Error::Invalid { what: format!("{name} is no index segment") }),
+        };
+        let object = name.to_string();
+        if size < PAGES_FROM as u64 {
+            return Err(Error::damaged(&object, format!("it is only {size} bytes long")));
+        }
+        let mut head = read(backend, name, 0, PAGES_FROM as u64)?;
+        let header = Header::parse(&object, &head)?;
+        if header.kind != kind {
+            return Err(Error::damaged(&object, format!("it holds an object of kind {:?}", header.kind)));
+        }
+        let opener = codec.opener(&object, &header)?;
+        let summary = opener.open(Domain::Summary, 0, &[], &mut head[HEADER..])?;
+        let summary = parse_summary(&object, size, summary)?;
+        Ok(Self {
+            backend: Arc::clone(backend),
+            name: name.clone(),
+            object,
+            header,
+            opener,
+            summary,
+            guides: OnceLock::new(),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    /// Its name, for errors.
+    pub(super) fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// The header it was opened with: tells which session wrote it.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Every record in the order of ids, read in large pieces past the cache: for verify, statistics and merges.
+    ///
+    /// # Errors
+    /// When the pack table can not be read; trouble with a page comes in its place among the records.
+    pub fn records(&self) -> Result<Records<'_>> {
+        Records::new(self)
+    }
+
+    /// All packs that records refer to, read anew each time.
+    ///
+    /// # Errors
+    /// When a page of the pack table can not be read or opened.
+    pub fn pack_rows(&self) -> Result<Vec<Arc<PackRow>>> {
+        let pages = self.summary.pack_pages();
+        let mut sealed = self.read(self.summary.pack_page_at(0), u64::from(pages) * SEALED_PAGE as u64)?;
+        let mut packs = Vec::with_capacity(self.summary.packs as usize);
+        for (number, page) in (0..).zip(sealed.chunks_exact_mut(SEALED_PAGE)) {
+            packs.extend(self.open_packs(number, page)?);
+        }
+        Ok(packs)
+    }
+
+    /// Shows the number and content of every record of this id and kind to `take` until it gives something.
+    ///
+    /// A page that can not be read hides only its own records: the others are shown first, then the error is returned.
+    pub(super) fn find<T>(
+        &self,
+        id: &IdPrefix,
+        kind: ChunkKind,
+        cache: &Cached<'_>,
+        take: &mut dyn FnMut(u32, &Entry) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let guides = self.guides()?;
+        if !guides.filter.contains(id.filter_key()) {
+            return Ok(None);
+        }
+        let mut trouble = Trouble::default();
+        for number in guides.fences.pages_of(id) {
+            let Some(page) = trouble.outlive(self.page(number, cache).map(Some))? else { continue };
+            for (position, entry) in page.of(id).filter(|(_, entry)| entry.chunk.kind == kind) {
+                if let Some(taken) = trouble.outlive(take(number * RECORDS_IN_PAGE + position, &entry))? {
+                    return Ok(Some(taken));
+                }
+            }
+        }
+        trouble.nothing_found()
+    }
+
+    /// A row of the pack table; `number` comes from a record.
+    pub(super) fn pack(&self, number: u32, cache: &Cached<'_>) -> Result<Arc<PackRow>> {
+        let (page, row) = (number / PACKS_IN_PAGE, number % PACKS_IN_PAGE);
+        let key = PageKey::Packs { segment: cache.segment, page };
+        let packs = match cache.pages.get(key) {
+            Some(Opened::Packs(packs)) => packs,
+            _ => {
+                let mut sealed = self.read(self.summary.pack_page_at(page), SEALED_PAGE as u64)?;
+                let packs: Arc<[_]> = self.open_packs(page, &mut sealed)?.into();
+                cache.pages.put(key, Opened::Packs(Arc::clone(&packs)));
+                packs
+            }
+        };
+        let pack = packs.get(row as usize).map(Arc::clone);
+        pack.ok_or_else(|| Error::damaged(&self.object, format!("there is no pack {number} in its table")))
+    }
+
+    fn page(&self, number: u32, cache: &Cached<'_>) -> Result<Arc<Page>> {
+        let key = PageKey::Records { segment: cache.segment, page: number };
+        if let Some(Opened::Records(page)) = cache.pages.get(key) {
+            return Ok(page);
+        }
+        let mut sealed = self.read(self.summary.page_at(number), SEALED_PAGE as u64)?;
+        let page = Arc::new(self.open_page(number, &mut sealed)?);
+        cache.pages.put(key, Opened::Records(Arc::clone(&page)));
+        Ok(page)
+    }
+
+    pub(super) fn open_page(&self, number: u32, sealed: &mut [u8]) -> Result<Page> {
+        let plain = self.opener.open(Domain::Page, number.into(), &[], sealed)?;
+        parse_page(&self.object, number, self.summary.records_in(number), self.summary.packs, plain)
+    }
+
+    fn open_packs(&self, number: u32, sealed: &mut [u8]) -> Result<Vec<Arc<PackRow>>> {
+        let plain = self.opener.open(Domain::PackTable, number.into(), &[], sealed)?;
+        parse_pack_page(&self.object, self.header.repository, number, self.summary.packs_in(number), plain)
+    }
+
+    /// Filter and fences, read together when they are first needed; threads that come at the same time read them twice.
+    fn guides(&self) -> Result<&Guides> {
+        let guides = match self.guides.get() {
+            Some(guides) => guides,
+            None => {
+                let guides = self.read_guides();
+                match guides {
+                    // The store may answer the next time.
+                    Err(error) if !is_segment_at_fault(&error) => return Err(error),
+                    guides => self.guides.get_or_init(|| guides),
+                }
+            }
+        };
+        guides.as_ref().map_err(again)
+    }
+
+    fn read_guides(&self) -> Result<Guides> {
+        let lengths = (self.summary.fences_length(), self.summary.filter_length);
+        let mut sealed = self.read(self.summary.fences_at(), u64::from(lengths.0) + u64::from(lengths.1))?;
+        let (fences, filter) = sealed.split_at_mut(lengths.0 as usize);
+        let fences = self.opener.open(Domain::Fences, 0, &[], fences)?;
+        let fences = parse_fences(&self.object, self.summary.pages(), fences)?;
+        // Without its filter a segment answers as truly, only later (rule I5); `verify` finds the damage by the name.
+        let filter = self.opener.open(Domain::Filter, 0, &[], filter);
+        let filter =
+            filter.and_then(|plain| Filter::parse(&self.object, plain)).unwrap_or_else(|_| Filter::everything());
+        Ok(Guides { filter, fences })
+    }
+
+    pub(super) fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        read(&self.backend, &self.name, offset, length)
+    }
+}
+
+/// The cache of an index and the number that a segment has in it.
+#[derive(Debug)]
+pub(super) struct Cached<'a> {
+    pub(super) pages: &'a PageCache,
+    pub(super) segment: u32,
+}
+
+fn read(backend: &Arc<dyn Backend>, name: &ObjectName, offset: u64, length: u64) -> Result<Vec<u8>> {
+    let bytes: Bytes = backend.get_range(name, offset, length).map_err(|source| Error::store("read", name, source))?;
+    if bytes.len() as u64 != length {
+        return Err(Error::store("read", name, BackendErrorKind::Corrupt.into()));
+    }
+    Ok(bytes.into())
+}
+
+/// Tells whether the stored segment can not be used, as opposed to a store that does not answer.
+pub(super) fn is_segment_at_fault(error: &Error) -> bool {
+    error.is_damage() || matches!(error, Error::Newer { .. })
+}
+
+/// Remembers the first damage of a search that goes on elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Option<Error>);
+
+impl Trouble {
+    /// Turns damage into "nothing here"; other failures pass.
+    pub(super) fn outlive<T>(&mut self, found: Result<Option<T>>) -> Result<Option<T>> {
+        match found {
+            Err(error) if is_segment_at_fault(&error) => {
+                self.0.get_or_insert(error);
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// The end of a search: nothing is there only if nothing was hidden.
+    pub(super) fn nothing_found<T>(self) -> Result<Option<T>> {
+        self.0.map_or(Ok(None), Err)
+    }
+}
+
+/// The same trouble once more: errors of the system can not be cloned, their kinds can.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Newer { object, needs } => Error::Newer { object: object.clone(), needs: needs.clone() },
+        Error::Store { action, object, source } => Error::store(action, object, source.kind.into()),
+        Error::Damaged { object, what } => Error::damaged(object, what),
+        other => Error::damaged("an index segment", other),
+    }
+}
