@@ -30,8 +30,25 @@ pub(super) struct Ticket {
 pub(super) struct Job {
     pub(super) ticket: Ticket,
     pub(super) parent: Arc<dyn Directory>,
+    pub(super) parent_path: Arc<[u8]>,
     pub(super) name: Vec<u8>,
     pub(super) found: Metadata,
+}
+
+impl Job {
+    /// The whole path, for findings.
+    pub(super) fn path(&self) -> Vec<u8> {
+        join(&self.parent_path, &self.name)
+    }
+}
+
+/// The path of a name in a directory; the names of roots are whole paths.
+pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    match path {
+        [] => name.to_vec(),
+        b"/" => [b"/", name].concat(),
+        path => [path, b"/", name].concat(),
+    }
 }
 
 /// Files to read together.
@@ -88,9 +105,10 @@ pub(super) enum Message {
 
 /// How reading a file ended.
 pub(super) enum FileOutcome {
-    Read { name: Vec<u8>, file: FileRead },
+    /// Its entry is made of this.
+    Read { path: Vec<u8>, name: Vec<u8>, file: FileRead },
     /// Left out, and why.
-    Lost { name: Vec<u8>, kind: FindingKind, message: String },
+    Lost { path: Vec<u8>, kind: FindingKind, message: String },
 }
 
 /// What was learned of a file besides its content.

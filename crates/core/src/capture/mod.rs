@@ -35,7 +35,7 @@ use crate::{
     observe::{Event, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
-    source::Source,
+    source::{Directory, Source, SourceError},
     store::{ChunkWriter, Stored},
 };
 
@@ -53,29 +53,35 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     let started_at = repository.now();
     let mut id = SnapshotId([0; 16]);
     fill_random(&mut id.0)?;
-    let announcement = announcement(source, options);
+    let (roots, paths) = roots(source)?;
+    let announcement = announcement(paths, options);
     let mut lost_root = None;
     let mut lost_sessions = 0;
     loop {
         options.observer.event(&Event::Stage(Stage::Opening));
-        let session = repository.announce(&announcement)?;
-        let attempt = Attempt { repository, source, options, session: &session };
+        let session = if options.dry_run {
+            repository.look(&announcement)?
+        } else {
+            repository.announce(&announcement)?
+        };
+        let attempt = Attempt { repository, roots: &roots, announcement: &announcement, options, session: &session };
         let base = attempt.base(lost_root.as_ref());
         let outcome = attempt.capture(&base);
         let mut captured = match outcome {
             Ok(captured) => captured,
             Err(error) => {
-                repository.abandon(session.id, &announcement.program, &error.to_string());
+                if !options.dry_run {
+                    repository.abandon(session.id, &announcement.program, &error.to_string());
+                }
                 return Err(error);
             }
         };
 
         options.observer.event(&Event::Stage(Stage::Committing));
-        let manifest = attempt.manifest(id, started_at, &announcement, &base, &mut captured)?;
+        let manifest = attempt.manifest(id, started_at, &base, &mut captured)?;
         let mut report = report(&manifest, &session, options, captured, begun);
         report.lost_sessions = lost_sessions;
         if options.dry_run {
-            repository.abandon(session.id, &announcement.program, "dry run");
             return Ok(report);
         }
         options.cancellation.check().inspect_err(|error| {
@@ -99,11 +105,20 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     }
 }
 
-fn announcement(source: &dyn Source, options: &SnapshotOptions) -> Announcement {
+/// The directory of what was named, and its names: the paths that the snapshot is of.
+fn roots(source: &dyn Source) -> Result<(Arc<dyn Directory>, Vec<Vec<u8>>)> {
+    let unreadable = |error: SourceError| Error::Source { path: "the source".into(), source: error.error };
+    let roots = source.roots().map_err(unreadable)?;
+    let names = roots.entries().map_err(unreadable)?;
+    let paths = names.map(|found| found.map_or_else(|unlisted| unlisted.name, |found| found.name)).collect();
+    Ok((roots, paths))
+}
+
+fn announcement(paths: Vec<Vec<u8>>, options: &SnapshotOptions) -> Announcement {
     Announcement {
         host: options.host.clone(),
         user: options.user.clone(),
-        paths: source.paths(),
+        paths,
         purpose: Purpose::Snapshot,
         program: options.program.clone().unwrap_or_else(|| concat!("lbak ", env!("CARGO_PKG_VERSION")).to_owned()),
         pinned: Vec::new(),
@@ -132,7 +147,8 @@ struct Captured {
 /// One session's try.
 struct Attempt<'a> {
     repository: &'a Repository,
-    source: &'a dyn Source,
+    roots: &'a Arc<dyn Directory>,
+    announcement: &'a Announcement,
     options: &'a SnapshotOptions,
     session: &'a Session,
 }
@@ -147,7 +163,7 @@ impl Attempt<'_> {
             .catalog
             .snapshots
             .iter()
-            .filter(|snapshot| snapshot.is_of_group(&self.options.host, &self.source.paths()))
+            .filter(|snapshot| snapshot.is_of_group(&self.announcement.host, &self.announcement.paths))
             .cloned()
             .collect();
         let base = choose_base(self.options.lineage, &group);
@@ -157,14 +173,13 @@ impl Attempt<'_> {
     /// Reads the source and stores what is new; when it returns, all of it is stored and confirmed.
     fn capture(&self, comparison: &Comparison) -> Result<Captured> {
         let Session { id, view, .. } = self.session;
-        let usable: (std::collections::HashSet<_>, std::collections::HashSet<_>) =
-            (view.condemned.clone(), view.damaged_packs.clone());
+        let (condemned, damaged) = (view.condemned.clone(), view.damaged_packs.clone());
         let writer = ChunkWriter::start(
             Arc::clone(self.repository.backend()),
             self.repository.codec().clone(),
             Arc::clone(&view.index),
             *id,
-            Arc::new(move |pack| !usable.0.contains(pack) && !usable.1.contains(pack)),
+            Arc::new(move |pack| !condemned.contains(pack) && !damaged.contains(pack)),
             self.options.dry_run,
             self.options.writer.clone(),
         )?;
@@ -185,14 +200,13 @@ impl Attempt<'_> {
         &self,
         id: SnapshotId,
         started_at: crate::metadata::Timestamp,
-        announcement: &Announcement,
         comparison: &Comparison,
         captured: &mut Captured,
     ) -> Result<Manifest> {
         let mut tags = self.options.tags.clone();
         tags.sort_unstable();
         tags.dedup();
-        let walked = &captured.walked;
+        let (walked, announcement) = (&captured.walked, self.announcement);
         let findings = captured.findings.stored();
         Ok(Manifest {
             id,

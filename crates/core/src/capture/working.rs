@@ -22,6 +22,7 @@ const BLOCK_BYTES: usize = 2 << 20;
 /// A small file in a batch's buffer.
 pub(super) struct SmallFile {
     pub(super) ticket: Ticket,
+    pub(super) path: Vec<u8>,
     pub(super) name: Vec<u8>,
     pub(super) range: Range<usize>,
     pub(super) file: FileRead,
@@ -44,7 +45,7 @@ pub(super) fn work_on_files(context: &Context<'_>, buffer: &[u8], files: Vec<Sma
             }
             block.store()?;
             for (file, pieces) in files.into_iter().zip(pieces_of) {
-                let outcome = FileOutcome::Read { name: file.name, file: file.file };
+                let outcome = FileOutcome::Read { path: file.path, name: file.name, file: file.file };
                 context.send(Message::File { ticket: file.ticket, outcome, pieces });
             }
             Ok(())

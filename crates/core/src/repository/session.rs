@@ -80,6 +80,17 @@ impl Repository {
         Ok(Session { id, catalog, view })
     }
 
+    /// Reads what a session would read, without announcing one: for dry runs.
+    ///
+    /// # Errors
+    /// As [`announce`](Self::announce).
+    pub fn look(&self, announcement: &Announcement) -> Result<Session> {
+        let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
+        let view = self.view()?;
+        let catalog = Catalog::load(&*self.0.backend, self.codec(), Some(group))?;
+        Ok(Session { id: SessionId([0; 16]), catalog, view })
+    }
+
     /// Commits a snapshot: puts its manifest into the session's slot. Everything it refers to is stored and confirmed.
     ///
     /// # Errors

@@ -104,6 +104,8 @@ struct Shared {
     session: SessionId,
     index: Arc<Index>,
     usable: UsablePacks,
+    /// Count, and store nothing.
+    is_dry_run: bool,
     options: WriterOptions,
     claims: Claims,
     budget: Arc<Budget>,
@@ -133,6 +135,7 @@ impl ChunkWriter {
         index: Arc<Index>,
         session: SessionId,
         usable: UsablePacks,
+        is_dry_run: bool,
         options: WriterOptions,
     ) -> Result<Self> {
         let failure = Arc::new(Failure::default());
@@ -142,6 +145,7 @@ impl ChunkWriter {
             session,
             index,
             usable,
+            is_dry_run,
             claims: Claims::default(),
             budget: Arc::new(Budget::new(options.budget_bytes, Arc::clone(&failure))),
             failure,
@@ -216,6 +220,9 @@ impl ChunkWriter {
         counters.chunks.fetch_add(chunks.len() as u64, Ordering::Relaxed);
         if is_data {
             counters.new_data_bytes.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        }
+        if self.shared.is_dry_run {
+            return Ok(());
         }
         scratch.clear();
         encoder.encode(plain, scratch);

@@ -1,0 +1,170 @@
+//! Directories under construction: each waits for its files and subdirectories, then becomes a tree.
+//!
+//! A directory whose entries are all as the parent snapshot has them keeps the parent's tree: it is neither encoded
+//! nor hashed nor looked up.
+
+use super::{batch::Ticket, chunks::ChunkStore};
+use crate::{
+    error::Result,
+    id::ChunkId,
+    keys::Keys,
+    tree::{Entry, EntryFlags, NameRule, Node, TreeWriter},
+};
+
+/// A directory whose entries are coming in.
+pub(super) struct Directory {
+    /// Where its own entry goes; `None` for the list of roots.
+    parent: Option<Ticket>,
+    /// Its own entry; the tree in it is put in at the end.
+    entry: Option<Entry>,
+    /// Its own entry in the parent snapshot.
+    known: Option<Entry>,
+    /// Its tree in the parent snapshot, when that may be used again.
+    known_tree: Option<ChunkId>,
+    /// Something in it is not as the parent snapshot has it.
+    differs: bool,
+    rule: NameRule,
+    slots: Vec<Option<Entry>>,
+    /// Slots that something is still to come for.
+    missing: usize,
+    /// No more slots will be added.
+    is_listed: bool,
+}
+
+/// All directories under construction.
+pub(super) struct Directories {
+    open: Vec<Option<Directory>>,
+    free: Vec<usize>,
+    /// The tree of the roots, when it is there.
+    pub(super) root: Option<ChunkId>,
+}
+
+/// What a new directory begins with.
+pub(super) struct Beginning {
+    pub(super) parent: Option<Ticket>,
+    pub(super) entry: Option<Entry>,
+    pub(super) known: Option<Entry>,
+    pub(super) known_tree: Option<ChunkId>,
+}
+
+impl Directories {
+    pub(super) fn new() -> Self {
+        Self { open: Vec::new(), free: Vec::new(), root: None }
+    }
+
+    /// Begins a directory and returns its number.
+    pub(super) fn begin(&mut self, beginning: Beginning) -> usize {
+        let rule = if beginning.parent.is_some() { NameRule::Component } else { NameRule::AbsolutePath };
+        let directory = Directory {
+            parent: beginning.parent,
+            entry: beginning.entry,
+            known: beginning.known,
+            known_tree: beginning.known_tree,
+            differs: false,
+            rule,
+            slots: Vec::new(),
+            missing: 0,
+            is_listed: false,
+        };
+        match self.free.pop() {
+            Some(number) => {
+                self.open[number] = Some(directory);
+                number
+            }
+            None => {
+                self.open.push(Some(directory));
+                self.open.len() - 1
+            }
+        }
+    }
+
+    /// Adds the next entry in the order of names.
+    pub(super) fn add(&mut self, number: usize, entry: Entry) {
+        self.get(number).slots.push(Some(entry));
+    }
+
+    /// Keeps a place for an entry that is still to come.
+    pub(super) fn expect(&mut self, number: usize) -> Ticket {
+        let directory = self.get(number);
+        directory.slots.push(None);
+        directory.missing += 1;
+        Ticket { directory: number, slot: directory.slots.len() - 1 }
+    }
+
+    /// Notes that a directory is not as the parent snapshot has it.
+    pub(super) fn differs(&mut self, number: usize) {
+        self.get(number).differs = true;
+    }
+
+    /// Notes that a directory could not be listed: it stands empty, with a flag.
+    pub(super) fn unread(&mut self, number: usize) {
+        let directory = self.get(number);
+        directory.differs = true;
+        if let Some(entry) = &mut directory.entry {
+            entry.flags.insert(EntryFlags::CONTENT_UNREAD);
+        }
+    }
+
+    /// Notes that a directory has no more entries than were added or are expected.
+    pub(super) fn listed(&mut self, number: usize, keys: &Keys, chunks: &mut ChunkStore<'_>) -> Result<()> {
+        self.get(number).is_listed = true;
+        self.complete(number, keys, chunks)
+    }
+
+    /// Puts an expected entry in its place, or none when it is left out.
+    pub(super) fn arrived(
+        &mut self,
+        ticket: Ticket,
+        entry: Option<Entry>,
+        keys: &Keys,
+        chunks: &mut ChunkStore<'_>,
+    ) -> Result<()> {
+        let directory = self.get(ticket.directory);
+        directory.differs |= entry.is_none();
+        directory.slots[ticket.slot] = entry;
+        directory.missing -= 1;
+        self.complete(ticket.directory, keys, chunks)
+    }
+
+    /// Turns a directory into a tree when nothing is missing any more, and then, perhaps, the one above it.
+    fn complete(&mut self, mut number: usize, keys: &Keys, chunks: &mut ChunkStore<'_>) -> Result<()> {
+        while self.get(number).is_complete() {
+            let directory = self.open[number].take().expect("an open directory: it was just looked at");
+            self.free.push(number);
+            let tree = directory.tree(keys, chunks)?;
+            let (Some(ticket), Some(mut entry)) = (directory.parent, directory.entry) else {
+                self.root = Some(tree);
+                return Ok(());
+            };
+            entry.node = Node::Directory { tree };
+            let above = self.get(ticket.directory);
+            above.differs |= directory.known.as_ref() != Some(&entry);
+            above.slots[ticket.slot] = Some(entry);
+            above.missing -= 1;
+            number = ticket.directory;
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, number: usize) -> &mut Directory {
+        self.open[number].as_mut().expect("tickets are given out for open directories alone")
+    }
+}
+
+impl Directory {
+    fn is_complete(&self) -> bool {
+        self.is_listed && self.missing == 0
+    }
+
+    fn tree(&self, keys: &Keys, chunks: &mut ChunkStore<'_>) -> Result<ChunkId> {
+        if let Some(tree) = self.known_tree.filter(|_| !self.differs) {
+            return Ok(tree);
+        }
+        let mut store = |kind, chunk: Vec<u8>| chunks.store(kind, &chunk);
+        let mut writer = TreeWriter::new(keys, self.rule);
+        for entry in self.slots.iter().flatten() {
+            writer.push(entry, &mut store)?;
+        }
+        writer.finish(&mut store)
+    }
+}

@@ -1,0 +1,623 @@
+//! The walk: lists directories in the order of names, merges them with the parent's trees, hands out what must be read
+//! and puts together what comes back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::Ordering,
+        mpsc::{self, Receiver, SyncSender},
+    },
+};
+
+use super::{
+    Attempt, Comparison, FileCounts,
+    batch::{Batch, Batcher, FileOutcome, FileRead, Job, Message, Ticket, join},
+    chunks::ChunkStore,
+    compare::is_unchanged,
+    context::Context,
+    directories::{Beginning, Directories},
+    findings::Findings,
+    reading,
+};
+use crate::{
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind},
+    keys::Keys,
+    metadata::{FileKind, Metadata},
+    observe::{Event, FindingKind, Progress},
+    snapshot::Totals,
+    source::{Directory, Found, SourceError, SourceErrorKind},
+    store::{ChunkReader, ChunkWriter},
+    tree::{
+        Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, NameRule, Node, Piece, TreeReader,
+        encode_attributes, for_each_reference,
+    },
+};
+
+/// Batches that wait for a reader.
+const WAITING_BATCHES: usize = 2;
+
+/// Threads that read files.
+const READERS: usize = 2;
+
+/// What came of a walk.
+pub(super) struct Walked {
+    pub(super) root: ChunkId,
+    pub(super) totals: Totals,
+    pub(super) logical_bytes: u64,
+    pub(super) files: FileCounts,
+}
+
+/// Walks the source with readers and workers beside it; returns when all it needs is with the writer.
+pub(super) fn capture(
+    attempt: &Attempt<'_>,
+    comparison: &Comparison,
+    writer: &ChunkWriter,
+    findings: &mut Findings,
+) -> Result<Walked> {
+    let (results, arrived) = mpsc::channel();
+    let options = attempt.options;
+    let context =
+        Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    let reader = attempt.repository.reader(&attempt.session.view);
+    let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);
+    let waiting = Mutex::new(waiting);
+    attempt.repository.workers().in_place_scope(|workers| {
+        std::thread::scope(|threads| {
+            for number in 0..READERS {
+                let (context, waiting) = (&context, &waiting);
+                std::thread::Builder::new()
+                    .name(format!("lbak-reader-{number}"))
+                    .spawn_scoped(threads, move || reading::run(context, workers, waiting))
+                    .map_err(|source| Error::System { what: "a reading thread", source })?;
+            }
+            let walk = Walk {
+                attempt,
+                context: &context,
+                keys: context.keys(),
+                parent: &reader,
+                is_trusted: comparison.is_trusted,
+                findings,
+                chunks: ChunkStore::new(&context),
+                directories: Directories::new(),
+                large: HashMap::new(),
+                visits: Vec::new(),
+                batcher: Batcher::default(),
+                batches: Some(batches),
+                arrived,
+                devices: HashMap::new(),
+                walked: Walked {
+                    root: ChunkId([0; 32]),
+                    totals: Totals::default(),
+                    logical_bytes: 0,
+                    files: FileCounts::default(),
+                },
+                finished_files: 0,
+                finished_bytes: 0,
+            };
+            walk.run(comparison.base.root)
+        })
+    })
+}
+
+/// A directory that is still to be listed.
+struct Visit {
+    ticket: Ticket,
+    parent: Arc<dyn Directory>,
+    found: Found,
+    path: Arc<[u8]>,
+    known: Option<Entry>,
+}
+
+/// A large file whose parts are coming in.
+#[derive(Default)]
+struct LargeFile {
+    content: ContentWriter,
+    next: u64,
+    early: HashMap<u64, Vec<Piece>>,
+    end: Option<(u64, FileOutcome)>,
+}
+
+struct Walk<'a> {
+    attempt: &'a Attempt<'a>,
+    context: &'a Context<'a>,
+    keys: &'a Keys,
+    parent: &'a ChunkReader,
+    is_trusted: bool,
+    findings: &'a mut Findings,
+    chunks: ChunkStore<'a>,
+    directories: Directories,
+    large: HashMap<(usize, usize), LargeFile>,
+    visits: Vec<Visit>,
+    batcher: Batcher,
+    batches: Option<SyncSender<Batch>>,
+    arrived: Receiver<Message>,
+    /// Devices in the order in which they were met: a number that is the same on every run, unlike the system's.
+    devices: HashMap<u64, u64>,
+    walked: Walked,
+    finished_files: u64,
+    finished_bytes: u64,
+}
+
+impl Walk<'_> {
+    fn run(mut self, known_root: Option<ChunkId>) -> Result<Walked> {
+        let top = Arc::clone(self.attempt.roots);
+        let number = self.directories.begin(Beginning {
+            parent: None,
+            entry: None,
+            known: None,
+            known_tree: known_root.filter(|_| self.is_trusted),
+        });
+        self.list(number, &top, &Arc::from([]), known_root)?;
+        while let Some(visit) = self.visits.pop() {
+            self.context.check()?;
+            self.visit(visit)?;
+            while let Ok(message) = self.arrived.try_recv() {
+                self.take(message)?;
+            }
+        }
+        self.send_batch(None)?;
+        self.batches = None; // the readers end when they have read what is waiting
+        while self.directories.root.is_none() {
+            // A sender lives in the context, so this waits until something comes; failures come as messages too.
+            match self.arrived.recv() {
+                Ok(message) => self.take(message)?,
+                Err(_) => return Err(Error::Panicked { doing: "reading files" }),
+            }
+            self.context.check()?;
+        }
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        self.findings.finish(&mut store)?;
+        self.chunks.flush()?;
+        self.tell_progress();
+        self.walked.root = self.directories.root.expect("waited for above");
+        self.walked.files.read_bytes = self.context.read_bytes.load(Ordering::Relaxed);
+        Ok(self.walked)
+    }
+
+    /// Opens and lists one directory.
+    fn visit(&mut self, visit: Visit) -> Result<()> {
+        let Visit { ticket, parent, found, path, known } = visit;
+        let link_group = self.link_group(&found.metadata);
+        let mut entry =
+            Entry::new(found.name.clone(), Node::Directory { tree: ChunkId([0; 32]) }, &found.metadata);
+        entry.link_group = link_group;
+        match known.as_ref().filter(|known| self.is_taken_over(known, &found.metadata, link_group)) {
+            Some(known) => entry.attributes = known.attributes.clone(),
+            None => {
+                let attributes = parent.attributes(&found.name, found.metadata.kind);
+                self.set_attributes(&mut entry, attributes, &path)?;
+            }
+        }
+        self.walked.totals.directories += 1;
+        let directory = match parent.directory(&found.name, &found.metadata) {
+            Ok(directory) => directory,
+            Err(error) => return self.unlisted(ticket, entry, &path, &error),
+        };
+        let known_tree = known.as_ref().and_then(|known| match known.node {
+            Node::Directory { tree } if !known.flags.contains(EntryFlags::CONTENT_UNREAD) => Some(tree),
+            _ => None,
+        });
+        let number = self.directories.begin(Beginning {
+            parent: Some(ticket),
+            entry: Some(entry),
+            known,
+            known_tree: known_tree.filter(|_| self.is_trusted),
+        });
+        self.list(number, &directory, &path, known_tree)
+    }
+
+    /// A directory that can not be opened stands empty, with a flag, unless it is gone.
+    fn unlisted(&mut self, ticket: Ticket, mut entry: Entry, path: &[u8], error: &SourceError) -> Result<()> {
+        let kind = finding_kind(error);
+        self.note(kind, path.to_vec(), error)?;
+        if kind == FindingKind::Vanished {
+            self.walked.totals.directories -= 1;
+            return self.directories.arrived(ticket, None, self.keys, &mut self.chunks);
+        }
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        let tree = crate::tree::TreeWriter::new(self.keys, NameRule::Component).finish(&mut store)?;
+        entry.node = Node::Directory { tree };
+        entry.flags.insert(EntryFlags::CONTENT_UNREAD);
+        self.directories.differs(ticket.directory);
+        self.directories.arrived(ticket, Some(entry), self.keys, &mut self.chunks)
+    }
+
+    /// Goes through a directory and the parent snapshot's tree of it side by side.
+    fn list(
+        &mut self,
+        number: usize,
+        directory: &Arc<dyn Directory>,
+        path: &Arc<[u8]>,
+        known_tree: Option<ChunkId>,
+    ) -> Result<()> {
+        let listing = match directory.entries() {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.note(finding_kind(&error), path.to_vec(), &error)?;
+                self.directories.unread(number);
+                return self.directories.listed(number, self.keys, &mut self.chunks);
+            }
+        };
+        let parent = self.parent;
+        let read = move |kind: ChunkKind, id: &ChunkId| parent.read(kind, id);
+        let rule = if path.is_empty() { NameRule::AbsolutePath } else { NameRule::Component };
+        let mut known = Known::open(rule, known_tree, &read);
+        let mut visits = Vec::new();
+        for found in listing {
+            let found = match found {
+                Ok(found) => found,
+                Err(unlisted) => {
+                    self.directories.differs(number);
+                    self.note(finding_kind(&unlisted.error), join(path, &unlisted.name), &unlisted.error)?;
+                    continue;
+                }
+            };
+            let known_entry = known.find(&found.name);
+            self.take_found(number, directory, path, found, known_entry, &mut visits)?;
+        }
+        known.finish();
+        if known.is_passed_over || known_tree.is_none() {
+            self.directories.differs(number);
+        }
+        if let Some(error) = known.trouble.take() {
+            if !error.is_damage() {
+                return Err(error);
+            }
+            self.directories.differs(number);
+            self.note(FindingKind::ParentUnread, path.to_vec(), &error)?;
+        }
+        // The last is taken first: reversed, directories come in the order of their names.
+        self.visits.extend(visits.into_iter().rev());
+        self.directories.listed(number, self.keys, &mut self.chunks)
+    }
+
+    /// Decides what to do about one name.
+    fn take_found(
+        &mut self,
+        number: usize,
+        directory: &Arc<dyn Directory>,
+        path: &Arc<[u8]>,
+        found: Found,
+        known: Option<Entry>,
+        visits: &mut Vec<Visit>,
+    ) -> Result<()> {
+        if known.is_none() {
+            self.directories.differs(number);
+        }
+        if found.metadata.kind == FileKind::Directory {
+            let ticket = self.directories.expect(number);
+            let path = Arc::from(join(path, &found.name));
+            visits.push(Visit { ticket, parent: Arc::clone(directory), found, path, known });
+            return Ok(());
+        }
+        if found.metadata.kind == FileKind::Socket {
+            self.directories.differs(number);
+            return self.note(FindingKind::Skipped, join(path, &found.name), "sockets are not backed up");
+        }
+        let link_group = self.link_group(&found.metadata);
+        let unchanged = known.as_ref().filter(|known| self.is_taken_over(known, &found.metadata, link_group));
+        if let Some(unchanged) = unchanged
+            && self.is_all_stored(unchanged)?
+        {
+            let entry = unchanged.clone();
+            self.count(&entry);
+            if found.metadata.kind == FileKind::File {
+                self.walked.files.unchanged += 1;
+                self.finished_files += 1;
+                self.finished_bytes += entry.size;
+            }
+            self.directories.add(number, entry);
+            return Ok(());
+        }
+        self.directories.differs(number);
+        if found.metadata.kind == FileKind::File {
+            match known {
+                Some(_) => self.walked.files.changed += 1,
+                None => self.walked.files.new += 1,
+            }
+            let ticket = self.directories.expect(number);
+            let job = Job {
+                ticket,
+                parent: Arc::clone(directory),
+                parent_path: Arc::clone(path),
+                name: found.name,
+                found: found.metadata,
+            };
+            return self.read(job);
+        }
+        self.take_small(number, directory, path, found)
+    }
+
+    /// Links, pipes and devices: everything about them is in their entry.
+    fn take_small(
+        &mut self,
+        number: usize,
+        directory: &Arc<dyn Directory>,
+        path: &[u8],
+        found: Found,
+    ) -> Result<()> {
+        let Found { name, metadata } = found;
+        let (major, minor) = (metadata.major, metadata.minor);
+        let node = match metadata.kind {
+            FileKind::Symlink => match directory.link_target(&name) {
+                Ok(target) => Node::Symlink { target },
+                Err(error) => return self.note(finding_kind(&error), join(path, &name), &error),
+            },
+            FileKind::CharacterDevice => Node::CharacterDevice { major, minor },
+            FileKind::BlockDevice => Node::BlockDevice { major, minor },
+            _ => Node::Fifo,
+        };
+        let attributes = directory.attributes(&name, metadata.kind);
+        let path = join(path, &name);
+        let mut entry = Entry::new(name, node, &metadata);
+        entry.link_group = self.link_group(&metadata);
+        self.set_attributes(&mut entry, attributes, &path)?;
+        self.count(&entry);
+        self.directories.add(number, entry);
+        Ok(())
+    }
+
+    /// Hands a file to the readers.
+    fn read(&mut self, job: Job) -> Result<()> {
+        match self.batcher.add(job) {
+            Some(batch) => self.send_batch(Some(batch)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a batch, or what there is; waits while the readers are busy.
+    fn send_batch(&mut self, batch: Option<Batch>) -> Result<()> {
+        let Some(batch) = batch.or_else(|| self.batcher.take()) else { return Ok(()) };
+        let sent = self.batches.as_ref().is_some_and(|batches| batches.send(batch).is_ok());
+        if sent { Ok(()) } else { Err(Error::Panicked { doing: "reading files" }) }
+    }
+
+    /// Takes what came back.
+    fn take(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::File { ticket, outcome, pieces } => {
+                let mut content = ContentWriter::new();
+                let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+                pieces.into_iter().try_for_each(|piece| content.push(piece, &mut store))?;
+                self.finish_file(ticket, outcome, content)
+            }
+            Message::Part { ticket, number, pieces } => {
+                self.large_file(ticket).early.insert(number, pieces);
+                self.advance(ticket)
+            }
+            Message::End { ticket, parts, outcome } => {
+                self.large_file(ticket).end = Some((parts, outcome));
+                self.advance(ticket)
+            }
+            Message::Failed => self.context.check(),
+        }
+    }
+
+    fn large_file(&mut self, ticket: Ticket) -> &mut LargeFile {
+        self.large.entry((ticket.directory, ticket.slot)).or_default()
+    }
+
+    /// Appends the parts of a large file that are next, and finishes it after the last.
+    fn advance(&mut self, ticket: Ticket) -> Result<()> {
+        let key = (ticket.directory, ticket.slot);
+        let Some(file) = self.large.get_mut(&key) else { return Ok(()) };
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        while let Some(pieces) = file.early.remove(&file.next) {
+            file.next += 1;
+            for piece in pieces {
+                self.finished_bytes += piece.length;
+                file.content.push(piece, &mut store)?;
+            }
+        }
+        let is_done = file.end.as_ref().is_some_and(|(parts, _)| *parts == file.next);
+        if is_done
+            && let Some(file) = self.large.remove(&key)
+            && let Some((_, outcome)) = file.end
+        {
+            self.finished_bytes -= file.content.bytes(); // counted again as a whole
+            self.finish_file(ticket, outcome, file.content)?;
+        }
+        self.tell_progress();
+        Ok(())
+    }
+
+    fn finish_file(&mut self, ticket: Ticket, outcome: FileOutcome, content: ContentWriter) -> Result<()> {
+        let entry = match outcome {
+            FileOutcome::Lost { path, kind, message } => {
+                self.note(kind, path, message)?;
+                None
+            }
+            FileOutcome::Read { name, path, file } => Some(self.file_entry(name, path, file, content)?),
+        };
+        if let Some(entry) = &entry {
+            self.finished_files += 1;
+            self.finished_bytes += entry.size;
+            self.count(entry);
+        }
+        self.directories.arrived(ticket, entry, self.keys, &mut self.chunks)?;
+        self.tell_progress();
+        Ok(())
+    }
+
+    fn file_entry(&mut self, name: Vec<u8>, path: Vec<u8>, file: FileRead, content: ContentWriter) -> Result<Entry> {
+        let FileRead { metadata, flags, attributes, findings } = file;
+        let size = content.bytes();
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        let content = content.finish(&mut store)?;
+        let mut entry = Entry::new(name, Node::File { content }, &metadata);
+        entry.size = size;
+        entry.link_group = self.link_group(&metadata);
+        entry.flags = flags;
+        self.set_attributes(&mut entry, Ok(attributes), &path)?;
+        for (kind, message) in findings {
+            self.note(kind, path.clone(), message)?;
+        }
+        Ok(entry)
+    }
+
+    /// Puts extended attributes into an entry; what could not be read becomes a flag and a finding.
+    fn set_attributes(
+        &mut self,
+        entry: &mut Entry,
+        attributes: Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError>,
+        path: &[u8],
+    ) -> Result<()> {
+        let attributes = match attributes {
+            Ok(attributes) => attributes,
+            Err(error) => {
+                entry.flags.insert(EntryFlags::METADATA_INCOMPLETE);
+                return self.note(FindingKind::MetadataUnread, path.to_vec(), &error);
+            }
+        };
+        if attributes.is_empty() {
+            return Ok(());
+        }
+        let encoded = encode_attributes(&attributes)?;
+        if encoded.len() <= INLINE_ATTRIBUTES {
+            entry.attributes = Attributes::Inline(attributes);
+            return Ok(());
+        }
+        let mut content = ContentWriter::new();
+        let mut start = 0;
+        for length in self.context.cutter.cut_all(&encoded) {
+            let id = self.chunks.store(ChunkKind::Data, &encoded[start..start + length])?;
+            let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+            content.push(Piece { length: length as u64, chunk: Some(id) }, &mut store)?;
+            start += length;
+        }
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        let content: Content = content.finish(&mut store)?;
+        entry.attributes = Attributes::Stored(content);
+        Ok(())
+    }
+
+    /// Tells whether an entry of the parent snapshot stands for what was found now.
+    fn is_taken_over(&self, known: &Entry, found: &Metadata, link_group: u64) -> bool {
+        is_unchanged(known, found, link_group)
+    }
+
+    /// Tells whether everything that an entry of the parent refers to may be referred to again.
+    fn is_all_stored(&self, known: &Entry) -> Result<bool> {
+        if self.is_trusted {
+            return Ok(true);
+        }
+        let parent = self.parent;
+        let read = move |kind: ChunkKind, id: &ChunkId| parent.read(kind, id);
+        let mut is_all_stored = true;
+        for_each_reference(known, &read, &mut |reference| {
+            is_all_stored &= match reference {
+                Ok(reference) => is_all_stored && self.context.writer.is_stored(reference.kind, &reference.id)?,
+                Err(lost) if lost.error.is_damage() => false,
+                Err(lost) => return Err(lost.error),
+            };
+            Ok(())
+        })?;
+        Ok(is_all_stored)
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        let totals = &mut self.walked.totals;
+        match entry.node {
+            Node::File { .. } => {
+                totals.files += 1;
+                self.walked.logical_bytes += entry.size;
+            }
+            Node::Directory { .. } => totals.directories += 1,
+            Node::Symlink { .. } => totals.links += 1,
+            _ => totals.others += 1,
+        }
+    }
+
+    /// 0 for a file with one name; else a number for its device, which with its inode names the file.
+    fn link_group(&mut self, metadata: &Metadata) -> u64 {
+        if metadata.kind == FileKind::Directory {
+            return 0;
+        }
+        let next = self.devices.len() as u64 + 1;
+        let device = *self.devices.entry(metadata.device).or_insert(next);
+        if metadata.links > 1 { device } else { 0 }
+    }
+
+    fn note(&mut self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) -> Result<()> {
+        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
+        self.findings.note(kind, path, message, &mut store)
+    }
+
+    fn tell_progress(&self) {
+        let stored = self.context.writer.stored();
+        self.attempt.options.observer.event(&Event::Progress(Progress {
+            files: self.finished_files,
+            total_files: None,
+            bytes: self.finished_bytes,
+            total_bytes: None,
+            new_bytes: stored.new_data_bytes,
+            stored_bytes: stored.bytes,
+        }));
+    }
+}
+
+/// What a source's trouble is called when it is recorded.
+pub(super) fn finding_kind(error: &SourceError) -> FindingKind {
+    if error.kind == SourceErrorKind::Vanished { FindingKind::Vanished } else { FindingKind::Unreadable }
+}
+
+/// The parent snapshot's entries of one directory, asked for in the order of names.
+struct Known<'a> {
+    entries: Option<TreeReader<'a>>,
+    next: Option<Entry>,
+    /// It has entries that were not asked for.
+    is_passed_over: bool,
+    /// Why it, or a part of it, can not be read.
+    trouble: Option<Error>,
+}
+
+impl<'a> Known<'a> {
+    fn open(rule: NameRule, tree: Option<ChunkId>, read: &'a crate::tree::ReadChunk<'a>) -> Self {
+        let mut known = Self { entries: None, next: None, is_passed_over: false, trouble: None };
+        match tree.map(|tree| TreeReader::open(rule, tree, read)).transpose() {
+            Ok(entries) => known.entries = entries,
+            Err(error) => known.trouble = Some(error),
+        }
+        known.advance();
+        known
+    }
+
+    fn find(&mut self, name: &[u8]) -> Option<Entry> {
+        while self.next.as_ref().is_some_and(|next| next.name.as_slice() < name) {
+            self.is_passed_over = true;
+            self.advance();
+        }
+        let found = self.next.take_if(|next| next.name == name);
+        if found.is_some() {
+            self.advance();
+        }
+        found
+    }
+
+    fn finish(&mut self) {
+        self.is_passed_over |= self.next.is_some();
+    }
+
+    fn advance(&mut self) {
+        loop {
+            match self.entries.as_mut().and_then(Iterator::next) {
+                Some(Ok(entry)) => {
+                    self.next = Some(entry);
+                    return;
+                }
+                Some(Err(lost)) => {
+                    // What is not damage is what the caller must hear of.
+                    if self.trouble.as_ref().is_none_or(Error::is_damage) {
+                        self.trouble = Some(lost.error);
+                    }
+                }
+                None => {
+                    self.next = None;
+                    return;
+                }
+            }
+        }
+    }
+}
