@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! id  error  observe                      names, trouble, progress
+//! metadata                                what is known about a file without its content
 //! chunk  keys  wire  backend              cuts, secrets, records, objects
 //! codec                                   the one door between plain and stored bytes
 //! pack  index                             blocks in packs; chunk id → location
@@ -21,6 +22,8 @@ pub mod error;
 
 pub mod observe;
 
+pub mod metadata;
+
 pub mod chunk;
 
 pub mod keys;
@@ -30,3 +33,7 @@ pub mod wire;
 pub mod backend;
 
 pub mod codec;
+
+pub mod tree;
+
+pub mod source;
