@@ -22,6 +22,8 @@ mod options;
 mod reading;
 mod walk;
 mod working;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Instant};
 

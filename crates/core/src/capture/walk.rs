@@ -474,7 +474,7 @@ impl Walk<'_> {
         if attributes.is_empty() {
             return Ok(());
         }
-        let encoded = encode_attributes(&attributes)?;
+        let encoded = encode_attributes(&attributes);
         if encoded.len() <= INLINE_ATTRIBUTES {
             entry.attributes = Attributes::Inline(attributes);
             return Ok(());

@@ -92,7 +92,7 @@ impl Selection {
     }
 
     /// All snapshots that time, host, path and tag leave, oldest first.
-    pub fn narrow<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Committed> {
+    pub fn narrow<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Committed> + use<'_, 'a> {
         catalog.snapshots.iter().filter(|snapshot| self.allows(snapshot))
     }
 
@@ -120,7 +120,7 @@ impl Selection {
         }
     }
 
-    fn by_age<'a>(&'a self, back: u64, catalog: &'a Catalog) -> Result<&'a Committed> {
+    fn by_age<'a>(&self, back: u64, catalog: &'a Catalog) -> Result<&'a Committed> {
         let mut groups: BTreeMap<(&str, &[Vec<u8>]), Vec<&Committed>> = BTreeMap::new();
         for snapshot in self.narrow(catalog) {
             groups.entry((&snapshot.manifest.host, &snapshot.manifest.paths)).or_default().push(snapshot);

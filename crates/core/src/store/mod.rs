@@ -9,4 +9,4 @@ mod writer;
 
 pub use objects::{get_object, list_names, put_object, put_slot};
 pub use reader::{BlockPlace, ChunkReader};
-pub use writer::{ChunkWriter, Stored, WriterOptions};
+pub use writer::{Budget, ChunkWriter, Share, Stored, UsablePacks, WriterOptions};

@@ -1,0 +1,165 @@
+//! Snapshots of trees in memory and on disk, read back chunk by chunk.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::*;
+use crate::{
+    backend::{Backend, Folder, MemoryBackend, ObjectName},
+    codec::slot::Credential,
+    id::ChunkKind,
+    keys::PasswordCost,
+    repository::{InitOptions, NewSlot},
+    snapshot::LineageKind,
+    source::LocalSource,
+    store::{ChunkReader, list_names},
+    tree::{ContentReader, Entry, NameRule, Node, TreeReader},
+};
+
+fn repository(backend: &Arc<MemoryBackend>) -> Repository {
+    let backend: Arc<dyn Backend> = Arc::clone(backend) as _;
+    let slot = NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
+    Repository::init(backend, &[slot], &InitOptions { threads: Some(3), ..Default::default() }).expect("init")
+}
+
+/// Every file of a snapshot with its content, every directory and link.
+fn contents(repository: &Repository, report: &SnapshotReport) -> BTreeMap<String, Vec<u8>> {
+    let catalog = repository.catalog().expect("catalog");
+    let snapshot = catalog.snapshots.iter().find(|found| found.manifest.id == report.snapshot).expect("committed");
+    let view = repository.view().expect("view");
+    assert!(view.damage.is_empty() && catalog.damaged.is_empty());
+    let reader = repository.reader(&view);
+    let mut found = BTreeMap::new();
+    walk_tree(&reader, NameRule::AbsolutePath, &snapshot.manifest.root, "", &mut found);
+    found
+}
+
+fn walk_tree(
+    reader: &ChunkReader,
+    rule: NameRule,
+    tree: &ChunkId,
+    path: &str,
+    found: &mut BTreeMap<String, Vec<u8>>,
+) {
+    let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
+    for entry in TreeReader::open(rule, *tree, &read).expect("tree") {
+        let entry: Entry = entry.expect("entry");
+        let path = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
+        match &entry.node {
+            Node::Directory { tree } => {
+                found.insert(path.clone(), b"directory".to_vec());
+                walk_tree(reader, NameRule::Component, tree, &path, found);
+            }
+            Node::File { content } => {
+                let mut bytes = Vec::new();
+                for piece in ContentReader::new(content, Some(entry.size), &read) {
+                    let piece = piece.expect("piece").piece;
+                    match piece.chunk {
+                        Some(id) => bytes.extend_from_slice(&reader.read(ChunkKind::Data, &id).expect("chunk")),
+                        None => bytes.resize(bytes.len() + usize::try_from(piece.length).expect("small"), 0),
+                    }
+                }
+                found.insert(path, bytes);
+            }
+            Node::Symlink { target } => {
+                found.insert(path, [b"-> ", target.as_slice()].concat());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn noise(seed: u8, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+
+struct LaterClock;
+
+impl crate::repository::Clock for LaterClock {
+    fn now(&self) -> crate::metadata::Timestamp {
+        let mut now = crate::metadata::Timestamp::from(std::time::SystemTime::now());
+        now.seconds += 3600;
+        now
+    }
+}
+
+fn later(backend: &Arc<MemoryBackend>) -> Repository {
+    let backend: Arc<dyn Backend> = Arc::clone(backend) as _;
+    let options = crate::repository::OpenOptions { clock: Arc::new(LaterClock), threads: Some(3), expected: None };
+    Repository::open(backend, &Credential::password("p"), &options).expect("open")
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+    std::fs::write(path, bytes).expect("write");
+}
+
+#[test]
+fn a_tree_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().expect("folder");
+    let root = folder.path().join("tree");
+    let mut expected = BTreeMap::new();
+    let name = |relative: &str| format!("/{}", folder.path().join("tree").join(relative).display());
+    for (number, (relative, length)) in [
+        ("a", 0),
+        ("b/one", 1),
+        ("b/two", 100_000),
+        ("b/c/d/large", 9_000_000),
+        ("b/c/d/middle", 1_500_000),
+        ("z", 300_000),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bytes = noise(u8::try_from(number).expect("few"), length);
+        write(&root.join(relative), &bytes);
+        expected.insert(name(relative), bytes);
+    }
+    for number in 0..3000 {
+        let bytes = format!("file {number}").into_bytes();
+        write(&root.join(format!("many/{number}")), &bytes);
+        expected.insert(name(&format!("many/{number}")), bytes);
+    }
+    std::os::unix::fs::symlink("b/one", root.join("link")).expect("link");
+    expected.insert(name("link"), b"-> b/one".to_vec());
+    for directory in ["", "b", "b/c", "b/c/d", "many"] {
+        expected.insert(name(directory).trim_end_matches('/').to_owned(), b"directory".to_vec());
+    }
+
+    let backend = Arc::new(MemoryBackend::new());
+    drop(repository(&backend));
+    let repository = later(&backend);
+    let source = LocalSource::new(&[root.clone()]).expect("source");
+    let first = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
+    assert_eq!(first.findings, []);
+    assert!(first.is_complete);
+    assert_eq!(first.lineage, Lineage::Full);
+    assert_eq!((first.totals.files, first.totals.directories, first.totals.links), (3006, 5, 1));
+    assert_eq!(contents(&repository, &first), expected);
+
+    let second = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
+    assert_eq!(second.lineage, Lineage::Incremental { parent: first.snapshot });
+    assert_eq!((second.files.unchanged, second.files.changed, second.files.new), (3006, 0, 0));
+    assert_eq!((second.files.read_bytes, second.sizes.new, second.sizes.stored), (0, 0, 0));
+    assert_eq!(contents(&repository, &second), expected);
+
+    write(&root.join("b/two"), b"changed");
+    std::fs::remove_file(root.join("z")).expect("remove");
+    expected.insert(name("b/two"), b"changed".to_vec());
+    expected.remove(&name("z"));
+    let options = SnapshotOptions { lineage: LineageKind::Differential, ..Default::default() };
+    let third = snapshot(&repository, &source, &options).expect("snapshot");
+    assert_eq!(third.lineage, Lineage::Differential { base: first.snapshot });
+    assert_eq!((third.files.unchanged, third.files.changed, third.files.new), (3004, 1, 0));
+    assert_eq!(contents(&repository, &third), expected);
+
+    let options = SnapshotOptions { lineage: LineageKind::Full, ..Default::default() };
+    let fourth = snapshot(&repository, &source, &options).expect("snapshot");
+    assert_eq!(fourth.files.new, 3005);
+    assert_eq!((fourth.sizes.new, fourth.sizes.stored), (0, 0), "all of it is known");
+    assert_eq!(contents(&repository, &fourth), expected);
+    let sessions = list_names(&*backend, Folder::Sessions.prefix()).expect("list");
+    assert!(sessions.iter().all(|(name, _)| matches!(name, ObjectName::Session(_))) && sessions.len() == 4);
+}
