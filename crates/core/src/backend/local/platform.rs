@@ -13,7 +13,6 @@ pub(super) use self::linux::*;
 pub(super) use self::other::*;
 
 /// Device and inode number. Their types differ.
-#[expect(clippy::allow_attributes, reason = "the casts are needed on some systems only")]
 #[allow(clippy::unnecessary_cast, reason = "a device is 32 bits wide on macOS")]
 pub(super) fn identity(status: &Stat) -> (u64, u64) {
     (status.st_dev as u64, status.st_ino as u64)

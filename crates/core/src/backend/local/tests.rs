@@ -1,5 +1,7 @@
 //! What is particular to directories; the contract itself is checked by `lbak-testkit`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     os::unix::{
