@@ -15,6 +15,7 @@
 //!
 //! A store that can not promise the first two points says so in [`Backend::describe`].
 
+mod local;
 mod memory;
 mod name;
 mod sealed;
@@ -23,6 +24,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
+pub use local::LocalBackend;
 pub use memory::MemoryBackend;
 pub use name::{Folder, ObjectName};
 pub use sealed::{Sealed, check_stored};

@@ -1,0 +1,99 @@
+//! Folders of a repository: opened one component at a time, made when they are needed.
+
+use std::{
+    collections::HashSet,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::{
+    fs::{Dir, FileType, Mode, OFlags, mkdirat, openat},
+    io::{Errno, Result, retry_on_intr},
+};
+
+use super::platform;
+
+/// How folders are opened, the root apart from `NOFOLLOW`.
+pub(super) const OPEN_FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens a folder below the root without following a symbolic link anywhere on the way.
+pub(super) fn open(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+    let mut folder = open_child(root, ".")?;
+    for component in components(path) {
+        folder = open_child(folder.as_fd(), component)?;
+    }
+    Ok(folder)
+}
+
+/// Opens one folder in another; fails with `NOTDIR` or `LOOP` when it is a symbolic link.
+pub(super) fn open_child(folder: BorrowedFd<'_>, component: &str) -> Result<OwnedFd> {
+    retry_on_intr(|| openat(folder, component, OPEN_FOLDER | OFlags::NOFOLLOW, Mode::empty()))
+}
+
+/// Tells whether this is a path that folders of objects can have: the characters of names, so no `..`.
+pub(super) fn is_folder_path(path: &str) -> bool {
+    path.is_empty() || path.split('/').all(is_folder_name)
+}
+
+/// Tells whether objects can lie in a folder of this name. `lost+found` and what desktops leave behind is none.
+pub(super) fn is_folder_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn components(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|component| !component.is_empty())
+}
+
+/// Remembers which folders survive a loss of power.
+///
+/// A folder that is merely *there* may have been made by another program a moment ago, its name not yet on the disk;
+/// an object put into it would be lost with it. So before the first `put` into a folder its parent is synced, once
+/// for all folders that are in the parent by then: 256 shelves of packs cost one `fsync`, not 256.
+#[derive(Debug, Default)]
+pub(super) struct DurableFolders(Mutex<HashSet<String>>);
+
+impl DurableFolders {
+    /// Opens a folder below the root to put an object into it; makes what is missing of its path.
+    pub(super) fn open_or_make(&self, root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+        let mut folder = open_child(root, ".")?;
+        let mut folder_path = String::new();
+        for component in components(path) {
+            let child_path = format!("{folder_path}{component}/");
+            if !self.contains(&child_path) {
+                self.make(&folder, &folder_path, component)?;
+            }
+            folder = match open_child(folder.as_fd(), component) {
+                // Somebody has removed the empty folder since.
+                Err(Errno::NOENT) => {
+                    self.make(&folder, &folder_path, component)?;
+                    open_child(folder.as_fd(), component)?
+                }
+                opened => opened?,
+            };
+            folder_path = child_path;
+        }
+        Ok(folder)
+    }
+
+    /// Makes a folder unless it is there, and makes it and its siblings durable.
+    fn make(&self, parent: &OwnedFd, parent_path: &str, component: &str) -> Result<()> {
+        match retry_on_intr(|| mkdirat(parent, component, Mode::RWXU)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        let mut there = vec![format!("{parent_path}{component}/")];
+        for entry in Dir::read_from(parent)? {
+            let entry = entry?;
+            if let (FileType::Directory, Ok(name)) = (entry.file_type(), entry.file_name().to_str()) {
+                there.push(format!("{parent_path}{name}/"));
+            }
+        }
+        platform::sync_folder(parent.as_fd())?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
+        Ok(())
+    }
+
+    fn contains(&self, path: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+}
