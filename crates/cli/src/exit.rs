@@ -91,7 +91,7 @@ pub(crate) fn tell(error: &anyhow::Error, output: &Output) -> Exit {
 /// The chain of causes in one line. A cause that only repeats what was said before it is left out.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| without_number(cause.to_string())) {
         if !line.ends_with(&cause) {
             if !line.is_empty() {
                 line.push_str(": ");
@@ -100,6 +100,14 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
         }
     }
     line
+}
+
+/// The system's text is clear without the number that it adds.
+fn without_number(mut text: String) -> String {
+    if let Some(at) = text.rfind(" (os error ").filter(|_| text.ends_with(')')) {
+        text.truncate(at);
+    }
+    text
 }
 
 fn code_of(error: &Error) -> Exit {
@@ -160,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_cause_that_says_the_same_is_told_once() {
-        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let denied = std::io::Error::from_raw_os_error(13);
         let error = Error::store("read", "packs/3f", denied.into());
-        assert_eq!(one_line(&error.into()), "cannot read packs/3f: permission denied");
+        assert_eq!(one_line(&error.into()), "cannot read packs/3f: Permission denied");
     }
 }
