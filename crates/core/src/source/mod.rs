@@ -1,1 +1,214 @@
-//! x
+//! What can be backed up: a directory tree on a disk, one made in memory, or whatever else implements [`Source`].
+//!
+//! A source is read from the top: [`Source::roots`] is a directory whose names are absolute paths, and every
+//! [`Directory`] gives its names in order, then whatever stands behind a name. Nothing is changed in a source, and
+//! nothing is held of it but what the caller holds.
+//!
+//! ```
+//! use lbak_core::source::{Directory, MemoryNode, MemorySource, Portion, Source};
+//!
+//! let source = MemorySource::new([("/notes", MemoryNode::directory([("a", MemoryNode::file("hello"))]))]);
+//! let roots = source.roots()?;
+//! let found = roots.entries()?.next().expect("one root").expect("it was looked at");
+//! let notes = roots.directory(&found.name, &found.metadata)?;
+//! let found = notes.entries()?.next().expect("one file").expect("it was looked at");
+//! let mut file = notes.file(&found.name, &found.metadata)?;
+//! let mut buffer = [0; 16];
+//! assert_eq!(file.read(&mut buffer)?, Portion::Data(5));
+//! # Ok::<(), lbak_core::source::SourceError>(())
+//! ```
+//!
+//! Trouble here is a [`SourceError`], never an [`Error`](crate::error::Error): one unreadable file is no reason to
+//! stop, a failing repository is (rule I8).
+
+use std::{fmt, io, sync::Arc};
+
+use crate::metadata::{FileKind, Metadata};
+
+mod local;
+
+mod memory;
+
+pub use local::LocalSource;
+pub use memory::{MemoryNode, MemorySource};
+
+/// Something that can be backed up.
+pub trait Source: Send + Sync {
+    /// What the snapshot will say that it was made from.
+    fn kind(&self) -> SourceKind;
+
+    /// Returns the directory of what was named. Its names are absolute, normal paths; no one lies below another.
+    ///
+    /// # Errors
+    /// When nothing can be read at all. A single root that can not be looked at is reported by the listing.
+    fn roots(&self) -> Result<Arc<dyn Directory>, SourceError>;
+}
+
+/// What a source is, as a snapshot records it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// Files and directories.
+    Files,
+    /// One stream of bytes.
+    Stream,
+    /// The output of a command.
+    Command,
+}
+
+/// One directory.
+///
+/// All methods may be called from several threads. Names are raw bytes of one path component (of an absolute path in
+/// [`Source::roots`]). What a name stands for may change between any two calls: every call looks anew, reports what is
+/// gone as [`SourceErrorKind::Vanished`] and what has become another kind of file as [`SourceErrorKind::Changed`], and
+/// never follows a symbolic link, opens a FIFO or a device, or waits for another program.
+pub trait Directory: Send + Sync {
+    /// Returns what is in the directory, sorted by raw bytes of the names, each name once.
+    ///
+    /// Names are read at once, each is looked at when its turn comes.
+    ///
+    /// # Errors
+    /// When the directory can not be read; a single name that can not be looked at is an [`Unlisted`] of the listing.
+    fn entries(&self) -> Result<Listing, SourceError>;
+
+    /// Opens a directory of this directory. `expected` is what the listing said.
+    ///
+    /// # Errors
+    /// [`SourceErrorKind::Changed`] when another directory or something else has taken its place.
+    fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError>;
+
+    /// Opens a regular file of this directory. `expected` is what the listing said.
+    ///
+    /// Programs replace files by renaming others over them, so this may be another file than the one that was listed:
+    /// [`SourceFile::metadata`] tells about what was opened.
+    ///
+    /// # Errors
+    /// [`SourceErrorKind::Changed`] when it is no regular file any more.
+    fn file(&self, name: &[u8], expected: &Metadata) -> Result<Box<dyn SourceFile>, SourceError>;
+
+    /// Returns the raw bytes of a symbolic link.
+    ///
+    /// # Errors
+    /// [`SourceErrorKind::Changed`] when it is no symbolic link any more.
+    fn link_target(&self, name: &[u8]) -> Result<Vec<u8>, SourceError>;
+
+    /// Returns the extended attributes of a name, sorted; none where there is no such thing.
+    ///
+    /// For a file that is open, [`SourceFile::attributes`] is surer and costs less.
+    ///
+    /// # Errors
+    /// When some attribute is there and can not be read.
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError>;
+}
+
+/// An open regular file, read once from front to end.
+pub trait SourceFile: Send {
+    /// Puts the next bytes into `buffer`, or tells of a hole, or of the end. An empty buffer gets nothing useful.
+    ///
+    /// # Errors
+    /// When the bytes are there and can not be read; the file is not read on after that.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Portion, SourceError>;
+
+    /// Looks at the open file anew.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn metadata(&self) -> Result<Metadata, SourceError>;
+
+    /// Returns the extended attributes, sorted by name; none where there is no such thing.
+    ///
+    /// # Errors
+    /// When some attribute is there and can not be read.
+    fn attributes(&self) -> Result<ExtendedAttributes, SourceError>;
+}
+
+/// What a read gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Portion {
+    /// So many bytes at the front of the buffer, at least one.
+    Data(usize),
+    /// So many zeros that take no room, at least one; the buffer is as it was.
+    Hole(u64),
+    /// Nothing: the end of the file.
+    End,
+}
+
+/// Names and values of extended attributes.
+pub type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What is in a directory, in the order of the names.
+pub type Listing = Box<dyn Iterator<Item = Result<Found, Unlisted>> + Send>;
+
+/// A name of a directory and what it stood for when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Raw bytes.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub metadata: Metadata,
+}
+
+/// A name of a directory that could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", crate::error::escape(name))]
+pub struct Unlisted {
+    /// Raw bytes.
+    pub name: Vec<u8>,
+    /// Why.
+    #[source]
+    pub error: SourceError,
+}
+
+/// Why something could not be read from a source.
+#[derive(Debug)]
+pub struct SourceError {
+    /// What callers decide by.
+    pub kind: SourceErrorKind,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// The kinds of trouble with a source that callers treat differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceErrorKind {
+    /// It was listed and is gone.
+    Vanished,
+    /// Not allowed.
+    Denied,
+    /// Something else has taken its place.
+    Changed,
+    /// Anything else.
+    Other,
+}
+
+impl SourceError {
+    /// An error of a kind in words.
+    pub fn new(kind: SourceErrorKind, what: &str) -> Self {
+        Self { kind, error: io::Error::other(what.to_owned()) }
+    }
+}
+
+impl From<io::Error> for SourceError {
+    fn from(error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => SourceErrorKind::Vanished,
+            io::ErrorKind::PermissionDenied => SourceErrorKind::Denied,
+            _ => SourceErrorKind::Other,
+        };
+        Self { kind, error }
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            SourceErrorKind::Vanished => f.write_str("it is gone"),
+            SourceErrorKind::Changed => write!(f, "something else has taken its place: {}", self.error),
+            SourceErrorKind::Denied | SourceErrorKind::Other => self.error.fmt(f),
+        }
+    }
+}
+
+// `source()` stays empty: the system's words stand in the message, and the chain would repeat them.
+impl std::error::Error for SourceError {}

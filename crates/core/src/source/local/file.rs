@@ -1,0 +1,102 @@
+//! One regular file, read from front to end, around its holes.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::{
+    fs::{OFlags, SeekFrom},
+    io::Errno,
+};
+
+use super::{
+    super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile},
+    attributes,
+    people::People,
+    system::{self, Links},
+};
+use crate::metadata::{FileKind, Metadata};
+
+/// Files above this are announced to the system as read from front to end.
+const LARGE: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct LocalFile {
+    fd: OwnedFd,
+    people: Arc<People>,
+    offset: u64,
+    /// Where the data that `offset` lies in ends; `u64::MAX` in a file without holes.
+    data_end: u64,
+}
+
+impl LocalFile {
+    pub(super) fn open(
+        at: BorrowedFd<'_>,
+        name: &[u8],
+        links: Links,
+        people: &Arc<People>,
+    ) -> Result<Self, SourceError> {
+        // A FIFO opens at once for reading, a device is not read: both are refused by the look that follows.
+        let fd = system::open(at, name, links, OFlags::empty())?;
+        let metadata = system::look_at_open(&fd, people)?;
+        if metadata.kind != FileKind::File {
+            return Err(SourceError::new(SourceErrorKind::Changed, "it is no regular file any more"));
+        }
+        if metadata.size > LARGE {
+            system::will_read_all(&fd);
+        }
+        // The system is asked about holes only where there can be some: it would be a call for every file.
+        let data_end = if metadata.allocated < metadata.size { 0 } else { u64::MAX };
+        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end })
+    }
+
+    /// Finds the data at or behind the offset; returns the length of the hole before it.
+    fn pass_hole(&mut self) -> Result<Option<u64>, SourceError> {
+        let start = match rustix::fs::seek(&self.fd, SeekFrom::Data(self.offset)) {
+            Ok(start) => start,
+            // No more data: a hole up to the end, or the end itself.
+            Err(Errno::NXIO) => system::look_at_open(&self.fd, &self.people)?.size,
+            // A file system that knows no holes.
+            Err(_) => {
+                self.data_end = u64::MAX;
+                return Ok(None);
+            }
+        };
+        if start > self.offset {
+            let length = start - self.offset;
+            (self.offset, self.data_end) = (start, start);
+            return Ok(Some(length));
+        }
+        // The file may have changed between the calls: at least something is read, or the end is met.
+        let end = rustix::fs::seek(&self.fd, SeekFrom::Hole(self.offset)).unwrap_or(u64::MAX);
+        self.data_end = end.max(self.offset.saturating_add(1));
+        Ok(None)
+    }
+}
+
+impl SourceFile for LocalFile {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Portion, SourceError> {
+        if self.offset >= self.data_end
+            && let Some(length) = self.pass_hole()?
+        {
+            return Ok(Portion::Hole(length));
+        }
+        let data = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
+        let wanted = data.min(buffer.len());
+        let read = loop {
+            match rustix::io::pread(&self.fd, &mut buffer[..wanted], self.offset) {
+                Err(Errno::INTR) => {}
+                result => break result.map_err(system::error)?,
+            }
+        };
+        self.offset += read as u64;
+        Ok(if read == 0 { Portion::End } else { Portion::Data(read) })
+    }
+
+    fn metadata(&self) -> Result<Metadata, SourceError> {
+        system::look_at_open(&self.fd, &self.people)
+    }
+
+    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+        attributes::of_open(&self.fd)
+    }
+}

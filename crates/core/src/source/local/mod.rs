@@ -1,0 +1,108 @@
+//! Files and directories of this machine.
+//!
+//! Everything is reached from an open folder by a single name, so that no path can be exchanged under the walk, no
+//! path is too long, and no symbolic link is followed. What is opened is looked at again through its descriptor: a
+//! FIFO that took a file's place is refused, and nothing ever waits.
+
+use std::{
+    io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Directory, Source, SourceError, SourceKind};
+use crate::error::{Error, Result};
+
+mod roots;
+
+mod directory;
+
+mod handles;
+
+mod file;
+
+mod attributes;
+
+mod people;
+
+mod system;
+
+#[cfg(test)]
+mod tests;
+
+/// Paths on this machine.
+#[derive(Debug)]
+pub struct LocalSource {
+    paths: Vec<PathBuf>,
+    people: Arc<people::People>,
+    skipped: Vec<(u64, u64)>,
+}
+
+impl LocalSource {
+    /// Takes paths as a user names them.
+    ///
+    /// They are made absolute, `.` and `..` are taken out, duplicates and what lies below another one dropped. A path
+    /// that is a symbolic link to a file or a directory stands for what it points to, under the name that was given.
+    /// Names of users and groups are read from `/etc/passwd` and `/etc/group`, once; others stay numbers.
+    ///
+    /// # Errors
+    /// [`Error::Source`] for a path that does not exist or can not be looked at; [`Error::Invalid`] for none at all.
+    pub fn new<P: AsRef<Path>>(paths: &[P]) -> Result<Self> {
+        if paths.is_empty() {
+            return Err(Error::Invalid { what: "no path was named".into() });
+        }
+        let paths = roots::resolve(paths)?;
+        Ok(Self { paths, people: Arc::new(people::People::read()), skipped: Vec::new() })
+    }
+
+    /// Never shows the folder with this device and inode, wherever it lies: a repository is not backed up into itself.
+    #[must_use]
+    pub fn skip_identity(mut self, device: u64, inode: u64) -> Self {
+        self.skipped.push((device, inode));
+        self
+    }
+
+    /// The roots: absolute, sorted by raw bytes, no one below another.
+    #[must_use]
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+impl Source for LocalSource {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Files
+    }
+
+    fn roots(&self) -> Result<Arc<dyn Directory>, SourceError> {
+        let walk = Walk {
+            people: Arc::clone(&self.people),
+            skipped: self.skipped.clone(),
+            handles: handles::Handles::default(),
+        };
+        Ok(Arc::new(roots::Roots::new(self.paths.clone(), Arc::new(walk))))
+    }
+}
+
+/// What all directories of one walk share.
+#[derive(Debug)]
+struct Walk {
+    people: Arc<people::People>,
+    skipped: Vec<(u64, u64)>,
+    handles: handles::Handles,
+}
+
+impl Walk {
+    fn is_skipped(&self, device: u64, inode: u64) -> bool {
+        self.skipped.contains(&(device, inode))
+    }
+}
+
+fn source_error(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Source { path: path.to_owned(), source }
+}
+
+fn raw(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
