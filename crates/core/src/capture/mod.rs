@@ -13,6 +13,7 @@
 //! committed (rule I8). What was stored until then is found by the next run.
 
 mod batch;
+mod buffers;
 mod chunks;
 mod compare;
 mod context;
@@ -20,10 +21,10 @@ mod directories;
 mod findings;
 mod options;
 mod reading;
-mod walk;
-mod working;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod working;
 
 use std::{sync::Arc, time::Instant};
 
@@ -61,11 +62,8 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     let mut lost_sessions = 0;
     loop {
         options.observer.event(&Event::Stage(Stage::Opening));
-        let session = if options.dry_run {
-            repository.look(&announcement)?
-        } else {
-            repository.announce(&announcement)?
-        };
+        let session =
+            if options.dry_run { repository.look(&announcement)? } else { repository.announce(&announcement)? };
         let attempt = Attempt { repository, roots: &roots, announcement: &announcement, options, session: &session };
         let base = attempt.base(lost_root.as_ref());
         let outcome = attempt.capture(&base);
