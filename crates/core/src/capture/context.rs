@@ -82,7 +82,10 @@ impl<'a> Context<'a> {
 
     /// Stops the run with an error and wakes the walk.
     pub(super) fn fail(&self, error: Error) {
-        self.writer.fail(error);
+        // Who was asked to stop still stores what was read, for the next run.
+        if !matches!(error, Error::Cancelled) {
+            self.writer.fail(error);
+        }
         self.send(Message::Failed);
     }
 

@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, SnapshotId},
     keys::fill_random,
-    observe::{Event, Stage},
+    observe::{Event, FindingKind, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
     source::{Directory, Source, SourceError},
@@ -79,7 +79,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
 
         options.observer.event(&Event::Stage(Stage::Committing));
         let manifest = attempt.manifest(id, started_at, &base, &mut captured)?;
-        let mut report = report(&manifest, &session, options, captured, begun);
+        let mut report = report(repository, &manifest, &session, options, captured, begun);
         report.lost_sessions = lost_sessions;
         if options.dry_run {
             return Ok(report);
@@ -228,7 +228,7 @@ impl Attempt<'_> {
                 stored: captured.stored.bytes,
             },
             source: SourceKind::Files,
-            is_complete: findings.incomplete() == 0,
+            is_complete: findings.count(FindingKind::Unreadable) == 0,
             findings,
             origin: None,
             heads: self.session.catalog.heads(),
@@ -237,6 +237,7 @@ impl Attempt<'_> {
 }
 
 fn report(
+    repository: &Repository,
     manifest: &Manifest,
     session: &Session,
     options: &SnapshotOptions,
@@ -258,6 +259,7 @@ fn report(
         finding_counts: manifest.findings.counts.clone(),
         findings: manifest.findings.first.clone(),
         is_complete: manifest.is_complete,
+        damage: repository.damage().iter().chain(&session.view.damage).map(ToString::to_string).collect(),
         lost_sessions: 0,
     }
 }
