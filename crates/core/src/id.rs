@@ -43,7 +43,9 @@ macro_rules! identifier {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut digits = [0; 2 * $length];
+                encode_hex(&self.0, &mut digits);
+                f.pad(std::str::from_utf8(&digits).expect("hex digits are ASCII"))
             }
         }
 
@@ -118,6 +120,15 @@ impl ChunkKind {
             2 => Some(Self::List),
             _ => None,
         }
+    }
+}
+
+/// Fills `digits`, twice as long, with lower-case hex: names are made for every read.
+fn encode_hex(bytes: &[u8], digits: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! id  error  observe                      names, trouble, progress
-//! chunk  keys  wire  backend              cuts, secrets, records, objects
+//! metadata  chunk  wire  backend          times and owners, cuts, records, objects
+//! keys                                    secrets and what follows from them
 //! codec                                   the one door between plain and stored bytes
 //! pack  index                             blocks in packs; chunk id → location
 //! store                                   chunks in and out of a backend
@@ -25,11 +26,11 @@ pub mod metadata;
 
 pub mod chunk;
 
-pub mod keys;
-
 pub mod wire;
 
 pub mod backend;
+
+pub mod keys;
 
 pub mod codec;
 

@@ -128,7 +128,8 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// Tells whether the outcome is incomplete because of it: everything but what vanished by itself, what is never backed up, and what only cost time.
+    /// Tells whether it makes the outcome less than was asked for (exit code 3): everything but what vanished by itself,
+    /// what is never backed up, and what only cost time.
     #[must_use]
     pub fn is_incomplete(self) -> bool {
         !matches!(self, Self::Vanished | Self::Skipped | Self::ParentUnread)

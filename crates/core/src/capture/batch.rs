@@ -15,6 +15,9 @@ pub(super) const BATCH_BYTES: u64 = 2 << 20;
 /// Files from this size on are read in parts of their own.
 pub(super) const LARGE_FILE: u64 = 1 << 20;
 
+/// Files from this size on may be worth keeping their holes.
+const SPARSE_FILE: u64 = 64 << 10;
+
 /// Most files of a batch, and most directories whose descriptors it keeps open.
 const BATCH_FILES: usize = 1024;
 const BATCH_DIRECTORIES: usize = 64;
@@ -68,8 +71,9 @@ pub(super) struct Batcher {
 impl Batcher {
     /// Adds a file; returns a batch that is full.
     pub(super) fn add(&mut self, job: Job) -> Option<Batch> {
-        let is_sparse = job.found.allocated < job.found.size;
-        if job.found.size >= LARGE_FILE || (is_sparse && job.found.size > 0) {
+        // Small files may take less room than they hold for other reasons: stored inline, or compressed.
+        let is_sparse = job.found.size >= SPARSE_FILE && job.found.allocated < job.found.size;
+        if job.found.size >= LARGE_FILE || is_sparse {
             return Some(Batch::Large(job));
         }
         let full = (self.bytes + job.found.size > BATCH_BYTES).then(|| self.take()).flatten();

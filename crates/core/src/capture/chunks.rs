@@ -51,9 +51,8 @@ impl<'a> ChunkStore<'a> {
 
     fn put(&mut self, mut plain: Vec<u8>, chunks: Vec<ChunkEntry>) -> Result<()> {
         let context = self.context;
-        context.with_bench(|bench| {
-            context.writer.store_block(&mut bench.encoder, &plain, chunks, &mut bench.encoded)
-        })?;
+        context
+            .with_bench(|bench| context.writer.store_block(&mut bench.encoder, &plain, chunks, &mut bench.encoded))?;
         plain.clear();
         self.plain = plain;
         Ok(())

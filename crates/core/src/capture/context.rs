@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::Sender,
 };
 
-use super::batch::Message;
+use super::{batch::Message, buffers::Buffers};
 use crate::{
     chunk::Cutter,
     codec::{BlockEncoder, Compression},
@@ -26,6 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) cancellation: &'a Cancellation,
     pub(super) results: Sender<Message>,
     pub(super) read_bytes: AtomicU64,
+    pub(super) buffers: Arc<Buffers>,
     compression: Compression,
     benches: Mutex<Vec<Bench>>,
 }
@@ -54,6 +55,7 @@ impl<'a> Context<'a> {
             cancellation,
             results,
             read_bytes: AtomicU64::new(0),
+            buffers: Arc::default(),
             compression,
             benches: Mutex::default(),
         }
@@ -80,7 +82,10 @@ impl<'a> Context<'a> {
 
     /// Stops the run with an error and wakes the walk.
     pub(super) fn fail(&self, error: Error) {
-        self.writer.fail(error);
+        // Who was asked to stop still stores what was read, for the next run.
+        if !matches!(error, Error::Cancelled) {
+            self.writer.fail(error);
+        }
         self.send(Message::Failed);
     }
 

@@ -13,6 +13,7 @@
 //! committed (rule I8). What was stored until then is found by the next run.
 
 mod batch;
+mod buffers;
 mod chunks;
 mod compare;
 mod context;
@@ -20,10 +21,10 @@ mod directories;
 mod findings;
 mod options;
 mod reading;
-mod walk;
-mod working;
 #[cfg(test)]
 mod tests;
+mod walk;
+mod working;
 
 use std::{sync::Arc, time::Instant};
 
@@ -34,7 +35,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, SnapshotId},
     keys::fill_random,
-    observe::{Event, Stage},
+    observe::{Event, FindingKind, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
     source::{Directory, Source, SourceError},
@@ -61,11 +62,8 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     let mut lost_sessions = 0;
     loop {
         options.observer.event(&Event::Stage(Stage::Opening));
-        let session = if options.dry_run {
-            repository.look(&announcement)?
-        } else {
-            repository.announce(&announcement)?
-        };
+        let session =
+            if options.dry_run { repository.look(&announcement)? } else { repository.announce(&announcement)? };
         let attempt = Attempt { repository, roots: &roots, announcement: &announcement, options, session: &session };
         let base = attempt.base(lost_root.as_ref());
         let outcome = attempt.capture(&base);
@@ -81,7 +79,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
 
         options.observer.event(&Event::Stage(Stage::Committing));
         let manifest = attempt.manifest(id, started_at, &base, &mut captured)?;
-        let mut report = report(&manifest, &session, options, captured, begun);
+        let mut report = report(repository, &manifest, &session, options, captured, begun);
         report.lost_sessions = lost_sessions;
         if options.dry_run {
             return Ok(report);
@@ -230,7 +228,7 @@ impl Attempt<'_> {
                 stored: captured.stored.bytes,
             },
             source: SourceKind::Files,
-            is_complete: findings.incomplete() == 0,
+            is_complete: findings.count(FindingKind::Unreadable) == 0,
             findings,
             origin: None,
             heads: self.session.catalog.heads(),
@@ -239,6 +237,7 @@ impl Attempt<'_> {
 }
 
 fn report(
+    repository: &Repository,
     manifest: &Manifest,
     session: &Session,
     options: &SnapshotOptions,
@@ -260,6 +259,7 @@ fn report(
         finding_counts: manifest.findings.counts.clone(),
         findings: manifest.findings.first.clone(),
         is_complete: manifest.is_complete,
+        damage: repository.damage().iter().chain(&session.view.damage).map(ToString::to_string).collect(),
         lost_sessions: 0,
     }
 }

@@ -99,6 +99,8 @@ pub struct SnapshotReport {
     pub findings: Vec<Finding>,
     /// Nothing of the source was left out.
     pub is_complete: bool,
+    /// Damage in the repository that was met and did no harm to this snapshot: time for `verify`.
+    pub damage: Vec<String>,
     /// How often a collector closed its session and it was begun again.
     pub lost_sessions: u32,
 }

@@ -5,10 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
 };
 
-use bytes::Bytes;
-
 use super::{
     batch::{Batch, FileOutcome, FileRead, Job, Message, Ticket},
+    buffers::Buffer,
     compare::is_unsettled,
     context::Context,
     walk::finding_kind,
@@ -28,6 +27,9 @@ const ATTEMPTS: u32 = 3;
 
 /// Bytes that a small file may have grown by since it was listed; more, and it is read like a large one.
 const GROWTH: usize = 64 << 10;
+
+/// Bytes of a large file that are asked for at once.
+const READ_BYTES: usize = 1 << 20;
 
 /// Plain bytes that one worker takes of a large file.
 const PART_BYTES: usize = 2 << 20;
@@ -51,7 +53,7 @@ pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batc
 fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jobs: Vec<Job>) -> Result<()> {
     let expected: usize = jobs.iter().map(|job| usize::try_from(job.found.size).unwrap_or(usize::MAX)).sum();
     let share = context.writer.budget().take(expected)?;
-    let mut buffer = Vec::with_capacity(expected + 1);
+    let mut buffer = context.buffers.take();
     let mut files = Vec::with_capacity(jobs.len());
     for job in jobs {
         match read_small_file(context, &job, &mut buffer) {
@@ -78,7 +80,7 @@ fn lost(job: &Job, error: &SourceError) -> FileOutcome {
 fn read_small_file(
     context: &Context<'_>,
     job: &Job,
-    buffer: &mut Vec<u8>,
+    buffer: &mut Buffer,
 ) -> Result<Option<(Range<usize>, FileRead)>, SourceError> {
     let start = buffer.len();
     let mut attempt = 1;
@@ -103,7 +105,7 @@ fn read_small_file(
 }
 
 /// Reads all of a file; false when it is much longer than it said, or has holes.
-fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Vec<u8>, metadata: &Metadata) -> Result<bool, SourceError> {
+fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Buffer, metadata: &Metadata) -> Result<bool, SourceError> {
     let start = buffer.len();
     let size = usize::try_from(metadata.size).unwrap_or(usize::MAX);
     let most = size.saturating_add(GROWTH);
@@ -138,8 +140,7 @@ fn is_same(before: &Metadata, after: &Metadata) -> bool {
 
 /// What is recorded of a file besides its content.
 fn describe(file: &dyn SourceFile, metadata: Metadata, is_unsettled: bool, has_changed: bool) -> FileRead {
-    let mut read =
-        FileRead { metadata, flags: EntryFlags::default(), attributes: Vec::new(), findings: Vec::new() };
+    let mut read = FileRead { metadata, flags: EntryFlags::default(), attributes: Vec::new(), findings: Vec::new() };
     match file.attributes() {
         Ok(attributes) => read.attributes = attributes,
         Err(error) => {
@@ -159,7 +160,7 @@ fn describe(file: &dyn SourceFile, metadata: Metadata, is_unsettled: bool, has_c
 
 /// Reads a large file in parts and gives each to workers as it comes.
 fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, job: &Job) -> Result<()> {
-    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: Vec::new() };
+    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: context.buffers.take() };
     let outcome = match job.parent.file(&job.name, &job.found) {
         Ok(mut file) => parts.read(&mut *file)?,
         Err(error) => Err(error),
@@ -188,7 +189,7 @@ struct Parts<'a, 's> {
     ticket: Ticket,
     number: u64,
     /// Bytes behind the last cut, at most the largest chunk.
-    carried: Vec<u8>,
+    carried: Buffer,
 }
 
 impl Parts<'_, '_> {
@@ -228,15 +229,15 @@ impl Parts<'_, '_> {
     }
 
     /// Reads on from what was carried over, up to `length` bytes in all.
-    fn fill(&mut self, file: &mut dyn SourceFile, length: usize) -> Result<(Vec<u8>, End), SourceError> {
-        let mut buffer = Vec::with_capacity(length);
-        buffer.append(&mut self.carried);
+    fn fill(&mut self, file: &mut dyn SourceFile, length: usize) -> Result<(Buffer, End), SourceError> {
+        let mut buffer = std::mem::replace(&mut self.carried, self.context.buffers.take());
         let mut filled = buffer.len();
-        buffer.resize(length, 0);
         let end = loop {
             if filled == length {
                 break End::Full;
             }
+            // In steps: most large files are much smaller than the buffer may be.
+            buffer.grow((filled + READ_BYTES).min(length));
             match file.read(&mut buffer[filled..])? {
                 Portion::Data(read) => {
                     self.context.count_read(read as u64);
@@ -251,15 +252,16 @@ impl Parts<'_, '_> {
     }
 
     /// Cuts a buffer and spreads its chunks over workers; what is behind the last cut is carried over.
-    fn cut(&mut self, mut buffer: Vec<u8>, is_end: bool, share: Share) {
+    fn cut(&mut self, mut buffer: Buffer, is_end: bool, share: Share) {
         let mut chunks: Vec<Range<usize>> = Vec::new();
         let mut start = 0;
         while let Some(length) = self.context.cutter.cut(&buffer[start..], is_end) {
             chunks.push(start..start + length);
             start += length;
         }
-        self.carried = buffer.split_off(start);
-        let (buffer, share) = (Bytes::from(buffer), Arc::new(share));
+        self.carried.extend_from_slice(&buffer[start..]);
+        buffer.truncate(start);
+        let (buffer, share) = (Arc::new(buffer), Arc::new(share));
         let mut rest = &chunks[..];
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -272,7 +274,7 @@ impl Parts<'_, '_> {
             rest = others;
             let (context, ticket, number) = (self.context, self.ticket, self.number);
             self.number += 1;
-            let (part, buffer, share) = (part.to_vec(), buffer.clone(), Arc::clone(&share));
+            let (part, buffer, share) = (part.to_vec(), Arc::clone(&buffer), Arc::clone(&share));
             self.workers.spawn(move |_| {
                 work_on_part(context, ticket, number, &buffer, &part);
                 drop((buffer, share));

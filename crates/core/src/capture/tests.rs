@@ -33,13 +33,7 @@ fn contents(repository: &Repository, report: &SnapshotReport) -> BTreeMap<String
     found
 }
 
-fn walk_tree(
-    reader: &ChunkReader,
-    rule: NameRule,
-    tree: &ChunkId,
-    path: &str,
-    found: &mut BTreeMap<String, Vec<u8>>,
-) {
+fn walk_tree(reader: &ChunkReader, rule: NameRule, tree: &ChunkId, path: &str, found: &mut BTreeMap<String, Vec<u8>>) {
     let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
     for entry in TreeReader::open(rule, *tree, &read).expect("tree") {
         let entry: Entry = entry.expect("entry");
@@ -73,7 +67,6 @@ fn noise(seed: u8, length: usize) -> Vec<u8> {
     blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
     bytes
 }
-
 
 struct LaterClock;
 

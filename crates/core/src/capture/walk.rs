@@ -58,8 +58,7 @@ pub(super) fn capture(
 ) -> Result<Walked> {
     let (results, arrived) = mpsc::channel();
     let options = attempt.options;
-    let context =
-        Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    let context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
     let reader = attempt.repository.reader(&attempt.session.view);
     let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);
     let waiting = Mutex::new(waiting);
@@ -180,8 +179,7 @@ impl Walk<'_> {
     fn visit(&mut self, visit: Visit) -> Result<()> {
         let Visit { ticket, parent, found, path, known } = visit;
         let link_group = self.link_group(&found.metadata);
-        let mut entry =
-            Entry::new(found.name.clone(), Node::Directory { tree: ChunkId([0; 32]) }, &found.metadata);
+        let mut entry = Entry::new(found.name.clone(), Node::Directory { tree: ChunkId([0; 32]) }, &found.metadata);
         entry.link_group = link_group;
         match known.as_ref().filter(|known| self.is_taken_over(known, &found.metadata, link_group)) {
             Some(known) => entry.attributes = known.attributes.clone(),
@@ -331,13 +329,7 @@ impl Walk<'_> {
     }
 
     /// Links, pipes and devices: everything about them is in their entry.
-    fn take_small(
-        &mut self,
-        number: usize,
-        directory: &Arc<dyn Directory>,
-        path: &[u8],
-        found: Found,
-    ) -> Result<()> {
+    fn take_small(&mut self, number: usize, directory: &Arc<dyn Directory>, path: &[u8], found: Found) -> Result<()> {
         let Found { name, metadata } = found;
         let (major, minor) = (metadata.major, metadata.minor);
         let node = match metadata.kind {

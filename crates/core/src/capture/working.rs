@@ -2,10 +2,9 @@
 
 use std::{ops::Range, panic::AssertUnwindSafe};
 
-use bytes::Bytes;
-
 use super::{
     batch::{FileOutcome, FileRead, Message, Ticket},
+    buffers::Buffer,
     context::{Bench, Context},
 };
 use crate::{
@@ -55,7 +54,13 @@ pub(super) fn work_on_files(context: &Context<'_>, buffer: &[u8], files: Vec<Sma
 }
 
 /// Works on chunks of a large file that were cut already.
-pub(super) fn work_on_part(context: &Context<'_>, ticket: Ticket, number: u64, buffer: &Bytes, chunks: &[Range<usize>]) {
+pub(super) fn work_on_part(
+    context: &Context<'_>,
+    ticket: Ticket,
+    number: u64,
+    buffer: &Buffer,
+    chunks: &[Range<usize>],
+) {
     guarded(context, || {
         context.with_bench(|bench| {
             let mut block = Block::new(context, bench, buffer);

@@ -203,6 +203,17 @@ mod tests {
         }
     }
 
+    /// Written down once: a reader that computes otherwise would not find what is stored.
+    #[test]
+    fn the_stored_form_is_pinned() {
+        let filter = Filter::build((0..40).map(|number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect());
+        assert_eq!((filter.windows, filter.window_bits), (1, 5));
+        assert_eq!(
+            blake3::hash(&filter.encode()).to_hex().as_str(),
+            "0ef5b02fb2406675d32cfd6d370a82ee829ec034c8e0ab621446f29e31a6b91b"
+        );
+    }
+
     #[test]
     fn strangers_rarely_pass_and_keys_cost_about_nine_bits() {
         let filter = Filter::build(keys(100_000, 1));

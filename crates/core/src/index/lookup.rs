@@ -128,7 +128,7 @@ impl Index {
         let mut segments = Vec::with_capacity(names.len());
         for opened in open_all(backend, codec, &names)? {
             match opened {
-                Ok(segment) if counted.buried.contains(&segment.header().session) => {}
+                Ok(segment) if counted.buried.contains(&segment.session()) => {}
                 Ok(segment) => segments.push(Held::new(segment)),
                 Err(error) if is_segment_at_fault(&error) => damaged.push(error),
                 Err(error) => return Err(error),

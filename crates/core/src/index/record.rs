@@ -304,7 +304,11 @@ pub fn parse_pack_page(
         header[16..32].copy_from_slice(&repository.0);
         header[32..].copy_from_slice(&row[48..]);
         let id = PackId(*row.first_chunk().expect("a row has 96 bytes"));
-        let header = Header::parse(&ObjectName::Pack(id).to_string(), &header)?;
+        let header = Header::parse(object, &header).map_err(|error| match error {
+            // The segment is as it should be: the pack is what this version can not read.
+            Error::Newer { needs, .. } => Error::Newer { object: ObjectName::Pack(id).to_string(), needs },
+            error => error,
+        })?;
         if !matches!(header.kind, Kind::DataPack | Kind::TreePack) {
             return Err(damaged("it names something that is no pack"));
         }

@@ -17,7 +17,7 @@ use crate::{
     backend::{Backend, BackendErrorKind, ObjectName},
     codec::{Codec, Domain, HEADER, Header, Kind, Opener},
     error::{Error, Result},
-    id::ChunkKind,
+    id::{ChunkKind, SessionId},
 };
 
 /// A segment that was opened. Immutable and shared by threads.
@@ -86,10 +86,10 @@ impl Segment {
         &self.object
     }
 
-    /// The header it was opened with: tells which session wrote it.
+    /// The session that wrote it.
     #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
+    pub fn session(&self) -> SessionId {
+        self.header.session
     }
 
     /// How much it holds.

@@ -189,7 +189,7 @@ fn every_chunk_is_found_where_it_was_said_to_lie_and_no_other_is() {
         }
         let segments = index.segments();
         assert_eq!(*segments[0].name(), name);
-        assert_eq!(segments[0].header().session, SESSION);
+        assert_eq!(segments[0].session(), SESSION);
         assert_eq!(segments[0].summary().records, count);
         assert_eq!(segments[0].pack_rows().expect("sound").len(), usize::from(packs));
     }
@@ -591,6 +591,36 @@ fn stored_form(row: &ChunkRow) -> ChunkRow<IdPrefix> {
 }
 
 const RECORD_BYTES: usize = super::record::RECORD;
+
+#[test]
+fn the_stored_form_is_the_documented_one() {
+    let row = ChunkRow {
+        id: ChunkId([0xab; 32]),
+        kind: ChunkKind::List,
+        has_base: true,
+        block_offset: 0x0403_0201,
+        sealed_length: 0x0006_0504,
+        block_length: 0x0007_0605,
+        offset: 0x0000_0807,
+        length: 0x0002_0908,
+    };
+    let golden =
+        [[0xab; 20].as_slice(), &[9, 0, 0, 0], &[1, 2, 3, 4], &[4, 5, 6], &[5, 6, 7], &[7, 8, 0], &[8, 9, 2], &[0x82]];
+    assert_eq!(row.encode(9).as_slice(), golden.concat());
+
+    let pack = pack(5);
+    let header = pack.header.encode();
+    let golden = [[5; 32].as_slice(), &[0, 0, 0, 1], &header[4..16], &header[32..]].concat();
+    assert_eq!(pack.encode().as_slice(), golden);
+
+    let (smallest, largest) = (IdPrefix([1; 20]), IdPrefix([2; 20]));
+    let summary = Summary { records: 25, packs: 11, filter_length: 44, smallest, largest };
+    let numbers = [1, 25, 2, 11, 32, 44].map(u32::to_le_bytes);
+    let golden = [numbers.as_flattened(), &[1; 20], &[2; 20], &[0; 64]].concat();
+    assert_eq!(summary.encode().as_slice(), golden);
+    let size = 224 + 2 * 1_024 + 2 * 1_024 + 32 + 44 + 2;
+    assert_eq!(parse_summary("test", size, &golden).expect("sound"), summary);
+}
 
 #[test]
 fn records_that_can_not_be_are_refused_with_their_page() {

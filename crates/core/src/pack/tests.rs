@@ -66,8 +66,7 @@ fn blocks_of_many_threads_come_back_whole() {
 #[test]
 fn a_pack_closes_near_its_target_and_wastes_little() {
     let codec = codec();
-    let builder =
-        PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
     let mut finish = false;
     while let Some(place) = builder.reserve(10_001, 10_000, vec![chunk(1, 10_000)]) {
         finish = builder.fill(place, &mut raw_block(1, 10_000));

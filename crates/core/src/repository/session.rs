@@ -1,10 +1,6 @@
 //! A session: announced before anything is read, decided by one create-only slot.
 
-use super::{
-    Repository,
-    open::check_features,
-    view::View,
-};
+use super::{Repository, open::check_features, view::View};
 use crate::{
     backend::ObjectName,
     codec::{Kind, object_hash},

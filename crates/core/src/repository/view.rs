@@ -86,10 +86,11 @@ impl View {
         !self.condemned.contains(pack) && !self.damaged_packs.contains(pack)
     }
 
-    /// Tells whether everything that a parent refers to may be taken over unseen.
+    /// Tells whether everything that a parent refers to may be taken over unseen: no reclaiming is under way, and
+    /// nothing is known to be damaged. Chunks that only a damaged segment names are stored anew.
     #[must_use]
     pub fn is_parent_trusted(&self) -> bool {
-        !self.is_marked && self.damaged_packs.is_empty()
+        !self.is_marked && self.damaged_packs.is_empty() && self.damage.is_empty()
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    manifest::Manifest,
-    protocol::ClosedRecord,
-};
+use super::{manifest::Manifest, protocol::ClosedRecord};
 use crate::{
     backend::{Backend, Folder, ObjectName},
     codec::{Codec, Kind, object_hash},

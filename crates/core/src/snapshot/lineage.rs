@@ -76,8 +76,9 @@ pub fn choose_base(kind: LineageKind, same_group: &[Committed]) -> Base {
     };
     let found = match kind {
         LineageKind::Full => None,
-        LineageKind::Incremental => newest(&|_| true)
-            .map(|parent| (parent, Lineage::Incremental { parent: parent.manifest.id })),
+        LineageKind::Incremental => {
+            newest(&|_| true).map(|parent| (parent, Lineage::Incremental { parent: parent.manifest.id }))
+        }
         LineageKind::Differential => newest(&|snapshot| snapshot.manifest.lineage == Lineage::Full)
             .map(|base| (base, Lineage::Differential { base: base.manifest.id })),
     };

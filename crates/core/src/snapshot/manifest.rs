@@ -126,6 +126,12 @@ impl StoredFindings {
         self.counts.iter().map(|count| count.count).sum()
     }
 
+    /// How many there were of one kind.
+    #[must_use]
+    pub fn count(&self, kind: FindingKind) -> u64 {
+        self.counts.iter().filter(|count| count.kind == kind).map(|count| count.count).sum()
+    }
+
     /// How many of them leave the snapshot incomplete.
     #[must_use]
     pub fn incomplete(&self) -> u64 {

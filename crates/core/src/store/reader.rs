@@ -86,8 +86,15 @@ impl ChunkReader {
     ///
     /// # Errors
     /// [`Error::Lost`] when the index knows none.
-    pub fn locate(&self, kind: ChunkKind, id: &ChunkId, is_wanted: &mut dyn FnMut(&Location) -> bool) -> Result<Location> {
-        self.index.find(id, kind, is_wanted)?.ok_or_else(|| Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() })
+    pub fn locate(
+        &self,
+        kind: ChunkKind,
+        id: &ChunkId,
+        is_wanted: &mut dyn FnMut(&Location) -> bool,
+    ) -> Result<Location> {
+        self.index
+            .find(id, kind, is_wanted)?
+            .ok_or_else(|| Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() })
     }
 
     /// Reads one chunk, through a small cache of blocks: for trees and lists. A damaged copy is passed over when there is another.
@@ -168,7 +175,8 @@ impl ChunkReader {
         }
         let from = start - start % READ_STEP;
         let to = end.next_multiple_of(READ_STEP).min(stored_length);
-        let bytes = self.backend.get_range(&name, from, to - from).map_err(|error| Error::store("read", &name, error))?;
+        let bytes =
+            self.backend.get_range(&name, from, to - from).map_err(|error| Error::store("read", &name, error))?;
         let sealed = usize::try_from(start - from).ok().zip(usize::try_from(end - from).ok());
         match sealed.and_then(|(start, end)| bytes.get(start..end)) {
             Some(sealed) => Ok(sealed.to_vec()),

@@ -13,10 +13,8 @@ pub(super) const VERSION: u8 = 1;
 #[must_use]
 pub fn encode_tree(node: &TreeNode) -> Vec<u8> {
     match node {
-        TreeNode::Run(entries) => encode_node(0, entries, |bytes, entry| put_entry(bytes, entry)),
-        TreeNode::Inner { level, children } => {
-            encode_node(*level, children, |bytes, child| put_tree_child(bytes, child))
-        }
+        TreeNode::Run(entries) => encode_node(0, entries, put_entry),
+        TreeNode::Inner { level, children } => encode_node(*level, children, put_tree_child),
     }
 }
 
@@ -24,10 +22,8 @@ pub fn encode_tree(node: &TreeNode) -> Vec<u8> {
 #[must_use]
 pub fn encode_list(node: &ListNode) -> Vec<u8> {
     match node {
-        ListNode::Pieces(pieces) => encode_node(0, pieces, |bytes, piece| put_piece(bytes, piece)),
-        ListNode::Inner { level, children } => {
-            encode_node(*level, children, |bytes, child| put_list_child(bytes, child))
-        }
+        ListNode::Pieces(pieces) => encode_node(0, pieces, put_piece),
+        ListNode::Inner { level, children } => encode_node(*level, children, put_list_child),
     }
 }
 

@@ -39,6 +39,9 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+mod list_tests;
+
 use bytes::Bytes;
 
 pub use decode::{decode_attributes, decode_list, decode_tree};

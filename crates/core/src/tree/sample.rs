@@ -35,6 +35,11 @@ impl Chunks {
         id
     }
 
+    /// The nodes that hold entries or pieces.
+    pub(super) fn level_0(&self) -> Vec<ChunkId> {
+        self.chunks.iter().filter(|(_, (_, bytes))| bytes[1] == 0).map(|(id, _)| *id).collect()
+    }
+
     pub(super) fn read(&self, kind: ChunkKind, id: &ChunkId) -> Result<Bytes> {
         self.read.borrow_mut().push(*id);
         match self.chunks.get(id) {

@@ -9,6 +9,7 @@ use std::{
         unix::{ffi::OsStrExt, fs::symlink},
     },
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use rustix::{
@@ -58,24 +59,17 @@ fn write_node(node: &Node, path: &Path, files: &mut Vec<PathBuf>) -> io::Result<
             Ok(utimensat(CWD, path, &timestamps(link.modified), AtFlags::SYMLINK_NOFOLLOW)?)
         }
         Node::Fifo(metadata) => {
-            let mode = mode(metadata);
-            make_fifo(path, mode)?;
-            // Again, for the mask of the process does not hold here.
-            chmodat(CWD, path, mode, AtFlags::empty())?;
+            make_fifo(path)?;
+            chmodat(CWD, path, mode(metadata), AtFlags::empty())?;
             Ok(utimensat(CWD, path, &timestamps(metadata.modified), AtFlags::SYMLINK_NOFOLLOW)?)
         }
     }
 }
 
-#[cfg(not(target_vendor = "apple"))]
-fn make_fifo(path: &Path, mode: Mode) -> io::Result<()> {
-    Ok(rustix::fs::mkfifoat(CWD, path, mode)?)
-}
-
-/// No such call there: a file stands in for it.
-#[cfg(target_vendor = "apple")]
-fn make_fifo(path: &Path, _mode: Mode) -> io::Result<()> {
-    fs::write(path, "")
+/// By the command: macOS has no such call that is relative to a folder.
+fn make_fifo(path: &Path) -> io::Result<()> {
+    let made = Command::new("mkfifo").arg("--").arg(path).status()?;
+    if made.success() { Ok(()) } else { Err(io::Error::other("mkfifo failed")) }
 }
 
 fn write_file(file: &File, path: &Path) -> io::Result<()> {

@@ -23,7 +23,7 @@ use std::{
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::DirBuilderExt,
+        unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
 };
@@ -37,6 +37,7 @@ use rustix::{
 
 use self::{folders::DurableFolders, publish::Publisher};
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
+use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
 ///
@@ -68,7 +69,7 @@ impl LocalBackend {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let parent = path.parent().unwrap_or(Path::new("/")).display();
+                let parent = for_people(path.parent().unwrap_or(Path::new("/")));
                 return Err(BackendError::new(
                     BackendErrorKind::NotFound,
                     format!("the folder {parent}, which should hold it, is not there"),
@@ -203,7 +204,7 @@ impl Backend for LocalBackend {
     fn describe(&self) -> Description {
         let shared = platform::coherence(self.root.as_fd());
         let exclusive_create = if self.publisher.shows_partial_objects() { Promise::Broken } else { shared };
-        Description { place: self.path.display().to_string(), exclusive_create, fresh_reads: shared }
+        Description { place: for_people(&self.path), exclusive_create, fresh_reads: shared }
     }
 }
 
@@ -211,6 +212,10 @@ impl LocalBackend {
     fn open_folder(&self, path: &str) -> Result<OwnedFd, BackendError> {
         folders::open(self.root.as_fd(), path).map_err(failed)
     }
+}
+
+fn for_people(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
 }
 
 /// Splits a name into its folder (empty for the root) and the name in it.

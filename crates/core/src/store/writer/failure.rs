@@ -36,11 +36,9 @@ impl Failure {
 fn copy(error: &Arc<Error>) -> Error {
     match &**error {
         Error::Cancelled => Error::Cancelled,
-        Error::Store { action, object, source } => Error::Store {
-            action,
-            object: object.clone(),
-            source: BackendError::new(source.kind, source.to_string()),
-        },
+        Error::Store { action, object, source } => {
+            Error::Store { action, object: object.clone(), source: BackendError::new(source.kind, source.to_string()) }
+        }
         Error::Damaged { object, what } => Error::Damaged { object: object.clone(), what: what.clone() },
         Error::Panicked { doing } => Error::Panicked { doing },
         other => Error::Invalid { what: other.to_string() },

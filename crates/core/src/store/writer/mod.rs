@@ -24,8 +24,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use self::{claims::Claims, failure::Failure, segments::PendingSegment, upload::Upload};
 pub use self::budget::{Budget, Share};
+use self::{claims::Claims, failure::Failure, segments::PendingSegment, upload::Upload};
 use crate::{
     backend::Backend,
     codec::{BlockEncoder, Codec, Kind},
