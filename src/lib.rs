@@ -68,7 +68,7 @@ pub use lbak_core::{
 };
 
 // Back again.
-pub use lbak_restore::{ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

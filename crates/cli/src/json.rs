@@ -295,6 +295,8 @@ pub(crate) struct Damage {
     pub(crate) message_type: &'static str,
     pub(crate) object: String,
     pub(crate) message: String,
+    /// How often more was found wrong with it.
+    pub(crate) more: u64,
 }
 
 /// What came of `lbak restore`.
@@ -334,6 +336,9 @@ pub(crate) struct VerifySummary {
     pub(crate) snapshots_hurt: usize,
     pub(crate) objects: u64,
     pub(crate) packs: u64,
+    pub(crate) packs_read: u64,
+    pub(crate) unreferenced_packs: u64,
+    pub(crate) unreferenced_bytes: u64,
     pub(crate) snapshots: u64,
     pub(crate) trees: u64,
     pub(crate) chunks: u64,

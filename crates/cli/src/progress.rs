@@ -141,11 +141,14 @@ impl Teller {
         self.tell(&state, now);
     }
 
-    /// Programs hear of every finding when it is found; people read them at the end, together.
+    /// Programs hear of every finding when it is found. People read them at the end, together; but each file that a
+    /// restore loses to damage is named, however many there are.
     fn find(&self, finding: &Finding) {
         if self.output.is_json() {
             // A pipe that is closed, or a disk that is full, is told when the command prints its summary.
             let _ = self.output.json_now(&json::Finding::of(finding));
+        } else if self.work == Work::Restore && finding.kind.is_damage() {
+            self.output.detail(&finding.to_string());
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) use self::{
     snapshot::SnapshotArguments,
     snapshots::SnapshotsArguments,
     stats::StatsArguments,
-    verify::{ShareArgument, VerifyArguments},
+    verify::VerifyArguments,
 };
 
 const AFTER_HELP: &str = "\

@@ -5,6 +5,7 @@ use lbak::{Entry, Error, ListedEntry, Node, escape};
 use crate::{
     arguments::LsArguments,
     exit::Exit,
+    findings,
     invocation::Invocation,
     json, opening,
     output::Output,
@@ -33,12 +34,17 @@ pub(crate) fn run(arguments: &LsArguments, invocation: &Invocation<'_>) -> anyho
         }
         Ok(())
     });
-    match (failed, listed) {
-        (Some(error), _) => Err(error),
-        (None, Err(Error::Cancelled)) if output.is_closed() => Ok(exit),
-        (None, Err(error)) => Err(error.into()),
-        (None, Ok(_)) => Ok(exit.or_worse(Exit::damage_if(!repository.damage().is_empty()))),
+    let report = match (failed, listed) {
+        (Some(error), _) => return Err(error),
+        (None, Err(Error::Cancelled)) if output.is_closed() => return Ok(exit),
+        (None, listed) => listed?,
+    };
+    if output.is_json() {
+        report.findings.iter().try_for_each(|finding| output.json(&json::Finding::of(finding)))?;
     }
+    findings::tell(output, &report.finding_counts, &report.findings);
+    let is_damaged = report.lost > 0 || !repository.damage().is_empty();
+    Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
 
 fn tell(output: &Output, is_long: bool, listed: &ListedEntry<'_>) -> anyhow::Result<()> {

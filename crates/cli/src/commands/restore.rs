@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     } else {
         tell(output, arguments, &report)?;
     }
-    findings::tell(output, &report.finding_counts, &report.findings);
+    findings::tell_after_losses(output, &report.finding_counts, &report.findings);
     let is_damaged = report.lost > 0 || !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
@@ -111,10 +111,6 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         sizes::bytes(report.bytes),
         sizes::rate(report.bytes, seconds),
     ))?;
-    if report.lost > 0 {
-        let lost = sizes::counted(report.lost, "file is", "files are");
-        output.warn(&format!("{lost} lost or incomplete, because what was stored of them is damaged"));
-    }
     Ok(())
 }
 

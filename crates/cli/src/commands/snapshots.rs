@@ -78,7 +78,7 @@ fn tell_programs(output: &Output, catalog: &Catalog, selection: &Selection, now:
     }
     for (session, error) in &catalog.damaged {
         let object = ObjectName::Snapshot(*session).to_string();
-        output.json(&json::Damage { message_type: "damage", object, message: error.to_string() })?;
+        output.json(&json::Damage { message_type: "damage", object, message: error.to_string(), more: 0 })?;
     }
     Ok(())
 }

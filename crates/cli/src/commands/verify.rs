@@ -1,10 +1,10 @@
 //! `lbak verify`: checks a repository; silent when it is sound and nobody watches.
 
 use anyhow::Context;
-use lbak::{Depth, Share, VerifyOptions, VerifyReport};
+use lbak::{Depth, VerifyOptions, VerifyReport};
 
 use crate::{
-    arguments::{ShareArgument, VerifyArguments},
+    arguments::VerifyArguments,
     exit::Exit,
     invocation::Invocation,
     json,
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> a
 
 fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
     let options = |progress: &Progress| VerifyOptions {
-        depth: arguments.read_data.map_or(Depth::Structure, |share| Depth::ReadData { share: share.into() }),
+        depth: arguments.read_data.map_or(Depth::Structure, |share| Depth::ReadData { share }),
         observer: progress.observer(),
         cancellation: invocation.cancellation(),
     };
@@ -42,18 +42,13 @@ fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Re
     Ok(lbak::verify(&opened.repository, &options(&progress))?)
 }
 
-impl From<ShareArgument> for Share {
-    fn from(argument: ShareArgument) -> Self {
-        match argument {
-            ShareArgument::Part { part, parts } => Self::Part { part, parts },
-            ShareArgument::Percent(_) => Self::All,
-        }
-    }
-}
-
 fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
     for damage in &report.damage {
-        output.line(&format!("damaged: {}: {}", damage.object, damage.what))?;
+        let more = match damage.more {
+            0 => String::new(),
+            more => format!(" (and {} more)", sizes::count(more)),
+        };
+        output.line(&format!("damaged: {}: {}{more}", damage.object, damage.what))?;
     }
     for hurt in &report.hurt {
         let paths = sizes::counted(hurt.path_count, "path", "paths");
@@ -76,21 +71,22 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
 
 fn summary(report: &VerifyReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
-    format!(
-        "{}: {}, {}, {}, {}; {} read in {seconds:.1} s",
-        if report.is_sound() { "sound" } else { "damaged" },
-        sizes::counted(report.snapshots, "snapshot", "snapshots"),
-        sizes::counted(report.trees, "tree", "trees"),
-        sizes::counted(report.chunks, "chunk", "chunks"),
-        sizes::counted(report.objects, "object", "objects"),
-        sizes::bytes(report.bytes_read),
-    )
+    let mut text = if report.is_sound() { "sound".to_owned() } else { "damaged".to_owned() };
+    text.push_str(&format!(": {}", sizes::counted(report.objects, "object", "objects")));
+    // Without a key nothing is known of these.
+    if report.snapshots > 0 {
+        let snapshots = sizes::counted(report.snapshots, "snapshot", "snapshots");
+        let trees = sizes::counted(report.trees, "tree", "trees");
+        let chunks = sizes::counted(report.chunks, "chunk", "chunks");
+        text.push_str(&format!(", {snapshots}, {trees}, {chunks}"));
+    }
+    text + &format!("; {} read in {seconds:.1} s", sizes::bytes(report.bytes_read))
 }
 
 fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
     for damage in &report.damage {
         let (object, message) = (damage.object.clone(), damage.what.clone());
-        output.json(&json::Damage { message_type: "damage", object, message })?;
+        output.json(&json::Damage { message_type: "damage", object, message, more: damage.more })?;
     }
     for hurt in &report.hurt {
         output.json(&json::HurtSnapshot {
@@ -108,6 +104,9 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         snapshots_hurt: report.hurt.len(),
         objects: report.objects,
         packs: report.packs,
+        packs_read: report.packs_read,
+        unreferenced_packs: report.unreferenced_packs,
+        unreferenced_bytes: report.unreferenced_bytes,
         snapshots: report.snapshots,
         trees: report.trees,
         chunks: report.chunks,

@@ -86,7 +86,9 @@ fn it_is_not_made_for_a_path_that_is_not_there() {
 #[test]
 fn only_a_snapshot_makes_it() {
     let home = home_with_data();
-    for command in [&["snapshots"][..], &["verify"], &["verify", "--no-key"], &["stats"], &["ls", "latest"], &["key", "list"]] {
+    for command in
+        [&["snapshots"][..], &["verify"], &["verify", "--no-key"], &["stats"], &["ls", "latest"], &["key", "list"]]
+    {
         home.run(command).expect_code(10).expect_stderr("hint: ");
     }
     assert!(!home.path(FOLDER).exists());

@@ -6,10 +6,19 @@ use lbak::SnapshotId;
 
 use crate::home::{Home, damage};
 
+/// Bytes that do not compress.
+fn noise(seed: u8, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
 #[test]
 fn one_for_a_path_that_is_not_there_and_nothing_is_committed() {
     let home = Home::with_repository();
-    home.run(["snapshot", "data", "nothing-here"]).expect_code(1).expect_stderr("cannot read nothing-here: No such file");
+    home.run(["snapshot", "data", "nothing-here"])
+        .expect_code(1)
+        .expect_stderr("cannot read nothing-here: No such file");
     assert_eq!(home.run(["snapshots", "-q"]).expect_code(0).stdout, "");
 }
 
@@ -21,7 +30,11 @@ fn one_for_another_repository_at_the_same_place() {
     let state = home.text("elsewhere");
     let made = home.command(["init"]).env("XDG_STATE_HOME", state).output().expect("the binary runs");
     assert!(made.status.success());
-    let run = home.run(["snapshots"]).expect_code(1).expect_stderr("holds repository").expect_stderr("hint: if this is what you mean, remove ");
+    let run = home
+        .run(["snapshots"])
+        .expect_code(1)
+        .expect_stderr("holds repository")
+        .expect_stderr("hint: if this is what you mean, remove ");
     let (_, rest) = run.stderr.split_once("remove ").expect("a file is named");
     let (file, _) = rest.split_once(" and try again").expect("a file is named");
     fs::remove_file(file).expect("it is there");
@@ -125,7 +138,10 @@ fn ten_where_there_is_no_repository() {
     let home = Home::with_repository();
     fs::create_dir(home.path("empty")).expect("a folder");
     for place in ["missing", "empty", "data"] {
-        home.run(["snapshots", "-r", place]).expect_code(10).expect_stderr("no lbak repository at").expect_stderr("hint: ");
+        home.run(["snapshots", "-r", place])
+            .expect_code(10)
+            .expect_stderr("no lbak repository at")
+            .expect_stderr("hint: ");
         home.run(["snapshot", "data", "-r", place]).expect_code(10);
     }
     assert!(!home.path("missing").exists());
@@ -161,12 +177,19 @@ fn twenty_for_a_damaged_config_that_a_slot_stands_in_for() {
 #[test]
 fn twenty_for_damaged_data_which_verify_and_restore_name() {
     let home = Home::with_repository();
-    home.snapshot();
-    for pack in home.objects("packs") {
-        damage(&pack);
-    }
+    (0..150).for_each(|number| home.write(&format!("data/{number:03}"), noise(number, 1000)));
+    let id = home.snapshot();
+    // Noise does not compress: the larger pack is that of the data.
+    let pack =
+        home.objects("packs").into_iter().max_by_key(|pack| pack.metadata().map_or(0, |metadata| metadata.len()));
+    damage(&pack.expect("there are packs"));
     let run = home.run(["verify", "--read-data"]).expect_code(20);
     assert!(run.stdout.contains("damaged: packs/"), "{run:?}");
+    assert!(run.stdout.contains(&format!("hurt: snapshot {}, 152 paths:", &id[..8])), "{run:?}");
+    let run = home.run(["-q", "restore", "latest", "out"]).expect_code(20).expect_stderr("152 findings: 152 lost");
+    for number in 0..150 {
+        assert!(run.stderr.contains(&home.text(&format!("data/{number:03}"))), "each lost file is named: {number}");
+    }
     assert!(home.run(["verify", "--no-key"]).expect_code(20).stdout.contains("damaged: packs/"));
     let run = home.run(["verify", "--read-data", "--json"]).expect_code(20);
     assert_eq!(run.message("summary")["sound"], false);
@@ -210,5 +233,36 @@ fn a_sound_repository_is_verified_in_silence() {
         let run = home.run(arguments).expect_code(0);
         assert_eq!((&*run.stdout, &*run.stderr), ("", ""), "{arguments:?}");
     }
-    home.run(["verify", "-v"]).expect_code(0).expect_stderr("sound: 1 snapshot");
+    home.run(["verify", "-v"]).expect_code(0).expect_stderr("sound: 7 objects, 1 snapshot");
+}
+
+#[test]
+fn one_for_a_full_disk_and_the_next_run_works() {
+    let home = Home::with_repository();
+    home.write("data/noise", noise(0, 8 << 20));
+    // A limit on the size of files, in blocks of 512 bytes, is the full disk that a test can have.
+    let script = format!("trap '' XFSZ; ulimit -f 8192; exec '{}' snapshot data", env!("CARGO_BIN_EXE_lbak"));
+    let mut command = home.command::<_, &str>([]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &script]).current_dir(home.path("")).env_clear();
+    shell.envs(command.stdin(std::process::Stdio::null()).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let run = crate::home::Run::of(&shell.output().expect("a shell"));
+    run.expect_code(1).expect_stderr("cannot write packs/").expect_stderr("hint: make room");
+    assert_eq!(home.run(["snapshots", "-q"]).expect_code(0).stdout, "", "nothing was committed");
+    home.snapshot();
+    home.run(["verify", "--read-data"]).expect_code(0);
+}
+
+#[test]
+fn one_for_a_repository_that_this_user_may_not_write() {
+    let home = Home::with_repository();
+    let sessions = home.path("repository/sessions");
+    fs::create_dir_all(&sessions).expect("a folder");
+    fs::set_permissions(&sessions, std::os::unix::fs::PermissionsExt::from_mode(0o500)).expect("it is ours");
+    let is_root_allowed_anyway = fs::write(sessions.join("probe"), "").is_ok();
+    if !is_root_allowed_anyway {
+        let run = home.run(["snapshot", "data"]).expect_code(1);
+        run.expect_stderr("ermission denied").expect_stderr("hint: may this user write");
+    }
+    fs::set_permissions(&sessions, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("it is ours");
 }

@@ -32,7 +32,9 @@ fn every_command_explains_itself_with_an_example() {
 fn help_lists_the_commands_the_variables_and_the_exit_codes() {
     let home = Home::empty();
     let help = home.run(["--help"]).expect_code(0).stdout;
-    for word in ["init", "snapshots", "restore", "verify", "LBAK_PASSWORD_COMMAND", "20 damage found", "lbak snapshot ~/work"] {
+    for word in
+        ["init", "snapshots", "restore", "verify", "LBAK_PASSWORD_COMMAND", "20 damage found", "lbak snapshot ~/work"]
+    {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert!(!help.contains("backup "), "the aliases for other tools' fingers are not advertised");

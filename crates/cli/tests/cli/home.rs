@@ -9,8 +9,7 @@ use std::{
 };
 
 use lbak::{
-    Committed, Credential, Error, KeyFile, LocalBackend, Manifest, OpenOptions, Repository,
-    repository::Announcement,
+    Committed, Credential, Error, KeyFile, LocalBackend, Manifest, OpenOptions, Repository, repository::Announcement,
     snapshot::Purpose,
 };
 
@@ -139,11 +138,10 @@ impl Home {
     }
 }
 
-/// Flips one bit in the middle of a file.
+/// Flips one bit behind the header of an object: in the first block of a pack, in the sealed part of anything else.
 pub(crate) fn damage(path: &Path) {
     let mut bytes = fs::read(path).expect("it is there");
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    bytes[100] ^= 1;
     fs::remove_file(path).expect("it is there");
     fs::write(path, bytes).expect("it is written");
 }
@@ -173,7 +171,10 @@ impl Run {
     /// Standard output as JSON lines.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<serde_json::Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
     }
 
     /// The last JSON line of a type.

@@ -26,9 +26,8 @@ fn a_line_end_in_a_password_file_does_not_count() {
 fn every_source_of_a_password_works() {
     let home = home();
     home.run(["init", "--password-file", "password"]).expect_code(0);
-    let with = |name, value| {
-        home.command(["snapshots"]).env(name, value).output().expect("the binary runs").status.code()
-    };
+    let with =
+        |name, value| home.command(["snapshots"]).env(name, value).output().expect("the binary runs").status.code();
     assert_eq!(with("LBAK_PASSWORD", "secret"), Some(0));
     assert_eq!(with("LBAK_PASSWORD_FILE", "password"), Some(0));
     assert_eq!(with("LBAK_PASSWORD_COMMAND", "cat password"), Some(0));
@@ -124,7 +123,9 @@ fn a_second_key_is_added_proven_and_the_first_removed() {
     let first = home.run(["key", "list", "--password-file", "password", "--json"]).message("key");
     let first = first["id"].as_str().expect("an id").to_owned();
 
-    home.run(["key", "remove", &first, "--password-file", "password"]).expect_code(2).expect_stderr("last sound key slot");
+    home.run(["key", "remove", &first, "--password-file", "password"])
+        .expect_code(2)
+        .expect_stderr("last sound key slot");
     home.run(["key", "add", "--password-file", "password", "--new-key-file", "key"]).expect_code(0);
     home.run(["snapshots", "--key-file", "key"]).expect_code(0);
     home.run(["key", "remove", &first[..8], "--key-file", "key"]).expect_code(0);

@@ -2,7 +2,7 @@
 
 use lbak::Timestamp;
 
-use crate::home::Home;
+use crate::home::{Home, damage};
 
 #[test]
 fn the_contents_of_one_directory_come_back() {
@@ -106,4 +106,12 @@ fn ls_lists_one_directory_or_everything() {
     assert_eq!(lines(&["latest:sub"]), ["…/sub/b"]);
     let long = lines(&["latest:a", "-l"]);
     assert!(long[0].starts_with("-rw") && long[0].contains(" 14 B ") && long[0].ends_with("…/a"), "{long:?}");
+}
+
+#[test]
+fn ls_names_what_damage_hides() {
+    let home = Home::with_repository();
+    home.snapshot();
+    home.objects("packs").iter().for_each(|pack| damage(pack));
+    home.run(["ls", "latest", "-R"]).expect_code(20).expect_stderr("lost");
 }

@@ -67,15 +67,18 @@ fn stats_count_objects_folder_by_folder() {
     home.snapshot();
     let stdout = home.run(["stats"]).expect_code(0).stdout;
     let rows: Vec<Vec<&str>> = stdout.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
-    assert_eq!(rows[..7], [
-        ["Objects", "Count"],
-        ["config", "1"],
-        ["keys/", "1"],
-        ["sessions/", "1"],
-        ["packs/", "2"],
-        ["index/", "1"],
-        ["snapshots/", "1"],
-    ]);
+    assert_eq!(
+        rows[..7],
+        [
+            ["Objects", "Count"],
+            ["config", "1"],
+            ["keys/", "1"],
+            ["sessions/", "1"],
+            ["packs/", "2"],
+            ["index/", "1"],
+            ["snapshots/", "1"],
+        ]
+    );
     assert_eq!(rows[7], ["all", "7"]);
     assert!(stdout.trim_end().ends_with("chunks"), "{stdout}");
     let widths: Vec<usize> = stdout.lines().take(8).map(|line| line.chars().count()).collect();
