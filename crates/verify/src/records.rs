@@ -108,6 +108,8 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
         }
     });
     ledger.outlive(config)?;
+    let stored_slots = list_names(backend, Folder::Keys.prefix())?;
+    ledger.read(stored_slots.iter().map(|(_, size)| size).sum());
     let slots = repository.slots()?;
     if !slots.iter().any(|slot| matches!(slot.state, SlotState::Sound { .. })) {
         ledger.damage("keys/", "there is no sound key slot left");
