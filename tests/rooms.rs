@@ -87,7 +87,8 @@ fn no_room_uses_a_room_below_or_beside_it() {
         // Tests may use anything.
         let is_test = relative.components().any(|part| part.as_os_str().to_string_lossy().contains("tests"));
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String =
+            code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         for used in rooms_used(if is_test { "" } else { &code }) {
             let Some(used_line) = line_of(&used) else { continue };
             arrows += 1;

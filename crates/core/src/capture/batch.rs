@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     metadata::Metadata,
     observe::FindingKind,
-    source::Directory,
+    source::{Directory, ExtendedAttributes},
     tree::{EntryFlags, Piece},
 };
 
@@ -119,7 +119,7 @@ pub(super) enum FileOutcome {
 pub(super) struct FileRead {
     pub(super) metadata: Metadata,
     pub(super) flags: EntryFlags,
-    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) attributes: ExtendedAttributes,
     /// What to say about it, although it is stored.
     pub(super) findings: Vec<(FindingKind, String)>,
 }

@@ -5,9 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Buffers that are not in use.
+/// Buffers that are not in use. Those that have grown for a part of a large file are kept apart: in the end all would
+/// be that large otherwise.
 #[derive(Default)]
-pub(super) struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Buffers {
+    small: Mutex<Vec<Vec<u8>>>,
+    large: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Capacity that makes a buffer a large one: more than a batch of small files needs.
+const LARGE: usize = 4 << 20;
 
 /// A buffer that goes back when it is dropped.
 pub(super) struct Buffer {
@@ -17,8 +24,17 @@ pub(super) struct Buffer {
 
 impl Buffers {
     /// Lends an empty buffer, with room from whatever it was used for before.
-    pub(super) fn take(self: &Arc<Self>) -> Buffer {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+    pub(super) fn small(self: &Arc<Self>) -> Buffer {
+        self.lend(&self.small)
+    }
+
+    /// Lends an empty buffer for a part of a large file.
+    pub(super) fn large(self: &Arc<Self>) -> Buffer {
+        self.lend(&self.large)
+    }
+
+    fn lend(self: &Arc<Self>, idle: &Mutex<Vec<Vec<u8>>>) -> Buffer {
+        let bytes = idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         Buffer { bytes, home: Arc::clone(self) }
     }
 }
@@ -48,6 +64,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.clear();
-        self.home.0.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        let idle = if bytes.capacity() > LARGE { &self.home.large } else { &self.home.small };
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
     }
 }

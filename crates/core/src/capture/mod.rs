@@ -38,7 +38,7 @@ use crate::{
     observe::{Event, FindingKind, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
-    source::{Directory, Source, SourceError},
+    source::{self, Directory, Source, SourceError},
     store::{ChunkWriter, Stored},
 };
 
@@ -56,8 +56,8 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     let started_at = repository.now();
     let mut id = SnapshotId([0; 16]);
     fill_random(&mut id.0)?;
-    let (roots, paths) = roots(source)?;
-    let announcement = announcement(paths, options);
+    let roots = roots(source)?;
+    let announcement = announcement(roots.paths.clone(), options);
     let mut lost_root = None;
     let mut lost_sessions = 0;
     loop {
@@ -105,13 +105,21 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     }
 }
 
-/// The directory of what was named, and its names: the paths that the snapshot is of.
-fn roots(source: &dyn Source) -> Result<(Arc<dyn Directory>, Vec<Vec<u8>>)> {
+/// What was named.
+struct Roots {
+    /// Its entries' names are whole paths.
+    directory: Arc<dyn Directory>,
+    /// Those names: the paths that the snapshot is of.
+    paths: Vec<Vec<u8>>,
+    kind: source::SourceKind,
+}
+
+fn roots(source: &dyn Source) -> Result<Roots> {
     let unreadable = |error: SourceError| Error::Source { path: "the source".into(), source: error.error };
     let roots = source.roots().map_err(unreadable)?;
     let names = roots.entries().map_err(unreadable)?;
     let paths = names.map(|found| found.map_or_else(|unlisted| unlisted.name, |found| found.name)).collect();
-    Ok((roots, paths))
+    Ok(Roots { directory: roots, paths, kind: source.kind() })
 }
 
 fn announcement(paths: Vec<Vec<u8>>, options: &SnapshotOptions) -> Announcement {
@@ -147,7 +155,7 @@ struct Captured {
 /// One session's try.
 struct Attempt<'a> {
     repository: &'a Repository,
-    roots: &'a Arc<dyn Directory>,
+    roots: &'a Roots,
     announcement: &'a Announcement,
     options: &'a SnapshotOptions,
     session: &'a Session,
@@ -227,7 +235,11 @@ impl Attempt<'_> {
                 new: captured.stored.new_data_bytes,
                 stored: captured.stored.bytes,
             },
-            source: SourceKind::Files,
+            source: match self.roots.kind {
+                source::SourceKind::Files => SourceKind::Files,
+                // What a command was is told by the source that ran it; without that it is a stream.
+                source::SourceKind::Stream | source::SourceKind::Command => SourceKind::Stream,
+            },
             is_complete: findings.count(FindingKind::Unreadable) == 0,
             findings,
             origin: None,

@@ -28,6 +28,9 @@ const ATTEMPTS: u32 = 3;
 /// Bytes that a small file may have grown by since it was listed; more, and it is read like a large one.
 const GROWTH: usize = 64 << 10;
 
+/// Share of the budget that a batch takes at least.
+const SMALLEST_SHARE: usize = 1 << 20;
+
 /// Bytes of a large file that are asked for at once.
 const READ_BYTES: usize = 1 << 20;
 
@@ -52,8 +55,10 @@ pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batc
 /// Reads small files into one buffer and gives it to a worker.
 fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jobs: Vec<Job>) -> Result<()> {
     let expected: usize = jobs.iter().map(|job| usize::try_from(job.found.size).unwrap_or(usize::MAX)).sum();
-    let share = context.writer.budget().take(expected)?;
-    let mut buffer = context.buffers.take();
+    // At least a good part of a buffer's room, however small the files are: buffers are counted, not bytes.
+    let share = context.writer.budget().take(expected.max(SMALLEST_SHARE))?;
+    let mut buffer = context.buffers.small();
+    buffer.reserve_exact(expected + GROWTH);
     let mut files = Vec::with_capacity(jobs.len());
     for job in jobs {
         match read_small_file(context, &job, &mut buffer) {
@@ -160,7 +165,7 @@ fn describe(file: &dyn SourceFile, metadata: Metadata, is_unsettled: bool, has_c
 
 /// Reads a large file in parts and gives each to workers as it comes.
 fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, job: &Job) -> Result<()> {
-    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: context.buffers.take() };
+    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: None };
     let outcome = match job.parent.file(&job.name, &job.found) {
         Ok(mut file) => parts.read(&mut *file)?,
         Err(error) => Err(error),
@@ -189,7 +194,7 @@ struct Parts<'a, 's> {
     ticket: Ticket,
     number: u64,
     /// Bytes behind the last cut, at most the largest chunk.
-    carried: Buffer,
+    carried: Option<Buffer>,
 }
 
 impl Parts<'_, '_> {
@@ -230,7 +235,9 @@ impl Parts<'_, '_> {
 
     /// Reads on from what was carried over, up to `length` bytes in all.
     fn fill(&mut self, file: &mut dyn SourceFile, length: usize) -> Result<(Buffer, End), SourceError> {
-        let mut buffer = std::mem::replace(&mut self.carried, self.context.buffers.take());
+        let mut buffer = self.carried.take().unwrap_or_else(|| self.context.buffers.large());
+        let room = length - buffer.len();
+        buffer.reserve_exact(room);
         let mut filled = buffer.len();
         let end = loop {
             if filled == length {
@@ -259,8 +266,12 @@ impl Parts<'_, '_> {
             chunks.push(start..start + length);
             start += length;
         }
-        self.carried.extend_from_slice(&buffer[start..]);
-        buffer.truncate(start);
+        if start < buffer.len() {
+            let mut carried = self.context.buffers.large();
+            carried.extend_from_slice(&buffer[start..]);
+            self.carried = Some(carried);
+            buffer.truncate(start);
+        }
         let (buffer, share) = (Arc::new(buffer), Arc::new(share));
         let mut rest = &chunks[..];
         while !rest.is_empty() {

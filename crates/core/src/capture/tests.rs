@@ -124,7 +124,7 @@ fn a_tree_comes_back_as_it_was() {
     let backend = Arc::new(MemoryBackend::new());
     drop(repository(&backend));
     let repository = later(&backend);
-    let source = LocalSource::new(&[root.clone()]).expect("source");
+    let source = LocalSource::new(std::slice::from_ref(&root)).expect("source");
     let first = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
     assert_eq!(first.findings, []);
     assert!(first.is_complete);

@@ -27,7 +27,7 @@ use crate::{
     metadata::{FileKind, Metadata},
     observe::{Event, FindingKind, Progress},
     snapshot::Totals,
-    source::{Directory, Found, SourceError, SourceErrorKind},
+    source::{Directory, ExtendedAttributes, Found, SourceError, SourceErrorKind},
     store::{ChunkReader, ChunkWriter},
     tree::{
         Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, NameRule, Node, Piece, TreeReader,
@@ -141,7 +141,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn run(mut self, known_root: Option<ChunkId>) -> Result<Walked> {
-        let top = Arc::clone(self.attempt.roots);
+        let top = Arc::clone(&self.attempt.roots.directory);
         let number = self.directories.begin(Beginning {
             parent: None,
             entry: None,
@@ -453,7 +453,7 @@ impl Walk<'_> {
     fn set_attributes(
         &mut self,
         entry: &mut Entry,
-        attributes: Result<Vec<(Vec<u8>, Vec<u8>)>, SourceError>,
+        attributes: Result<ExtendedAttributes, SourceError>,
         path: &[u8],
     ) -> Result<()> {
         let attributes = match attributes {

@@ -156,7 +156,12 @@ impl PackBuilder {
         state.bytes.extend_from_slice(&directory_length.to_le_bytes());
         state.bytes.extend_from_slice(&0_u16.to_le_bytes());
         let id = PackId(*blake3::hash(&state.bytes).as_bytes());
-        FinishedPack { id, header, sealed: Sealed::from_sealer(Bytes::from(state.bytes)), directory: state.directory }
+        FinishedPack {
+            id,
+            header,
+            sealed: Sealed::from_sealer(Bytes::from_owner(state.bytes)),
+            directory: state.directory,
+        }
     }
 
     /// Tells whether closing here wastes next to nothing on padding: with a step of 256 KiB before 16 MiB,

@@ -150,10 +150,10 @@ pub(super) fn slot_ids(backend: &dyn Backend) -> Result<Vec<SlotId>> {
 
 /// Refuses features that this version does not know: none exist yet.
 pub(super) fn check_features(backend: &dyn Backend, class: &str) -> Result<()> {
-    for (name, _) in list_names(backend, &format!("features/{class}"))? {
-        return Err(Error::Newer { object: "the repository".into(), needs: name.to_string() });
+    match list_names(backend, &format!("features/{class}"))?.first() {
+        Some((name, _)) => Err(Error::Newer { object: "the repository".into(), needs: name.to_string() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Puts an open repository together.

@@ -29,7 +29,7 @@ pub fn put_slot(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Re
     };
     // It may have been stored without the answer reaching us; equal bytes are ours.
     match backend.get(name) {
-        Ok(stored) => Ok(&stored == sealed.as_bytes()),
+        Ok(stored) => Ok(stored == *sealed.as_bytes()),
         Err(_) => Err(Error::store("write", name, error)),
     }
 }

@@ -44,8 +44,10 @@ pub struct WriterOptions {
     pub tree_pack_bytes: u32,
     /// Threads that put packs.
     pub uploads: usize,
-    /// Bytes that may be in flight between reading and storing, one pack on its way included.
-    pub budget_bytes: usize,
+    /// Bytes that may be read and not yet be in a pack.
+    pub read_bytes: usize,
+    /// Bytes in packs on their way from which on nothing more is read.
+    pub queued_bytes: usize,
     /// New chunks after which a segment is put.
     pub segment_chunks: usize,
     /// Stored bytes after which a segment is put.
@@ -58,8 +60,9 @@ impl Default for WriterOptions {
             data_pack_bytes: 16 << 20,
             tree_pack_bytes: 4 << 20,
             uploads: 2,
-            // Readers 16 MiB, one data pack and one tree pack on their way.
-            budget_bytes: (16 + 16 + 4) << 20,
+            read_bytes: 16 << 20,
+            // One data pack and one tree pack.
+            queued_bytes: (16 + 4) << 20,
             segment_chunks: 131_072,
             segment_bytes: 4 << 30,
         }
@@ -147,7 +150,7 @@ impl ChunkWriter {
             usable,
             is_dry_run,
             claims: Claims::default(),
-            budget: Arc::new(Budget::new(options.budget_bytes, Arc::clone(&failure))),
+            budget: Arc::new(Budget::new(options.read_bytes, options.queued_bytes, Arc::clone(&failure))),
             failure,
             segment: Mutex::default(),
             open_packs: Default::default(),
@@ -325,7 +328,7 @@ impl ChunkWriter {
     }
 
     fn send(&self, pack: Arc<PackBuilder>) {
-        let share = self.shared.budget.take_regardless(pack.length());
+        let share = self.shared.budget.queue(pack.length());
         if let Some(uploads) = &self.uploads {
             // The receiver outlives this sender: it is held by the threads that `join` waits for.
             let _ = uploads.send(Upload { pack, share });

@@ -1,0 +1,202 @@
+//! Reads packs: each once from front to end, every block opened, every chunk hashed, compared with the index.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use lbak_core::{
+    backend::Backend,
+    codec::{BlockDecoder, Codec, Domain, HEADER, Header, Kind, Opener},
+    error::{Error, Result},
+    id::{ChunkKind, PackId},
+    index::Index,
+    pack::{BlockRow, Directory, TRAILER, parse_trailer},
+    repository::Repository,
+};
+use rayon::prelude::*;
+
+use crate::{
+    Share,
+    ledger::Ledger,
+    object::check_object,
+    packs::{ListedPack, Packs},
+};
+
+/// Packs up to this size are held while they are opened; of larger ones, blocks are read again one by one.
+const HELD_BYTES: u64 = 64 << 20;
+
+/// What reading packs needs.
+pub(crate) struct PackReading<'a> {
+    ledger: &'a Ledger<'a>,
+    backend: &'a dyn Backend,
+    codec: &'a Codec,
+    index: &'a Index,
+    packs: &'a Packs,
+    read: AtomicU64,
+}
+
+/// Buffers of one worker: kept from one pack to the next.
+#[derive(Default)]
+struct Buffers {
+    pack: Vec<u8>,
+    sealed: Vec<u8>,
+    plain: Vec<u8>,
+    decoder: Option<BlockDecoder>,
+}
+
+impl<'a> PackReading<'a> {
+    pub(crate) fn new(repository: &'a Repository, index: &'a Index, packs: &'a Packs, ledger: &'a Ledger<'a>) -> Self {
+        let (backend, codec) = (&**repository.backend(), repository.codec());
+        Self { ledger, backend, codec, index, packs, read: AtomicU64::new(0) }
+    }
+
+    /// How many packs were read.
+    pub(crate) fn packs_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Reads every pack of a share; returns those that are not as they should be.
+    pub(crate) fn run(&self, workers: &rayon::ThreadPool, share: &Share) -> Result<BTreeSet<PackId>> {
+        let damaged = Mutex::new(BTreeSet::new());
+        workers.install(|| {
+            let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| share.contains(&pack.id));
+            packs.try_for_each_init(Buffers::default, |buffers, pack| {
+                self.ledger.check_cancelled()?;
+                let outcome = self.check_pack(pack, buffers);
+                self.read.fetch_add(1, Ordering::Relaxed);
+                if self.ledger.outlive(outcome)?.is_none() {
+                    damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(pack.id);
+                }
+                Ok(())
+            })
+        })?;
+        Ok(damaged.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check_pack(&self, pack: &ListedPack, buffers: &mut Buffers) -> Result<()> {
+        let name = pack.name();
+        buffers.pack.clear();
+        let is_held = pack.size <= HELD_BYTES;
+        check_object(self.backend, &name, pack.size, self.ledger, &mut |bytes| {
+            if is_held {
+                buffers.pack.extend_from_slice(bytes);
+            }
+        })?;
+
+        // From here on the bytes are those that were written: what is wrong now was wrong from the beginning.
+        let object = name.to_string();
+        let Buffers { pack: held, sealed, plain, decoder } = buffers;
+        let part = |offset: u64, length: u64| -> Result<Cow<'_, [u8]>> {
+            if !is_held {
+                let bytes = self.backend.get_range(&name, offset, length);
+                return bytes.map(|bytes| Cow::Owned(bytes.into())).map_err(|error| Error::store("read", &name, error));
+            }
+            let range = usize::try_from(offset).ok().zip(usize::try_from(offset.saturating_add(length)).ok());
+            let bytes = range.and_then(|(start, end)| held.get(start..end));
+            bytes.map(Cow::Borrowed).ok_or_else(|| Error::damaged(&name, "it ends early"))
+        };
+        let trailer_at = pack.size.checked_sub(TRAILER as u64);
+        let trailer_at = trailer_at.ok_or_else(|| Error::damaged(&name, "it is shorter than a trailer"))?;
+        let trailer = part(trailer_at, TRAILER as u64)?;
+        let trailer = trailer[..].try_into().map_err(|_| Error::damaged(&name, "its trailer is cut"))?;
+        let (directory_at, directory_length) = parse_trailer(&object, trailer, pack.size)?;
+        let header = Header::parse(&object, &part(0, HEADER as u64)?)?;
+        let opener = self.codec.opener(&object, &header)?;
+        sealed.clear();
+        sealed.extend_from_slice(&part(directory_at, directory_length)?);
+        let directory = opener.open(Domain::Directory, 0, &[], sealed)?;
+        let directory = Directory::parse(&object, directory, directory_at)?;
+
+        let decoder = match decoder {
+            Some(decoder) => decoder,
+            None => decoder.insert(BlockDecoder::new()?),
+        };
+        for block in &directory.blocks {
+            sealed.clear();
+            sealed.extend_from_slice(&part(block.offset.into(), block.sealed_length.into())?);
+            self.check_block(&opener, &header, block, sealed, decoder, plain)?;
+        }
+        if pack.records() > 0 { self.compare(pack, &header, &directory) } else { Ok(()) }
+    }
+
+    /// Opens a block and hashes its chunks.
+    fn check_block(
+        &self,
+        opener: &Opener,
+        header: &Header,
+        block: &BlockRow,
+        sealed: &mut [u8],
+        decoder: &mut BlockDecoder,
+        plain: &mut Vec<u8>,
+    ) -> Result<()> {
+        let object = opener.object();
+        let damaged = |what: String| Error::damaged(object, format!("the block at {} {what}", block.offset));
+        let opened = opener.open(Domain::Block, block.offset.into(), &[], sealed)?;
+        if block.is_padding {
+            let is_right = opened.len() == block.plain_length as usize && opened.iter().all(|&byte| byte == 0);
+            return if is_right { Ok(()) } else { Err(damaged("is padding and holds something".into())) };
+        }
+        decoder.decode(object, opened, block.plain_length as usize, plain)?;
+        let mut rest = &plain[..];
+        for chunk in &block.chunks {
+            if chunk.base.is_some() {
+                return Err(Error::Newer { object: object.to_owned(), needs: "chunks stored as differences".into() });
+            }
+            // Their lengths add up to the block's: checked in Directory::parse.
+            let (bytes, behind) = rest.split_at_checked(chunk.length as usize).unwrap_or_default();
+            rest = behind;
+            if (chunk.kind == ChunkKind::Data) != (header.kind == Kind::DataPack) {
+                return Err(damaged(format!("holds a {:?} chunk in a {:?}", chunk.kind, header.kind)));
+            }
+            if self.codec.keys().chunk_id(chunk.kind, bytes) != chunk.id {
+                return Err(damaged(format!("does not hold chunk {}", chunk.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what the index says of a pack with the pack's own directory.
+    ///
+    /// Every chunk is looked up and the records that fit are counted: as many as there are records of this pack.
+    fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<()> {
+        let (mut fitting, mut unnamed) = (0_u64, 0_u64);
+        for block in &directory.blocks {
+            let mut offset = 0;
+            for chunk in &block.chunks {
+                let before = fitting;
+                let looked = self.index.find(&chunk.id, chunk.kind, &mut |location| {
+                    let is_here = location.pack.id == pack.id
+                        && location.block_offset == block.offset
+                        && location.offset == offset;
+                    let is_right = location.pack.header == *header
+                        && location.sealed_length == block.sealed_length
+                        && location.block_length == block.plain_length
+                        && location.length == chunk.length
+                        && !location.has_base;
+                    fitting += u64::from(is_here && is_right);
+                    false
+                });
+                if self.ledger.outlive(looked)?.is_none() {
+                    // Part of the index is damaged, which is told already: there is nothing to compare with.
+                    return Ok(());
+                }
+                unnamed += u64::from(fitting == before);
+                offset += chunk.length;
+            }
+        }
+        let name = pack.name();
+        if fitting != u64::from(pack.records()) {
+            let wrong = u64::from(pack.records()).abs_diff(fitting);
+            return Err(Error::damaged("index", format!("{wrong} records do not fit the directory of {name}")));
+        }
+        if unnamed > 0 {
+            return Err(Error::damaged("index", format!("{unnamed} chunks of {name} are in no segment")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Which snapshots and paths need what can not be read. Walks the snapshots once more, only when damage was found.
+
+use lbak_core::{
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind},
+    index::IdPrefix,
+    store::ChunkReader,
+    tree::{Entry, NameRule, Node, TreeReader, for_each_reference},
+};
+use rayon::prelude::*;
+
+use crate::{HurtSnapshot, bits::Bits, ledger::Ledger, packs::Packs, places::BadPlaces, records::KnownSnapshot};
+
+/// Paths of a snapshot that are named; the others are counted.
+const NAMED_PATHS: usize = 100;
+
+/// What the second walk needs.
+pub(crate) struct Hurt<'a> {
+    ledger: &'a Ledger<'a>,
+    reader: &'a ChunkReader,
+    packs: &'a Packs,
+    bad: &'a BadPlaces,
+    /// Packs of a wrong length were tried block by block.
+    are_misfits_tried: bool,
+    /// Trees below which everything is sound.
+    sound: Bits,
+}
+
+/// A directory that is being walked.
+struct Frame<'a> {
+    id: ChunkId,
+    entries: TreeReader<'a>,
+    path_length: usize,
+    is_hurt: bool,
+}
+
+impl<'a> Hurt<'a> {
+    pub(crate) fn new(
+        ledger: &'a Ledger<'a>,
+        reader: &'a ChunkReader,
+        packs: &'a Packs,
+        bad: &'a BadPlaces,
+        are_misfits_tried: bool,
+    ) -> Self {
+        let sound = Bits::new(&reader.index().segments());
+        Self { ledger, reader, packs, bad, are_misfits_tried, sound }
+    }
+
+    /// The snapshots that something can not be restored of.
+    pub(crate) fn find(&self, workers: &rayon::ThreadPool, snapshots: &[KnownSnapshot]) -> Result<Vec<HurtSnapshot>> {
+        let hurt: Result<Vec<HurtSnapshot>> = workers.install(|| {
+            let kept = snapshots.par_iter().filter(|snapshot| !snapshot.is_forgotten);
+            kept.map(|snapshot| self.snapshot(snapshot)).collect()
+        });
+        Ok(hurt?.into_iter().filter(|snapshot| snapshot.path_count > 0).collect())
+    }
+
+    fn snapshot(&self, snapshot: &KnownSnapshot) -> Result<HurtSnapshot> {
+        let mut hurt = HurtSnapshot { snapshot: snapshot.id, paths: Vec::new(), path_count: 0 };
+        let read = |kind: ChunkKind, id: &ChunkId| {
+            self.ledger.check_cancelled()?;
+            self.reader.read(kind, id)
+        };
+        let mut path = Vec::new();
+        let mut open = Vec::new();
+        match TreeReader::open(NameRule::AbsolutePath, snapshot.root, &read) {
+            Ok(entries) => open.push(Frame { id: snapshot.root, entries, path_length: 0, is_hurt: false }),
+            Err(error) => {
+                outlive(error)?;
+                snapshot.paths.iter().for_each(|path| hurt.add(path));
+            }
+        }
+        while let Some(frame) = open.last_mut() {
+            path.truncate(frame.path_length);
+            match frame.entries.next() {
+                Some(Ok(entry)) => {
+                    append(&mut path, &entry.name);
+                    let is_whole = self.is_whole(&entry, &read)?;
+                    if !is_whole {
+                        frame.is_hurt = true;
+                        hurt.add(&path);
+                    }
+                    let Node::Directory { tree } = entry.node else { continue };
+                    if self.is_known_sound(&tree)? {
+                        continue;
+                    }
+                    match TreeReader::open(NameRule::Component, tree, &read) {
+                        Ok(entries) => {
+                            open.push(Frame { id: tree, entries, path_length: path.len(), is_hurt: false });
+                        }
+                        Err(error) => {
+                            outlive(error)?;
+                            frame.is_hurt = true;
+                            if is_whole {
+                                hurt.add(&path);
+                            }
+                        }
+                    }
+                }
+                Some(Err(lost)) => {
+                    outlive(lost.error)?;
+                    frame.is_hurt = true;
+                    hurt.add(if path.is_empty() { b"/" } else { &path });
+                }
+                None => {
+                    let Frame { id, is_hurt, .. } = open.pop().expect("it was just looked at");
+                    match open.last_mut() {
+                        Some(above) => above.is_hurt |= is_hurt,
+                        None => {}
+                    }
+                    if !is_hurt && let Some(ordinal) = self.reader.index().ordinal(&id, ChunkKind::Tree)? {
+                        self.sound.set(ordinal);
+                    }
+                }
+            }
+        }
+        Ok(hurt)
+    }
+
+    fn is_known_sound(&self, tree: &ChunkId) -> Result<bool> {
+        match self.reader.index().ordinal(tree, ChunkKind::Tree) {
+            Ok(ordinal) => Ok(ordinal.is_some_and(|ordinal| self.sound.is_set(ordinal))),
+            Err(error) => outlive(error).map(|()| false),
+        }
+    }
+
+    /// Tells whether everything but the tree of an entry can be read.
+    fn is_whole(&self, entry: &Entry, read: &lbak_core::tree::ReadChunk<'_>) -> Result<bool> {
+        let mut is_whole = true;
+        for_each_reference(entry, read, &mut |reference| {
+            match reference {
+                Ok(reference) if reference.kind == ChunkKind::Data => {
+                    is_whole = is_whole && self.is_readable(&reference.id, reference.length)?;
+                }
+                // Trees and lists are judged by reading them.
+                Ok(_) => {}
+                Err(lost) => {
+                    outlive(lost.error)?;
+                    is_whole = false;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(is_whole)
+    }
+
+    /// Tells whether some copy of a data chunk can be read.
+    fn is_readable(&self, id: &ChunkId, length: Option<u64>) -> Result<bool> {
+        let prefix = IdPrefix::from(id);
+        let found = self.reader.index().find(id, ChunkKind::Data, &mut |location| {
+            let is_there = if self.are_misfits_tried {
+                self.packs.get(&location.pack.id).is_some()
+            } else {
+                self.packs.fault(&location.pack).is_none()
+            };
+            is_there
+                && length.is_none_or(|length| length == u64::from(location.length))
+                && !self.bad.contains(location, &prefix)
+        });
+        match found {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) => outlive(error).map(|()| false),
+        }
+    }
+}
+
+impl HurtSnapshot {
+    fn add(&mut self, path: &[u8]) {
+        self.path_count += 1;
+        if self.paths.len() < NAMED_PATHS {
+            self.paths.push(path.to_vec());
+        }
+    }
+}
+
+/// Passes over damage, which the first walk has told of.
+fn outlive(error: Error) -> Result<()> {
+    if error.is_damage() || matches!(error, Error::Newer { .. }) { Ok(()) } else { Err(error) }
+}
+
+/// Names in the root tree are absolute paths.
+fn append(path: &mut Vec<u8>, name: &[u8]) {
+    if !path.is_empty() && path.last() != Some(&b'/') {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}

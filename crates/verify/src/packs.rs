@@ -1,0 +1,91 @@
+//! Which packs are there, how long they are, and how many records of the index name each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use lbak_core::{backend::ObjectName, error::Error, id::PackId, index::PackRow};
+
+/// A pack that is there.
+pub(crate) struct ListedPack {
+    pub(crate) id: PackId,
+    pub(crate) size: u64,
+    records: AtomicU32,
+}
+
+impl ListedPack {
+    pub(crate) fn name(&self) -> ObjectName {
+        ObjectName::Pack(self.id)
+    }
+
+    /// Records of the index that name it.
+    pub(crate) fn records(&self) -> u32 {
+        self.records.load(Ordering::Relaxed)
+    }
+}
+
+/// All packs of the repository.
+pub(crate) struct Packs {
+    /// Sorted by id.
+    listed: Vec<ListedPack>,
+    /// Named by the index and not listed.
+    missing: Mutex<BTreeSet<PackId>>,
+    /// Listed with another length than the index has.
+    misfits: Mutex<BTreeMap<PackId, PackRow>>,
+}
+
+impl Packs {
+    pub(crate) fn new(listed: Vec<(PackId, u64)>) -> Self {
+        let mut listed: Vec<ListedPack> =
+            listed.into_iter().map(|(id, size)| ListedPack { id, size, records: AtomicU32::new(0) }).collect();
+        listed.sort_unstable_by_key(|pack| pack.id);
+        Self { listed, missing: Mutex::default(), misfits: Mutex::default() }
+    }
+
+    pub(crate) fn listed(&self) -> &[ListedPack] {
+        &self.listed
+    }
+
+    pub(crate) fn get(&self, id: &PackId) -> Option<&ListedPack> {
+        let place = self.listed.binary_search_by(|pack| pack.id.cmp(id)).ok()?;
+        self.listed.get(place)
+    }
+
+    /// Notes how many records of a segment name a pack.
+    pub(crate) fn name(&self, row: &PackRow, records: u32) {
+        match self.get(&row.id) {
+            Some(listed) => {
+                listed.records.fetch_add(records, Ordering::Relaxed);
+                if listed.size != u64::from(row.stored_length) {
+                    self.misfits.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id, *row);
+                }
+            }
+            None => _ = self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(row.id),
+        }
+    }
+
+    /// What is wrong with the place of a pack, as a segment tells of it.
+    pub(crate) fn fault(&self, row: &PackRow) -> Option<Error> {
+        let name = ObjectName::Pack(row.id);
+        match self.get(&row.id) {
+            Some(listed) if listed.size == u64::from(row.stored_length) => None,
+            Some(listed) => {
+                let (size, expected) = (listed.size, row.stored_length);
+                Some(Error::damaged(name, format!("it has {size} bytes instead of {expected}")))
+            }
+            None => Some(Error::damaged(name, "it is missing")),
+        }
+    }
+
+    pub(crate) fn missing(&self) -> BTreeSet<PackId> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn misfits(&self) -> BTreeMap<PackId, PackRow> {
+        self.misfits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,66 @@
+//! What came of a verification.
+
+use std::time::Duration;
+
+use lbak_core::id::SnapshotId;
+
+/// What came of a verification.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Objects of the repository.
+    pub objects: u64,
+    /// Bytes of objects that were read whole.
+    pub bytes_read: u64,
+    /// Snapshots whose trees were walked.
+    pub snapshots: u64,
+    /// Different chunks of directories that were opened: one each, more for large ones.
+    pub trees: u64,
+    /// Different chunks that snapshots refer to, trees and lists included.
+    pub chunks: u64,
+    /// Packs that are there.
+    pub packs: u64,
+    /// Packs that were read, opened and hashed.
+    pub packs_read: u64,
+    /// Packs that no segment names: left by interrupted runs, or of runs that are still going on.
+    pub unreferenced_packs: u64,
+    /// Their bytes.
+    pub unreferenced_bytes: u64,
+    /// What is damaged or missing, sorted by object, each once.
+    pub damage: Vec<Damage>,
+    /// What can not be restored because of it.
+    pub hurt: Vec<HurtSnapshot>,
+    /// Worth knowing, and no damage.
+    pub notes: Vec<String>,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
+}
+
+impl VerifyReport {
+    /// Tells whether no damage was found.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// A damaged or missing object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Its name; `index` when the index as a whole lacks something, `head …` for a snapshot that history alone remembers.
+    pub object: String,
+    /// What is wrong with it, completing "object: …".
+    pub what: String,
+    /// How often more was found wrong with it.
+    pub more: u64,
+}
+
+/// A snapshot of which something can not be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HurtSnapshot {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// The first hundred paths in the order of their directories: files that lack content, directories that lack entries. Raw bytes.
+    pub paths: Vec<Vec<u8>>,
+    /// How many there are. A directory that does not open is one, whatever was in it.
+    pub path_count: u64,
+}

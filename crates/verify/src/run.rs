@@ -1,0 +1,163 @@
+//! The verb itself: what is checked in which order.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use lbak_core::{
+    backend::{Folder, ObjectName},
+    error::Result,
+    id::PackId,
+    index::PackRow,
+    observe::Stage,
+    repository::{Repository, View},
+    store::list_names,
+};
+
+use crate::{
+    Depth, VerifyOptions, VerifyReport,
+    data::PackReading,
+    hurt::Hurt,
+    ledger::Ledger,
+    packs::Packs,
+    places::BadPlaces,
+    records::check_records,
+    segments::check_segments,
+    structure::Structure,
+    without_key::{list, strangers_note},
+};
+
+/// How often a verification is begun anew because packs were reclaimed meanwhile.
+const MOST_TRIES: u32 = 3;
+
+/// Checks a repository with its key, as deep as the options say.
+///
+/// Damage is in the report, whatever it is; nothing is changed. Packs that are reclaimed while it works are no damage: it
+/// looks again.
+///
+/// # Errors
+/// [`Error::Store`](lbak_core::error::Error::Store) when the store does not answer,
+/// [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
+pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+    if let Depth::ReadData { share } = &options.depth {
+        share.check()?;
+    }
+    let begun = Instant::now();
+    let mut tries = 1;
+    loop {
+        let before = rounds(repository)?;
+        let mut report = verify_once(repository, options)?;
+        if report.is_sound() || tries == MOST_TRIES || rounds(repository)? == before {
+            report.elapsed = begun.elapsed();
+            return Ok(report);
+        }
+        tries += 1;
+    }
+}
+
+/// The finished rounds of reclaiming: only they take anything away.
+fn rounds(repository: &Repository) -> Result<Vec<(ObjectName, u64)>> {
+    list_names(&**repository.backend(), Folder::Fin.prefix())
+}
+
+fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+    let ledger = Ledger::new(options);
+    let mut report = VerifyReport::default();
+    ledger.stage(Stage::Structure);
+    // Snapshots, then the index, then the packs: whatever a writer adds meanwhile, all that is referred to is seen.
+    let snapshots = check_records(repository, &ledger)?;
+    let view = repository.view()?;
+    let reader = repository.reader(&view);
+    let View { index, damage, .. } = view;
+    damage.into_iter().try_for_each(|error| ledger.blame(error))?;
+    let packs = list_all(repository, options, &ledger, &mut report)?;
+
+    check_segments(repository, &index.segments(), &packs, &ledger)?;
+    let structure = Structure::new(&ledger, &reader, &packs);
+    structure.walk(repository.workers(), &snapshots)?;
+    (report.trees, report.chunks) = (structure.trees(), structure.chunks());
+    report.snapshots = snapshots.iter().filter(|snapshot| !snapshot.is_forgotten).count() as u64;
+    drop(structure);
+
+    let misfits = check_packs(&packs, &ledger, &mut report)?;
+    let mut bad = BadPlaces::default();
+    if let Depth::ReadData { share } = &options.depth {
+        ledger.stage(Stage::ReadingData);
+        let reading = PackReading::new(repository, &index, &packs, &ledger);
+        let mut damaged = reading.run(repository.workers(), share)?;
+        report.packs_read = reading.packs_read();
+        damaged.extend(misfits.into_keys());
+        if !damaged.is_empty() {
+            bad = BadPlaces::find(repository, &reader, &damaged, &ledger)?;
+        }
+    }
+    if ledger.any(holds_content) {
+        let are_misfits_tried = options.depth != Depth::Structure;
+        report.hurt =
+            Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried).find(repository.workers(), &snapshots)?;
+    }
+    report.bytes_read = ledger.bytes();
+    (report.damage, report.notes) = ledger.finish();
+    Ok(report)
+}
+
+/// Lists everything: packs are kept, the rest is counted.
+fn list_all(
+    repository: &Repository,
+    options: &VerifyOptions,
+    ledger: &Ledger<'_>,
+    report: &mut VerifyReport,
+) -> Result<Packs> {
+    let (mut packs, mut strangers, mut total_bytes) = (Vec::new(), 0_u64, 0);
+    let is_read = |pack: &PackId| matches!(&options.depth, Depth::ReadData { share } if share.contains(pack));
+    list(&**repository.backend(), "", &mut |name, size| match ObjectName::parse(name) {
+        Some(name) => {
+            report.objects += 1;
+            let is_read = match name {
+                ObjectName::Pack(pack) => {
+                    packs.push((pack, size));
+                    is_read(&pack)
+                }
+                _ => true,
+            };
+            total_bytes += if is_read { size } else { 0 };
+        }
+        None => strangers += 1,
+    })?;
+    if strangers > 0 {
+        ledger.note(strangers_note(strangers));
+    }
+    report.packs = packs.len() as u64;
+    ledger.expect_bytes(total_bytes);
+    Ok(Packs::new(packs))
+}
+
+/// Compares the packs that are there with those that the index names. Returns those of a wrong length.
+fn check_packs(packs: &Packs, ledger: &Ledger<'_>, report: &mut VerifyReport) -> Result<BTreeMap<PackId, PackRow>> {
+    for pack in packs.listed().iter().filter(|pack| pack.records() == 0) {
+        report.unreferenced_packs += 1;
+        report.unreferenced_bytes += pack.size;
+    }
+    if report.unreferenced_packs > 0 {
+        let (count, bytes) = (report.unreferenced_packs, report.unreferenced_bytes);
+        ledger.note(format!("{count} packs with {bytes} bytes are in no segment: of interrupted or running sessions"));
+        if ledger.has("index") {
+            ledger.note("what is in no segment may be in those packs: the index can be made again from them".into());
+        }
+    }
+    let misfits = packs.misfits();
+    for row in misfits.values() {
+        if let Some(fault) = packs.fault(row) {
+            ledger.blame(fault)?;
+        }
+    }
+    let missing = packs.missing();
+    let unneeded = missing.iter().filter(|pack| !ledger.has(&ObjectName::Pack(**pack).to_string())).count();
+    if unneeded > 0 {
+        ledger.note(format!("{unneeded} packs that the index names are missing, and no snapshot needs them"));
+    }
+    Ok(misfits)
+}
+
+/// Tells of objects that files and directories are kept in.
+fn holds_content(object: &str) -> bool {
+    ["packs/", "index", "tree ", "list "].into_iter().any(|kind| object.starts_with(kind))
+}

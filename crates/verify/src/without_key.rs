@@ -1,0 +1,81 @@
+//! What can be told without a key: that every object still has the bytes that were written.
+
+use std::time::Instant;
+
+use lbak_core::{
+    backend::{Backend, ObjectName},
+    error::{Error, Result},
+    observe::Stage,
+};
+use rayon::prelude::*;
+
+use crate::{VerifyOptions, VerifyReport, ledger::Ledger, object::check_object};
+
+/// Reads every object whole and compares it with its name or trailer: finds decay, not malice, and not what is missing.
+///
+/// Unknown names are counted and left alone.
+///
+/// # Errors
+/// [`Error::NoRepository`], [`Error::Store`] when the store does not answer, [`Error::Cancelled`].
+pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Result<VerifyReport> {
+    let begun = Instant::now();
+    let ledger = Ledger::new(options);
+    ledger.stage(Stage::ReadingData);
+    let mut report = VerifyReport::default();
+    let (mut total_bytes, mut strangers, mut has_config) = (0, 0_u64, false);
+    list(backend, "", &mut |name, size| match ObjectName::parse(name) {
+        Some(name) => {
+            report.objects += 1;
+            total_bytes += size;
+            report.packs += u64::from(matches!(name, ObjectName::Pack(_)));
+            has_config |= name == ObjectName::Config;
+        }
+        None => strangers += 1,
+    })?;
+    if report.objects == 0 {
+        return Err(Error::NoRepository { place: backend.describe().place });
+    }
+    ledger.expect_bytes(total_bytes);
+    if strangers > 0 {
+        ledger.note(strangers_note(strangers));
+    }
+    if !has_config {
+        ledger.damage("config", "it is missing");
+    }
+
+    let workers = rayon::ThreadPoolBuilder::new()
+        .thread_name(|number| format!("lbak-verify-{number}"))
+        .build()
+        .map_err(|error| Error::System { what: "worker threads", source: std::io::Error::other(error) })?;
+    // Shelf by shelf: there may be millions of packs, and no more names than one shelf has are held.
+    let folders = ["config", "features/", "keys/", "sessions/", "index/", "snapshots/", "forgotten/", "damaged/"];
+    let rounds = ["marks/", "removals/", "fin/"];
+    let shelves = (0..=u8::MAX).map(|shelf| format!("packs/{shelf:02x}/"));
+    for prefix in folders.into_iter().chain(rounds).map(str::to_owned).chain(shelves) {
+        let mut names = Vec::new();
+        list(backend, &prefix, &mut |name, size| names.extend(ObjectName::parse(name).map(|name| (name, size))))?;
+        workers.install(|| {
+            names.par_iter().try_for_each(|(name, size)| {
+                ledger.check_cancelled()?;
+                ledger.outlive(check_object(backend, name, *size, &ledger, &mut |_| {})).map(|_| ())
+            })
+        })?;
+    }
+    report.packs_read = report.packs;
+    report.bytes_read = ledger.bytes();
+    (report.damage, report.notes) = ledger.finish();
+    report.elapsed = begun.elapsed();
+    Ok(report)
+}
+
+pub(crate) fn strangers_note(count: u64) -> String {
+    format!("{count} names are not lbak's: they were left alone")
+}
+
+pub(crate) fn list(backend: &dyn Backend, prefix: &str, found: &mut dyn FnMut(&str, u64)) -> Result<()> {
+    let listed = backend.list(prefix, &mut |name, size| {
+        found(name, size);
+        Ok(())
+    });
+    listed.map_err(|error| Error::store("list", if prefix.is_empty() { "the repository" } else { prefix }, error))
+}
