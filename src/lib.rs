@@ -1,30 +1,4 @@
-//! Backups of AI infrastructure: content-defined, encrypted, deduplicated snapshots that always restore alone.
-//!
-//! An embedder needs this crate and no other. The verbs are free functions of one shape,
-//! `verb(&Repository, subject, &Options) -> Result<Report>`; the nouns stand beside them, and what is rarely named is in the modules.
-//!
-//! ```
-//! use std::sync::Arc;
-//! use lbak::{
-//!     Credential, InitOptions, LocalBackend, LocalSource, NewSlot, Repository, RestoreOptions, Selection, SnapshotOptions,
-//!     restore, snapshot,
-//! };
-//!
-//! # let folder = tempfile::tempdir()?;
-//! # let (data, place, target) = (folder.path().join("data"), folder.path().join("repository"), folder.path().join("target"));
-//! # std::fs::create_dir(&data)?;
-//! # std::fs::write(data.join("weights"), "0.5 0.25")?;
-//! let slot = NewSlot::new(Credential::password("correct horse"), "me");
-//! let repository = Repository::init(Arc::new(LocalBackend::create(&place)?), &[slot], &InitOptions::default())?;
-//! let report = snapshot(&repository, &LocalSource::new(&[&data])?, &SnapshotOptions::default())?;
-//! println!("{} bytes stored", report.sizes.stored);
-//!
-//! let catalog = repository.catalog()?;
-//! let latest = Selection::default().choose(&catalog, repository.now())?;
-//! restore(&repository, &latest.snapshot.manifest, &target, &RestoreOptions::default())?;
-//! # assert_eq!(std::fs::read(target.join("weights"))?, b"0.5 0.25");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
