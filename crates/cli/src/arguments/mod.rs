@@ -41,7 +41,7 @@ Exit codes:
   130 interrupted   143 terminated
 
 Example:
-  lbak snapshot ~/work && lbak restore latest /tmp/work";
+  lbak snapshot ~/models && lbak restore latest /tmp/models";
 
 /// Encrypted, deduplicated snapshots that always restore alone.
 #[derive(Debug, Parser)]

@@ -33,7 +33,7 @@ fn help_lists_the_commands_the_variables_and_the_exit_codes() {
     let home = Home::empty();
     let help = home.run(["--help"]).expect_code(0).stdout;
     for word in
-        ["init", "snapshots", "restore", "verify", "LBAK_PASSWORD_COMMAND", "20 damage found", "lbak snapshot ~/work"]
+        ["init", "snapshots", "restore", "verify", "LBAK_PASSWORD_COMMAND", "20 damage found", "lbak snapshot ~/models"]
     {
         assert!(help.contains(word), "{word}: {help}");
     }
