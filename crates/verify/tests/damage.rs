@@ -158,10 +158,10 @@ fn what_is_missing_is_found_without_reading_data() {
                     "config" => assert_eq!(damaged, ["config"]),
                     "keys" => assert_eq!(damaged, ["keys/"]),
                     "index" => {
-                        assert!(damaged.contains(&"index") || only_forgotten(&report), "{name}: {:?}", report.damage)
+                        assert!(damaged.contains(&"index") || only_forgotten(&report), "{name}: {:?}", report.damage);
                     }
                     "packs" => {
-                        assert!(damaged == [name.as_str()] || only_forgotten(&report), "{name}: {:?}", report.damage)
+                        assert!(damaged == [name.as_str()] || only_forgotten(&report), "{name}: {:?}", report.damage);
                     }
                     "snapshots" => found += u32::from(!damaged.is_empty()),
                     // Nothing tells that these ever were; nothing depends on them.
