@@ -73,16 +73,14 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
         .collect();
 
     let told = Mutex::new(Told::default());
-    repository.workers().install(|| {
-        names.par_iter().try_for_each(|(name, size)| {
-            ledger.check_cancelled()?;
-            ledger.read(*size);
-            let opened = open_record(repository, name, &forgotten, &told);
-            if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
-                told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
-            }
-            ledger.outlive(opened).map(|_| ())
-        })
+    names.par_iter().try_for_each(|(name, size)| {
+        ledger.check_cancelled()?;
+        ledger.read(*size);
+        let opened = open_record(repository, name, &forgotten, &told);
+        if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
+            told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
+        }
+        ledger.outlive(opened).map(|_| ())
     })?;
 
     let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
