@@ -130,7 +130,8 @@ impl PackBuilder {
     /// When a reserved place was not filled, or it was finished before: what is stored must be what was meant.
     #[must_use]
     pub fn finish(&self) -> FinishedPack {
-        let mut state = std::mem::take(&mut *self.state());
+        // Closed for good: who still holds this builder must not find an empty pack that nobody will store.
+        let mut state = std::mem::replace(&mut *self.state(), State { is_closed: true, ..State::default() });
         assert!(state.bytes.len() >= HEADER && state.unfilled == 0, "a pack is finished once, every place filled");
         let header = *self.sealer.header();
 

@@ -14,6 +14,8 @@ mod claims;
 mod failure;
 mod segments;
 mod upload;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{
@@ -125,6 +127,8 @@ struct Counters {
     bytes: AtomicU64,
     new_data_bytes: AtomicU64,
     chunks: AtomicU64,
+    /// Chunks in segments that were put.
+    rows: AtomicU64,
 }
 
 impl ChunkWriter {
@@ -294,6 +298,11 @@ impl ChunkWriter {
         self.join();
         self.shared.failure.check()?;
         self.shared.put_segment(true)?;
+        // Every chunk that was given to be stored has its row in a segment, or nothing may be committed.
+        let (given, stored) = (&self.shared.counters.chunks, &self.shared.counters.rows);
+        if given.load(Ordering::Relaxed) != stored.load(Ordering::Relaxed) && !self.shared.is_dry_run {
+            return Err(Error::Panicked { doing: "storing packs: not every chunk arrived" });
+        }
         Ok(self.stored())
     }
 

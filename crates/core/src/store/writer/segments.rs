@@ -48,6 +48,7 @@ impl Shared {
         self.confirm(&name, &sealed)?;
         let size = sealed.as_bytes().len() as u64;
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
+        self.counters.rows.fetch_add(ids.len() as u64, Ordering::Relaxed);
         self.counters.bytes.fetch_add(size, Ordering::Relaxed);
         self.index.add(Segment::open(&self.backend, &self.codec, &name, size)?);
         self.claims.remove(&ids);
