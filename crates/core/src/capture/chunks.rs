@@ -31,8 +31,8 @@ impl<'a> ChunkStore<'a> {
         let length = u32::try_from(chunk.len()).expect("trees and lists are a few KiB long");
         let entry = ChunkEntry { kind, length, id, base: None };
         if kind == ChunkKind::Data {
-            // Attributes that do not fit into an entry: rare, and in packs of data.
-            self.put(chunk.to_vec(), vec![entry])?;
+            // Attributes that do not fit into an entry: rare, and in packs of data. What was gathered waits on.
+            self.put(chunk, vec![entry])?;
             return Ok(id);
         }
         if self.plain.len() + chunk.len() > BLOCK_BYTES {
@@ -45,16 +45,14 @@ impl<'a> ChunkStore<'a> {
 
     /// Stores what was gathered.
     pub(super) fn flush(&mut self) -> Result<()> {
-        let (plain, chunks) = (std::mem::take(&mut self.plain), std::mem::take(&mut self.chunks));
-        self.put(plain, chunks)
+        let chunks = std::mem::take(&mut self.chunks);
+        self.put(&self.plain, chunks)?;
+        self.plain.clear();
+        Ok(())
     }
 
-    fn put(&mut self, mut plain: Vec<u8>, chunks: Vec<ChunkEntry>) -> Result<()> {
+    fn put(&self, plain: &[u8], chunks: Vec<ChunkEntry>) -> Result<()> {
         let context = self.context;
-        context
-            .with_bench(|bench| context.writer.store_block(&mut bench.encoder, &plain, chunks, &mut bench.encoded))?;
-        plain.clear();
-        self.plain = plain;
-        Ok(())
+        context.with_bench(|bench| context.writer.store_block(&mut bench.encoder, plain, chunks, &mut bench.encoded))
     }
 }
