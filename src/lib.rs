@@ -1,1 +1,48 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+// The rooms, for whatever is not named below.
+pub use lbak_core::{
+    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, repository, snapshot, source,
+    store, tree,
+};
+
+// Trouble, and what is told while a verb works.
+pub use lbak_core::{
+    error::{BackendError, BackendErrorKind, Error, Result, escape},
+    observe::{Cancellation, Event, Finding, FindingKind, Observer, Progress, Silent, Stage},
+};
+
+// Where objects lie.
+pub use lbak_core::backend::{Backend, Description, Folder, LocalBackend, MemoryBackend, ObjectName, Promise, Sealed};
+
+// A repository and its keys.
+pub use lbak_core::{
+    codec::slot::{Credential, SlotForm},
+    id::{ObjectHash, PackId, RepositoryId, SessionId, SlotId, SnapshotId},
+    keys::{KeyFile, PasswordCost},
+    repository::{Clock, InitOptions, NewSlot, OpenOptions, Repository, SlotInfo, SlotState, SystemClock, View},
+};
+
+// What can be backed up, and the verb.
+pub use lbak_core::{
+    capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
+    codec::Compression,
+    source::{LocalSource, MemorySource, Source},
+    store::WriterOptions,
+};
+
+// What was backed up.
+pub use lbak_core::{
+    metadata::{FileKind, Timestamp},
+    snapshot::{
+        Catalog, Chosen, Committed, FindingCount, Lineage, LineageKind, Manifest, Pick, Selection, Sizes, SourceKind,
+        StoredFindings, Totals,
+    },
+    tree::{Entry, Node},
+};
+
+// Back again.
+pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+
+// Is it all there?
+pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

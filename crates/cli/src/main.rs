@@ -1,1 +1,57 @@
-fn main() {}
+//! The binary `lbak`: reads the command line, runs one command over the library, and turns what came of it into an
+//! exit code.
+//!
+//! ```text
+//! arguments → environment → command over the facade `lbak` → output and exit code
+//! ```
+//!
+//! Everything that a command does is a function of the facade; what is here is words: options, messages, tables, hints.
+
+mod arguments;
+mod commands;
+mod default_repository;
+mod environment;
+mod exit;
+mod findings;
+mod invocation;
+mod json;
+mod known;
+mod opening;
+mod output;
+mod paths;
+mod progress;
+mod secrets;
+mod selecting;
+mod signals;
+mod sizes;
+mod tables;
+mod times;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::Parser;
+
+use crate::{arguments::Arguments, environment::Environment, exit::Exit, invocation::Invocation, output::Output};
+
+fn main() -> ExitCode {
+    // Usage errors, `--help` and `--version` end here.
+    let arguments = Arguments::parse();
+    let output = Arc::new(Output::new(&arguments.global));
+    let outcome = Environment::read().and_then(|environment| {
+        let invocation = Invocation::new(&arguments.global, environment, &output);
+        let outcome = commands::run(&arguments.command, &invocation);
+        outcome.map_err(|error| invocation.explain_signal(error))
+    });
+    let exit = match outcome.and_then(|exit| output.finish().map(|()| exit)) {
+        Ok(exit) => exit,
+        Err(error) => exit::tell(&error, &output),
+    };
+    ExitCode::from(exit.code())
+}
+
+impl Exit {
+    /// What the shell sees.
+    fn code(self) -> u8 {
+        self as u8
+    }
+}

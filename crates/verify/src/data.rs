@@ -61,19 +61,17 @@ impl<'a> PackReading<'a> {
     }
 
     /// Reads every pack of a share; returns those that are not as they should be.
-    pub(crate) fn run(&self, workers: &rayon::ThreadPool, share: &Share) -> Result<BTreeSet<PackId>> {
+    pub(crate) fn run(&self, share: &Share) -> Result<BTreeSet<PackId>> {
         let damaged = Mutex::new(BTreeSet::new());
-        workers.install(|| {
-            let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| share.contains(&pack.id));
-            packs.try_for_each_init(Buffers::default, |buffers, pack| {
-                self.ledger.check_cancelled()?;
-                let outcome = self.check_pack(pack, buffers);
-                self.read.fetch_add(1, Ordering::Relaxed);
-                if self.ledger.outlive(outcome)?.is_none() {
-                    damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(pack.id);
-                }
-                Ok(())
-            })
+        let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| share.contains(&pack.id));
+        packs.try_for_each_init(Buffers::default, |buffers, pack| {
+            self.ledger.check_cancelled()?;
+            let outcome = self.check_pack(pack, buffers);
+            self.read.fetch_add(1, Ordering::Relaxed);
+            if self.ledger.outlive(outcome)?.is_none() {
+                damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(pack.id);
+            }
+            Ok(())
         })?;
         Ok(damaged.into_inner().unwrap_or_else(PoisonError::into_inner))
     }

@@ -47,11 +47,9 @@ impl<'a> Hurt<'a> {
     }
 
     /// The snapshots that something can not be restored of.
-    pub(crate) fn find(&self, workers: &rayon::ThreadPool, snapshots: &[KnownSnapshot]) -> Result<Vec<HurtSnapshot>> {
-        let hurt: Result<Vec<HurtSnapshot>> = workers.install(|| {
-            let kept = snapshots.par_iter().filter(|snapshot| !snapshot.is_forgotten);
-            kept.map(|snapshot| self.snapshot(snapshot)).collect()
-        });
+    pub(crate) fn find(&self, snapshots: &[KnownSnapshot]) -> Result<Vec<HurtSnapshot>> {
+        let kept = snapshots.par_iter().filter(|snapshot| !snapshot.is_forgotten);
+        let hurt: Result<Vec<HurtSnapshot>> = kept.map(|snapshot| self.snapshot(snapshot)).collect();
         Ok(hurt?.into_iter().filter(|snapshot| snapshot.path_count > 0).collect())
     }
 
@@ -104,9 +102,8 @@ impl<'a> Hurt<'a> {
                 }
                 None => {
                     let Frame { id, is_hurt, .. } = open.pop().expect("it was just looked at");
-                    match open.last_mut() {
-                        Some(above) => above.is_hurt |= is_hurt,
-                        None => {}
+                    if let Some(above) = open.last_mut() {
+                        above.is_hurt |= is_hurt;
                     }
                     if !is_hurt && let Some(ordinal) = self.reader.index().ordinal(&id, ChunkKind::Tree)? {
                         self.sound.set(ordinal);

@@ -12,7 +12,6 @@ use lbak_core::{
     error::Result,
     id::{ChunkKind, PackId},
     index::{IdPrefix, Location},
-    repository::Repository,
     store::{BlockPlace, ChunkReader},
 };
 use rayon::prelude::*;
@@ -42,21 +41,14 @@ type Blocks = BTreeMap<(PackId, u32, u32, u32, [u8; 80]), (BlockPlace, Vec<Wante
 
 impl BadPlaces {
     /// Tries every block of these packs.
-    pub(crate) fn find(
-        repository: &Repository,
-        reader: &ChunkReader,
-        damaged: &BTreeSet<PackId>,
-        ledger: &Ledger<'_>,
-    ) -> Result<Self> {
+    pub(crate) fn find(reader: &ChunkReader, damaged: &BTreeSet<PackId>, ledger: &Ledger<'_>) -> Result<Self> {
         let bad = Mutex::new(Self::default());
         let damaged: Vec<PackId> = damaged.iter().copied().collect();
         for packs in damaged.chunks(PACKS_AT_ONCE) {
             let blocks = blocks_of(reader, packs, ledger)?;
-            repository.workers().install(|| {
-                blocks.par_iter().try_for_each_init(Vec::new, |plain, (_, (place, chunks))| {
-                    ledger.check_cancelled()?;
-                    try_block(reader, place, chunks, plain, &bad)
-                })
+            blocks.par_iter().try_for_each_init(Vec::new, |plain, (_, (place, chunks))| {
+                ledger.check_cancelled()?;
+                try_block(reader, place, chunks, plain, &bad)
             })?;
         }
         Ok(bad.into_inner().unwrap_or_else(PoisonError::into_inner))

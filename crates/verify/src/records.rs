@@ -73,16 +73,14 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
         .collect();
 
     let told = Mutex::new(Told::default());
-    repository.workers().install(|| {
-        names.par_iter().try_for_each(|(name, size)| {
-            ledger.check_cancelled()?;
-            ledger.read(*size);
-            let opened = open_record(repository, name, &forgotten, &told);
-            if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
-                told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
-            }
-            ledger.outlive(opened).map(|_| ())
-        })
+    names.par_iter().try_for_each(|(name, size)| {
+        ledger.check_cancelled()?;
+        ledger.read(*size);
+        let opened = open_record(repository, name, &forgotten, &told);
+        if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
+            told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
+        }
+        ledger.outlive(opened).map(|_| ())
     })?;
 
     let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -108,6 +106,8 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
         }
     });
     ledger.outlive(config)?;
+    let stored_slots = list_names(backend, Folder::Keys.prefix())?;
+    ledger.read(stored_slots.iter().map(|(_, size)| size).sum());
     let slots = repository.slots()?;
     if !slots.iter().any(|slot| matches!(slot.state, SlotState::Sound { .. })) {
         ledger.damage("keys/", "there is no sound key slot left");

@@ -44,7 +44,8 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<Verify
     let mut tries = 1;
     loop {
         let before = rounds(repository)?;
-        let mut report = verify_once(repository, options)?;
+        // All of it on the pool: what is done in parallel is many small steps.
+        let mut report = repository.workers().install(|| verify_once(repository, options))?;
         if report.is_sound() || tries == MOST_TRIES || rounds(repository)? == before {
             report.elapsed = begun.elapsed();
             return Ok(report);
@@ -72,7 +73,7 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
 
     check_segments(repository, &index.segments(), &packs, &ledger)?;
     let structure = Structure::new(&ledger, &reader, &packs);
-    structure.walk(repository.workers(), &snapshots)?;
+    structure.walk(&snapshots)?;
     (report.trees, report.chunks) = (structure.trees(), structure.chunks());
     report.snapshots = snapshots.iter().filter(|snapshot| !snapshot.is_forgotten).count() as u64;
     drop(structure);
@@ -82,17 +83,16 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
         let reading = PackReading::new(repository, &index, &packs, &ledger);
-        let mut damaged = reading.run(repository.workers(), share)?;
+        let mut damaged = reading.run(share)?;
         report.packs_read = reading.packs_read();
         damaged.extend(misfits.into_keys());
         if !damaged.is_empty() {
-            bad = BadPlaces::find(repository, &reader, &damaged, &ledger)?;
+            bad = BadPlaces::find(&reader, &damaged, &ledger)?;
         }
     }
     if ledger.any(holds_content) {
         let are_misfits_tried = options.depth != Depth::Structure;
-        report.hurt =
-            Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried).find(repository.workers(), &snapshots)?;
+        report.hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried).find(&snapshots)?;
     }
     report.bytes_read = ledger.bytes();
     (report.damage, report.notes) = ledger.finish();

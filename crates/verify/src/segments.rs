@@ -34,18 +34,16 @@ pub(crate) fn check_segments(
     let by_name: HashMap<&ObjectName, &Arc<Segment>> =
         counted.iter().map(|segment| (segment.name(), segment)).collect();
     let names = list_names(backend, Folder::Index.prefix())?;
-    repository.workers().install(|| {
-        names.par_iter().try_for_each(|(name, size)| {
-            ledger.check_cancelled()?;
-            ledger.outlive(check_object(backend, name, *size, ledger, &mut |_| {}))?;
-            // A segment that was replaced, or that no round names, only has to be what was written.
-            if let Some(segment) = by_name.get(name) {
-                ledger.outlive(
-                    check_guides(repository, segment).and_then(|guides| check_records(segment, &guides, packs, ledger)),
-                )?;
-            }
-            Ok(())
-        })
+    names.par_iter().try_for_each(|(name, size)| {
+        ledger.check_cancelled()?;
+        ledger.outlive(check_object(backend, name, *size, ledger, &mut |_| {}))?;
+        // A segment that was replaced, or that no round names, only has to be what was written.
+        if let Some(segment) = by_name.get(name) {
+            ledger.outlive(
+                check_guides(repository, segment).and_then(|guides| check_records(segment, &guides, packs, ledger)),
+            )?;
+        }
+        Ok(())
     })
 }
 

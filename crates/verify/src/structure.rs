@@ -60,24 +60,23 @@ impl<'a> Structure<'a> {
     }
 
     /// Visits everything that these snapshots refer to.
-    pub(crate) fn walk(&self, workers: &rayon::ThreadPool, snapshots: &[KnownSnapshot]) -> Result<()> {
+    pub(crate) fn walk(&self, snapshots: &[KnownSnapshot]) -> Result<()> {
         let mut open = Vec::new();
         for snapshot in snapshots.iter().filter(|snapshot| !snapshot.is_forgotten) {
             self.enter(&mut open, Visit::Tree { id: snapshot.root, rule: NameRule::AbsolutePath, below: None })?;
             for &id in &snapshot.findings {
                 self.enter(&mut open, Visit::Findings { id })?;
             }
-            self.drain(workers, &mut open)?;
+            self.drain(&mut open)?;
         }
         Ok(())
     }
 
-    fn drain(&self, workers: &rayon::ThreadPool, open: &mut Vec<Visit>) -> Result<()> {
+    fn drain(&self, open: &mut Vec<Visit>) -> Result<()> {
         while !open.is_empty() {
             self.ledger.check_cancelled()?;
             let batch = open.split_off(open.len().saturating_sub(AT_ONCE));
-            let found: Result<Vec<Vec<Visit>>> =
-                workers.install(|| batch.into_par_iter().map(|visit| self.visit(visit)).collect());
+            let found: Result<Vec<Vec<Visit>>> = batch.into_par_iter().map(|visit| self.visit(visit)).collect();
             open.extend(found?.into_iter().flatten());
         }
         Ok(())

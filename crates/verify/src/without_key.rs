@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use lbak_core::{
-    backend::{Backend, ObjectName},
+    backend::{Backend, Folder, ObjectName},
     error::{Error, Result},
     observe::Stage,
 };
 use rayon::prelude::*;
 
 use crate::{VerifyOptions, VerifyReport, ledger::Ledger, object::check_object};
+
+/// Names of objects that are held at once.
+const HELD_NAMES: u64 = 100_000;
 
 /// Reads every object whole and compares it with its name or trailer: finds decay, not malice, and not what is missing.
 ///
@@ -47,20 +50,24 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
         .thread_name(|number| format!("lbak-verify-{number}"))
         .build()
         .map_err(|error| Error::System { what: "worker threads", source: std::io::Error::other(error) })?;
-    // Shelf by shelf: there may be millions of packs, and no more names than one shelf has are held.
-    let folders = ["config", "features/", "keys/", "sessions/", "index/", "snapshots/", "forgotten/", "damaged/"];
-    let rounds = ["marks/", "removals/", "fin/"];
-    let shelves = (0..=u8::MAX).map(|shelf| format!("packs/{shelf:02x}/"));
-    for prefix in folders.into_iter().chain(rounds).map(str::to_owned).chain(shelves) {
-        let mut names = Vec::new();
-        list(backend, &prefix, &mut |name, size| names.extend(ObjectName::parse(name).map(|name| (name, size))))?;
-        workers.install(|| {
-            names.par_iter().try_for_each(|(name, size)| {
+    let mut prefixes = vec![String::new()];
+    if report.objects > HELD_NAMES {
+        // Folder by folder and shelf by shelf, so that no more names than one shelf has are held.
+        let folders = Folder::ALL.into_iter().filter(|folder| *folder != Folder::Packs);
+        prefixes = folders.map(|folder| folder.prefix().to_owned()).collect();
+        prefixes.push("config".into());
+        prefixes.extend((0..=u8::MAX).map(|shelf| format!("{}{shelf:02x}/", Folder::Packs.prefix())));
+    }
+    workers.install(|| {
+        prefixes.iter().try_for_each(|prefix| {
+            let mut names = Vec::new();
+            list(backend, prefix, &mut |name, size| names.extend(ObjectName::parse(name).map(|name| (name, size))))?;
+            names.par_iter().with_max_len(1).try_for_each(|(name, size)| {
                 ledger.check_cancelled()?;
                 ledger.outlive(check_object(backend, name, *size, &ledger, &mut |_| {})).map(|_| ())
             })
-        })?;
-    }
+        })
+    })?;
     report.packs_read = report.packs;
     report.bytes_read = ledger.bytes();
     (report.damage, report.notes) = ledger.finish();

@@ -14,6 +14,7 @@ use lbak_core::{
     codec::Kind,
     error::Error,
     observe::{Cancellation, Event, Observer, Progress, Stage},
+    repository::Repository,
     source::MemoryNode,
 };
 use lbak_testkit::{Effect, Fault, FaultyBackend, Operation, RecordingBackend};
@@ -21,16 +22,20 @@ use lbak_verify::{Depth, Share, VerifyOptions, verify, verify_without_key};
 
 type Recorded = Arc<RecordingBackend<FaultyBackend<MemoryBackend>>>;
 
-fn recorded(snapshots: u32) -> (Recorded, lbak_core::repository::Repository) {
+fn recorded(snapshots: u32) -> (Recorded, Repository) {
     let backend = Arc::new(RecordingBackend::new(FaultyBackend::new(MemoryBackend::new(), [])));
     let repository = new_repository(Arc::clone(&backend) as _);
-    for number in 0..snapshots {
-        let mut tree = large_tree();
-        tree.push(("n", MemoryNode::directory([("number", MemoryNode::file(number.to_string()))])));
-        take(&repository, "h", MemoryNode::directory(tree));
-    }
+    (0..snapshots).for_each(|number| take_numbered(&repository, number));
     backend.take();
     (backend, repository)
+}
+
+fn take_numbered(repository: &Repository, number: u32) {
+    let mut tree = large_tree();
+    let mut file = MemoryNode::file(number.to_string());
+    file.metadata.mtime.seconds = number.into();
+    tree.push(("n", MemoryNode::directory([("number", file)])));
+    take(repository, "h", MemoryNode::directory(tree));
 }
 
 #[test]
@@ -76,7 +81,8 @@ fn what_snapshots_share_is_visited_once() {
     let (backend, repository) = recorded(1);
     let one = structure(&repository);
     let ranges = backend.take().iter().filter(|record| record.name.starts_with("packs/")).count();
-    let (backend, repository) = recorded(6);
+    (1..6).for_each(|number| take_numbered(&repository, number));
+    backend.take();
     let six = structure(&repository);
     let again = backend.take().iter().filter(|record| record.name.starts_with("packs/")).count();
     // A changed file makes three trees new: its directory's, that of /r, and that of the roots.

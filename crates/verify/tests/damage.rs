@@ -11,11 +11,14 @@ use std::{
 use bytes::Bytes;
 use common::*;
 use lbak_core::{
-    backend::{Backend, MemoryBackend},
+    backend::{Backend, MemoryBackend, ObjectName},
+    capture::{SnapshotOptions, snapshot},
     codec::Kind,
     id::SessionId,
+    metadata::Timestamp,
     repository::Repository,
-    source::MemoryNode,
+    snapshot::{DamagedRecord, LineageKind},
+    source::{MemoryNode, MemorySource},
 };
 use lbak_verify::{Share, VerifyOptions, verify, verify_without_key};
 
@@ -158,10 +161,10 @@ fn what_is_missing_is_found_without_reading_data() {
                     "config" => assert_eq!(damaged, ["config"]),
                     "keys" => assert_eq!(damaged, ["keys/"]),
                     "index" => {
-                        assert!(damaged.contains(&"index") || only_forgotten(&report), "{name}: {:?}", report.damage)
+                        assert!(damaged.contains(&"index") || only_forgotten(&report), "{name}: {:?}", report.damage);
                     }
                     "packs" => {
-                        assert!(damaged == [name.as_str()] || only_forgotten(&report), "{name}: {:?}", report.damage)
+                        assert!(damaged == [name.as_str()] || only_forgotten(&report), "{name}: {:?}", report.damage);
                     }
                     "snapshots" => found += u32::from(!damaged.is_empty()),
                     // Nothing tells that these ever were; nothing depends on them.
@@ -262,21 +265,18 @@ fn a_missing_pack_costs_what_has_no_other_copy() {
     // The chunks of a pack that is listed as damaged are stored anew: then nobody misses it.
     let name =
         names(&backend, "packs/").into_iter().find(|name| directory(&repository, name).0 == Kind::DataPack).unwrap();
-    let mark = lbak_core::backend::ObjectName::Damaged(pack_id(&name));
-    let record = lbak_core::snapshot::DamagedRecord {
-        by: String::new(),
-        what: String::new(),
-        at: lbak_core::metadata::Timestamp::default(),
-    };
+    let mark = ObjectName::Damaged(pack_id(&name));
+    let record = DamagedRecord { by: String::new(), what: String::new(), at: Timestamp::default() };
     let sealed =
         repository.codec().seal_object(&mark, Kind::Damaged, SessionId([1; 16]), &record.encode().unwrap()).unwrap();
     backend.put(&mark, &sealed).unwrap();
     let mut all = large_tree();
     all.push(("z", MemoryNode::directory([("new", MemoryNode::file(noise_of(50, 200_000)))])));
     all.push(("zz", MemoryNode::file("forgotten")));
-    let source = lbak_core::source::MemorySource::new([("/r", MemoryNode::directory(all))]);
-    let full = lbak_core::capture::SnapshotOptions { lineage: lbak_core::snapshot::LineageKind::Full, ..options("h") };
-    lbak_core::capture::snapshot(&repository, &source, &full).unwrap();
+    for (host, tree) in [("h", MemoryNode::directory(all)), ("x", with_attributes())] {
+        let source = MemorySource::new([("/r", tree)]);
+        snapshot(&repository, &source, &SnapshotOptions { lineage: LineageKind::Full, ..options(host) }).unwrap();
+    }
     backend.tamper(&name, Some(Bytes::new()));
     let report = read_data(&repository);
     assert_eq!((damaged(&report), report.hurt.len()), (vec![name.as_str()], 0));

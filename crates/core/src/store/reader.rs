@@ -167,9 +167,18 @@ impl ChunkReader {
     /// # Errors
     /// [`Error::Damaged`] when the pack ends before it, [`Error::Store`].
     pub fn read_sealed(&self, place: &BlockPlace) -> Result<Vec<u8>> {
-        let name = ObjectName::Pack(place.pack.id);
-        let (start, end) = (u64::from(place.offset), u64::from(place.offset) + u64::from(place.sealed_length));
-        let stored_length = u64::from(place.pack.stored_length);
+        self.read_run(&place.pack, place.offset, place.sealed_length).map(|sealed| sealed.to_vec())
+    }
+
+    /// Reads a run of stored bytes of a pack with one request: neighbouring blocks, each of which lies in it where its
+    /// offset says.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the pack ends before the run does, [`Error::Store`].
+    pub fn read_run(&self, pack: &PackRow, offset: u32, length: u32) -> Result<Bytes> {
+        let name = ObjectName::Pack(pack.id);
+        let (start, end) = (u64::from(offset), u64::from(offset) + u64::from(length));
+        let stored_length = u64::from(pack.stored_length);
         if end > stored_length {
             return Err(Error::damaged(name, format!("the index places a block at {start} behind its end")));
         }
@@ -177,9 +186,9 @@ impl ChunkReader {
         let to = end.next_multiple_of(READ_STEP).min(stored_length);
         let bytes =
             self.backend.get_range(&name, from, to - from).map_err(|error| Error::store("read", &name, error))?;
-        let sealed = usize::try_from(start - from).ok().zip(usize::try_from(end - from).ok());
-        match sealed.and_then(|(start, end)| bytes.get(start..end)) {
-            Some(sealed) => Ok(sealed.to_vec()),
+        let run = usize::try_from(start - from).ok().zip(usize::try_from(end - from).ok());
+        match run.filter(|&(_, end)| end <= bytes.len()) {
+            Some((start, end)) => Ok(bytes.slice(start..end)),
             None => Err(Error::damaged(name, "the store gave fewer bytes than asked for")),
         }
     }

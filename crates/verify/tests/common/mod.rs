@@ -38,7 +38,7 @@ pub(crate) fn reopen(backend: Arc<dyn Backend>) -> Repository {
 pub(crate) fn options(host: &str) -> SnapshotOptions {
     let mut options =
         SnapshotOptions { host: host.into(), lineage: LineageKind::Incremental, ..SnapshotOptions::default() };
-    options.writer.data_pack_bytes = 5 << 20;
+    options.writer.data_pack_bytes = 2 << 20;
     options
 }
 
@@ -56,8 +56,8 @@ pub(crate) fn with_attributes() -> MemoryNode {
 /// Large files in blocks of their own, small ones that share a block, a list of pieces.
 pub(crate) fn large_tree() -> Vec<(&'static str, MemoryNode)> {
     vec![
-        ("a", MemoryNode::file(noise(1, 3 << 20))),
-        ("b", MemoryNode::file(noise(2, 4 << 20))),
+        ("a", MemoryNode::file(noise(1, 1 << 20))),
+        ("b", MemoryNode::file(noise(2, 3 << 19))),
         (
             "d",
             MemoryNode::directory([
@@ -68,9 +68,12 @@ pub(crate) fn large_tree() -> Vec<(&'static str, MemoryNode)> {
         ),
         (
             "e",
-            MemoryNode::directory([("copy", MemoryNode::file(noise(1, 3 << 20))), ("link", MemoryNode::symlink("x"))]),
+            MemoryNode::directory([("copy", MemoryNode::file(noise(1, 1 << 20))), ("link", MemoryNode::symlink("x"))]),
         ),
-        ("h", MemoryNode::sparse_file((0..600).map(|number| (1 << 20, vec![number as u8, (number >> 8) as u8, 1])))),
+        (
+            "h",
+            MemoryNode::sparse_file((0..600_u16).map(|number| (1 << 20, [&number.to_le_bytes()[..], &[1]].concat()))),
+        ),
     ]
 }
 
@@ -167,8 +170,11 @@ pub(crate) fn directory(repository: &Repository, name: &str) -> (Kind, Directory
     (header.kind, directory)
 }
 
+/// For every path of a snapshot, places.
+pub(crate) type Places = BTreeMap<Vec<u8>, BTreeSet<(PackId, u32)>>;
+
 /// For every path of every snapshot, the places (pack, block) of the chunks that its entry itself refers to, found naively.
-pub(crate) fn places(repository: &Repository) -> BTreeMap<String, BTreeMap<Vec<u8>, BTreeSet<(PackId, u32)>>> {
+pub(crate) fn places(repository: &Repository) -> BTreeMap<String, Places> {
     let view = repository.view().unwrap();
     let reader = repository.reader(&view);
     let mut all = BTreeMap::new();
@@ -180,13 +186,7 @@ pub(crate) fn places(repository: &Repository) -> BTreeMap<String, BTreeMap<Vec<u
     all
 }
 
-fn walk(
-    reader: &ChunkReader,
-    rule: NameRule,
-    tree: &lbak_core::id::ChunkId,
-    path: &[u8],
-    paths: &mut BTreeMap<Vec<u8>, BTreeSet<(PackId, u32)>>,
-) {
+fn walk(reader: &ChunkReader, rule: NameRule, tree: &lbak_core::id::ChunkId, path: &[u8], paths: &mut Places) {
     let read = |kind: ChunkKind, id: &lbak_core::id::ChunkId| reader.read(kind, id);
     for entry in TreeReader::open(rule, *tree, &read).unwrap() {
         let entry: Entry = entry.unwrap();

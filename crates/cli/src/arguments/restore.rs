@@ -1,0 +1,43 @@
+//! `lbak restore`.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::Args;
+
+use super::SelectionArguments;
+
+/// Restore a snapshot, or a part of it, into an empty place
+///
+/// A snapshot of one directory restores that directory's contents into TARGET; of several paths, each under its absolute
+/// path below TARGET; a file becomes TARGET/name. Nothing that is there is overwritten.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lbak restore latest /tmp/restored
+  lbak restore latest:/srv/models/small.bin . --at '2026-11-20 18:00'
+  lbak restore 3fa2b1c0:config /tmp/config")]
+pub(crate) struct RestoreArguments {
+    /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
+    #[arg(value_name = "SNAPSHOT[:PATH]")]
+    pub(crate) snapshot: OsString,
+    /// Directory to restore to: missing (made, its parents are not) or empty
+    #[arg(required_unless_present = "original", conflicts_with = "original")]
+    pub(crate) target: Option<PathBuf>,
+    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
+    /// Put everything back where it was, in place of TARGET
+    #[arg(long)]
+    pub(crate) original: bool,
+    /// Do not ask before --original
+    #[arg(long, requires = "original")]
+    pub(crate) yes: bool,
+    /// Show what would be restored, write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Threads that work [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = super::selection::threads)]
+    pub(crate) threads: Option<usize>,
+}

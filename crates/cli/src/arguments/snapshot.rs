@@ -1,0 +1,87 @@
+//! `lbak snapshot`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
+use lbak::{Compression, LineageKind};
+
+/// Take a snapshot of directories and files
+///
+/// The snapshot is complete and restores alone, whatever it was compared with. Without a repository, and with no LBAK_
+/// variable set, the first snapshot makes the default repository.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lbak snapshot /srv/models --tag nightly --description 'before the upgrade'")]
+pub(crate) struct SnapshotArguments {
+    /// Directories and files; each must be there
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What to compare with; files that look unchanged since then are not read again
+    #[arg(long, value_enum, default_value_t = LineageArgument::Incremental, value_name = "KIND")]
+    pub(crate) lineage: LineageArgument,
+    /// Name of the host that the data belongs to [default: this host]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) host: Option<String>,
+    /// Tag of the snapshot; may be given several times
+    #[arg(long = "tag", value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) tags: Vec<String>,
+    /// A line about the snapshot
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) description: String,
+    /// Read and compare, but store nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// How hard to try to store less
+    #[arg(long, value_enum, default_value_t = CompressionArgument::Auto, value_name = "LEVEL")]
+    pub(crate) compression: CompressionArgument,
+    /// Threads that work [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = super::selection::threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Kinds of lineage.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LineageArgument {
+    /// Compare with the snapshot before it of the same host and paths
+    Incremental,
+    /// Compare with the last full snapshot of the same host and paths
+    Differential,
+    /// Read every byte again
+    Full,
+}
+
+impl From<LineageArgument> for LineageKind {
+    fn from(argument: LineageArgument) -> Self {
+        match argument {
+            LineageArgument::Incremental => Self::Incremental,
+            LineageArgument::Differential => Self::Differential,
+            LineageArgument::Full => Self::Full,
+        }
+    }
+}
+
+/// Levels of compression.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CompressionArgument {
+    /// Store as it is
+    Off,
+    /// zstd level 1
+    Fast,
+    /// zstd level 3
+    Auto,
+    /// zstd level 9
+    Better,
+    /// zstd level 19
+    Max,
+}
+
+impl From<CompressionArgument> for Compression {
+    fn from(argument: CompressionArgument) -> Self {
+        match argument {
+            CompressionArgument::Off => Self::Off,
+            CompressionArgument::Fast => Self::Fast,
+            CompressionArgument::Auto => Self::Auto,
+            CompressionArgument::Better => Self::Better,
+            CompressionArgument::Max => Self::Max,
+        }
+    }
+}

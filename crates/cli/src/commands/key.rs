@@ -1,0 +1,147 @@
+//! `lbak key`: lists, adds and removes what opens the repository.
+
+use std::path::PathBuf;
+
+use lbak::{Credential, PasswordCost, Repository, SlotForm, SlotId, SlotInfo, SlotState};
+
+use crate::{
+    arguments::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
+    exit::{Exit, Trouble},
+    invocation::Invocation,
+    json,
+    opening::{self, Opened},
+    secrets::{self, NewKeyFile, Offered},
+    tables::{Align, Table},
+};
+
+pub(crate) fn run(arguments: &KeyArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        KeyCommand::List => list(invocation),
+        KeyCommand::Add(arguments) => add(arguments, invocation),
+        KeyCommand::Remove(arguments) => remove(arguments, invocation),
+    }
+}
+
+fn list(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let slots = opened.repository.slots()?;
+    let output = invocation.output;
+    if output.is_json() {
+        slots.iter().try_for_each(|slot| output.json(&described(slot)))?;
+    } else {
+        let mut table = Table::new([("ID", Align::Left), ("Opened by", Align::Left), ("Cost of a try", Align::Left)]);
+        for slot in &slots {
+            let (form, cost) = match &slot.state {
+                SlotState::Sound { form: SlotForm::Password, cost } => ("password", cost_of(cost)),
+                SlotState::Sound { form: SlotForm::KeyFile, .. } => ("key file", String::new()),
+                SlotState::Damaged(_) => ("nothing: damaged", String::new()),
+            };
+            table.row([slot.id.short(), form.to_owned(), cost]);
+        }
+        table.lines().try_for_each(|line| output.line(&line))?;
+    }
+    let is_damaged = slots.iter().any(|slot| matches!(slot.state, SlotState::Damaged(_)));
+    Ok(Exit::damage_if(is_damaged).or_worse(damage_of(&opened)))
+}
+
+fn cost_of(cost: &PasswordCost) -> String {
+    format!("{} MiB, {} passes, {} lanes", cost.memory_kib / 1024, cost.passes, cost.lanes)
+}
+
+fn add(arguments: &KeyAddArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let (opener, new) = opener_and_new(arguments, invocation);
+    // Before a file is made, and before anyone types a new password twice, the repository opens.
+    let opened = opening::open_with(invocation, &opener, None)?;
+    let made = new.key_file.as_deref().map(NewKeyFile::read_or_make).transpose()?;
+    let credential = match (&made, &new.password) {
+        (Some(made), _) => Credential::KeyFile(made.key.clone()),
+        (None, Some(password)) => password.read()?,
+        (None, None) => secrets::ask_for_new()?,
+    };
+    let slot = match opened.repository.add_slot(&opening::slot(credential)) {
+        Ok(slot) => slot,
+        Err(error) => {
+            made.into_iter().for_each(NewKeyFile::take_back);
+            return Err(error.into());
+        }
+    };
+    let output = invocation.output;
+    if output.is_json() {
+        output.json(&named("key_added", slot))?;
+    } else {
+        output.report(&format!("added key slot {}", slot.short()))?;
+    }
+    Ok(damage_of(&opened))
+}
+
+/// What opens the repository, and what is added. A key file of `--key-file` that is not there can only be a new one.
+fn opener_and_new(arguments: &KeyAddArguments, invocation: &Invocation<'_>) -> (Offered, Offered) {
+    let new = Offered::new(
+        arguments.new_key_file.clone(),
+        arguments.new_password_file.clone(),
+        arguments.new_password_command.clone(),
+    );
+    let mut options = Offered::by_options(invocation.global);
+    let mut variables = Offered::by_variables(&invocation.environment);
+    if !new.is_empty() {
+        return (options.or(variables), new);
+    }
+    let is_missing = |file: &mut PathBuf| file.symlink_metadata().is_err();
+    let by_option = options.key_file.take_if(is_missing);
+    let key_file = by_option.or_else(|| variables.key_file.take_if(is_missing));
+    (options.or(variables), Offered { key_file, password: None })
+}
+
+fn remove(arguments: &KeyRemoveArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let slot = by_prefix(&opened.repository, &arguments.slot)?;
+    opened.repository.remove_slot(slot)?;
+    let output = invocation.output;
+    if output.is_json() {
+        output.json(&named("key_removed", slot))?;
+    } else {
+        output.report(&format!("removed key slot {}", slot.short()))?;
+    }
+    Ok(damage_of(&opened))
+}
+
+fn by_prefix(repository: &Repository, prefix: &str) -> anyhow::Result<SlotId> {
+    const SHORTEST: usize = lbak::Pick::SHORTEST_PREFIX;
+    if prefix.len() < SHORTEST {
+        return Err(Trouble::usage(format!("give at least {SHORTEST} digits of the key slot's id")).into());
+    }
+    let slots = repository.slots()?;
+    let mut matches = slots.iter().map(|slot| slot.id).filter(|id| id.to_string().starts_with(prefix));
+    match (matches.next(), matches.next()) {
+        (Some(slot), None) => Ok(slot),
+        (Some(_), Some(_)) => Err(Trouble::usage(format!("several key slots begin with {prefix}")).into()),
+        (None, _) => {
+            let trouble = Trouble::usage(format!("there is no key slot {prefix}"));
+            Err(trouble.hint("`lbak key list` lists them").into())
+        }
+    }
+}
+
+fn damage_of(opened: &Opened) -> Exit {
+    Exit::damage_if(!opened.repository.damage().is_empty())
+}
+
+fn named(message_type: &'static str, slot: SlotId) -> json::Key {
+    let id = slot.to_string();
+    json::Key { message_type, id, form: None, memory_kib: None, passes: None, lanes: None, damage: None }
+}
+
+fn described(slot: &SlotInfo) -> json::Key {
+    let key = named("key", slot.id);
+    match &slot.state {
+        SlotState::Sound { form: SlotForm::KeyFile, .. } => json::Key { form: Some("key_file"), ..key },
+        SlotState::Sound { form: SlotForm::Password, cost } => json::Key {
+            form: Some("password"),
+            memory_kib: Some(cost.memory_kib),
+            passes: Some(cost.passes),
+            lanes: Some(cost.lanes),
+            ..key
+        },
+        SlotState::Damaged(error) => json::Key { damage: Some(error.to_string()), ..key },
+    }
+}

@@ -1,0 +1,26 @@
+//! The commands: one file each, a short list of steps over the facade.
+
+mod init;
+mod key;
+mod ls;
+mod restore;
+mod snapshot;
+mod snapshots;
+mod stats;
+mod verify;
+
+use crate::{arguments::Command, exit::Exit, invocation::Invocation};
+
+/// Runs one command. An error is told by the caller; whatever else ends it is in the exit code.
+pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init(_) => init::run(invocation),
+        Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
+        Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
+        Command::Restore(arguments) => restore::run(arguments, invocation),
+        Command::Verify(arguments) => verify::run(arguments, invocation),
+        Command::Ls(arguments) => ls::run(arguments, invocation),
+        Command::Key(arguments) => key::run(arguments, invocation),
+        Command::Stats(_) => stats::run(invocation),
+    }
+}

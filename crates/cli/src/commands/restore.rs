@@ -1,0 +1,132 @@
+//! `lbak restore`: chooses a snapshot, restores it or a part of it, and reports what could not be.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+use lbak::{Manifest, Repository, RestoreOptions, RestoreReport};
+
+use crate::{
+    arguments::RestoreArguments,
+    exit::{Exit, Trouble},
+    findings,
+    invocation::Invocation,
+    json, opening,
+    output::Output,
+    paths,
+    progress::Work,
+    selecting::{self, Choice},
+    sizes,
+};
+
+pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    refuse_root(arguments)?;
+    let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
+    let opened = opening::open(invocation, arguments.threads)?;
+    let (repository, output) = (&opened.repository, invocation.output);
+    let Choice { manifest, exit } =
+        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+    if output.is_json() {
+        output.json(&json::Snapshot::of(&manifest, repository.now()))?;
+    }
+    if arguments.original && !arguments.dry_run {
+        confirm_original(arguments, &manifest)?;
+    }
+
+    let report = restore(repository, &manifest, path, arguments, invocation)?;
+    if output.is_json() {
+        output.json(&summary(&manifest, arguments, &report))?;
+    } else {
+        tell(output, arguments, &report)?;
+    }
+    findings::tell_after_losses(output, &report.finding_counts, &report.findings);
+    let is_damaged = report.lost > 0 || !repository.damage().is_empty();
+    Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
+}
+
+/// `lbak restore latest /` would be a mistake with no way back.
+fn refuse_root(arguments: &RestoreArguments) -> anyhow::Result<()> {
+    if arguments.target.as_deref().is_some_and(paths::is_root) {
+        let trouble = Trouble::usage("refusing to restore into /");
+        return Err(trouble.hint("--original puts everything back where it was").into());
+    }
+    Ok(())
+}
+
+fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow::Result<()> {
+    if arguments.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        let trouble = Trouble::usage("--original writes where the data came from, and there is no terminal to ask on");
+        return Err(trouble.hint("give --yes if that is what you mean").into());
+    }
+    let mut stderr = io::stderr();
+    let _ = write!(stderr, "put back {}? [y/N] ", selecting::source_of(manifest));
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Trouble::new(Exit::Failed, "nothing was restored").into())
+}
+
+fn restore(
+    repository: &Repository,
+    manifest: &Manifest,
+    path: Option<&[u8]>,
+    arguments: &RestoreArguments,
+    invocation: &Invocation<'_>,
+) -> anyhow::Result<RestoreReport> {
+    let progress = invocation.progress(Work::Restore);
+    let options = RestoreOptions {
+        path: path.map(<[u8]>::to_vec),
+        place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
+        dry_run: arguments.dry_run,
+        observer: progress.observer(),
+        cancellation: invocation.cancellation(),
+        ..RestoreOptions::default()
+    };
+    // With `--original` every path has its own place, below the root.
+    let target = arguments.target.as_deref().unwrap_or(Path::new("/"));
+    Ok(lbak::restore(repository, manifest, target, &options)?)
+}
+
+fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -> anyhow::Result<()> {
+    let totals = &report.totals;
+    let seconds = report.elapsed.as_secs_f64();
+    let place = match &arguments.target {
+        Some(target) => format!("to {}", target.display()),
+        None => "to where it was".to_owned(),
+    };
+    output.report(&format!(
+        "{} {}, {}, {} {place}: {} in {seconds:.1} s ({})",
+        if arguments.dry_run { "would restore" } else { "restored" },
+        sizes::counted(totals.files, "file", "files"),
+        sizes::counted(totals.directories, "directory", "directories"),
+        sizes::counted(totals.links + totals.others, "other", "others"),
+        sizes::bytes(report.bytes),
+        sizes::rate(report.bytes, seconds),
+    ))?;
+    Ok(())
+}
+
+fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreReport) -> json::RestoreSummary {
+    json::RestoreSummary {
+        message_type: "summary",
+        dry_run: arguments.dry_run,
+        snapshot_id: manifest.id.to_string(),
+        target: arguments.target.as_ref().map(|target| json::path(target.as_os_str().as_bytes())),
+        total_duration: report.elapsed.as_secs_f64(),
+        files_restored: report.totals.files,
+        directories: report.totals.directories,
+        links: report.totals.links,
+        others: report.totals.others,
+        bytes_restored: report.bytes,
+        files_lost: report.lost,
+        findings: json::finding_counts(&report.finding_counts),
+    }
+}

@@ -1,0 +1,175 @@
+//! Exit codes: all of them, and which error gives which.
+//!
+//! A script may treat every code that it does not know as a failure.
+
+use lbak::{BackendErrorKind, Error};
+
+use crate::output::Output;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// The command line makes no sense, or an id is ambiguous.
+    Usage = 2,
+    /// Done, but something that was there could not be read, kept changing, or could not be set.
+    Incomplete = 3,
+    /// There is no repository.
+    NoRepository = 10,
+    /// Wrong or missing key.
+    WrongKey = 12,
+    /// Stored bytes are damaged or missing. Outranks [`Exit::Incomplete`].
+    Damage = 20,
+    /// No snapshot matches, or several backups do.
+    NoSnapshot = 22,
+    /// SIGINT.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// Of two outcomes of work that was done, the one that is told.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 { other } else { self }
+    }
+
+    /// Damage, if there is any.
+    pub(crate) fn damage_if(is_damaged: bool) -> Self {
+        if is_damaged { Self::Damage } else { Self::Done }
+    }
+}
+
+/// An error of the command line itself: with its exit code and what may help.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Trouble {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// Tells what went wrong, in one line and a hint, and returns the exit code for it.
+pub(crate) fn tell(error: &anyhow::Error, output: &Output) -> Exit {
+    let trouble = error.downcast_ref::<Trouble>();
+    let library = error.downcast_ref::<Error>();
+    let exit = match (trouble, library) {
+        (Some(trouble), _) => trouble.exit,
+        (None, Some(error)) => code_of(error),
+        (None, None) => Exit::Failed,
+    };
+    let hint = trouble.and_then(|trouble| trouble.hint.clone()).or_else(|| library.and_then(hint_for));
+    output.error(exit, &one_line(error), hint.as_deref());
+    exit
+}
+
+/// The chain of causes in one line. A cause that only repeats what was said before it is left out.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(|cause| without_number(cause.to_string())) {
+        if !line.ends_with(&cause) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
+/// The system's text is clear without the number that it adds.
+fn without_number(mut text: String) -> String {
+    if let Some(at) = text.rfind(" (os error ").filter(|_| text.ends_with(')')) {
+        text.truncate(at);
+    }
+    text
+}
+
+fn code_of(error: &Error) -> Exit {
+    if error.is_damage() {
+        return Exit::Damage;
+    }
+    match error {
+        Error::NoRepository { .. } => Exit::NoRepository,
+        Error::WrongKey { .. } => Exit::WrongKey,
+        // Its checksum holds, but no lbak writes such a slot: somebody else did.
+        Error::AbsurdSlot { .. } => Exit::Damage,
+        Error::NoSnapshot { .. } | Error::SeveralGroups { .. } => Exit::NoSnapshot,
+        Error::AmbiguousSnapshot { .. } | Error::TargetNotEmpty { .. } | Error::Invalid { .. } => Exit::Usage,
+        Error::Cancelled => Exit::Interrupted,
+        _ => Exit::Failed,
+    }
+}
+
+fn hint_for(error: &Error) -> Option<String> {
+    let hint = match error {
+        _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
+        Error::Store { source, .. } => match source.kind {
+            BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
+            BackendErrorKind::Denied => {
+                "may this user write in the repository's folder, and is it mounted for writing?"
+            }
+            _ => return None,
+        },
+        Error::NoRepository { .. } => "is the disk mounted? `lbak init -r PLACE` makes a new repository",
+        Error::WrongKey { .. } => "is it the password or key file of this repository?",
+        Error::NotEmpty { .. } => "choose another place, or use the repository that is there",
+        Error::Newer { .. } => "a newer lbak wrote it: update this one",
+        Error::NoSnapshot { .. } => "`lbak snapshots` lists what is there",
+        Error::SeveralGroups { .. } => "narrow it with --host and --path, or give an id",
+        Error::AmbiguousSnapshot { matches, .. } => {
+            let ids: Vec<String> = matches.iter().take(10).map(ToString::to_string).collect();
+            return Some(format!("give more digits: {}", ids.join(" ")));
+        }
+        Error::NotInSnapshot { snapshot, .. } => {
+            return Some(format!("`lbak ls {} -R` lists what is in it", snapshot.short()));
+        }
+        Error::TargetNotEmpty { .. } => "restore into a new directory: nothing is overwritten",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_outranks_an_incomplete_source() {
+        assert_eq!(Exit::Incomplete.or_worse(Exit::Damage), Exit::Damage);
+        assert_eq!(Exit::Damage.or_worse(Exit::Incomplete), Exit::Damage);
+        assert_eq!(Exit::Done.or_worse(Exit::Incomplete), Exit::Incomplete);
+    }
+
+    #[test]
+    fn a_cause_that_says_the_same_is_told_once() {
+        let denied = std::io::Error::from_raw_os_error(13);
+        let error = Error::store("read", "packs/3f", denied.into());
+        assert_eq!(one_line(&error.into()), "cannot read packs/3f: Permission denied");
+    }
+}

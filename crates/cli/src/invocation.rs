@@ -1,0 +1,51 @@
+//! One call of the program: what was asked for globally, the environment, where output goes, what stops it.
+
+use std::sync::Arc;
+
+use lbak::{Cancellation, Error};
+
+use crate::{
+    arguments::GlobalArguments,
+    environment::Environment,
+    exit::Trouble,
+    output::Output,
+    progress::{Progress, Work},
+    signals::Signals,
+};
+
+/// What every command needs.
+pub(crate) struct Invocation<'a> {
+    /// The options that every command has.
+    pub(crate) global: &'a GlobalArguments,
+    /// The variables that lbak knows.
+    pub(crate) environment: Environment,
+    /// Where everything that is said goes.
+    pub(crate) output: &'a Arc<Output>,
+    /// Ctrl-C and termination.
+    pub(crate) signals: Signals,
+}
+
+impl<'a> Invocation<'a> {
+    pub(crate) fn new(global: &'a GlobalArguments, environment: Environment, output: &'a Arc<Output>) -> Self {
+        Self { global, environment, output, signals: Signals::default() }
+    }
+
+    /// The switch that stops a verb.
+    pub(crate) fn cancellation(&self) -> Cancellation {
+        self.signals.cancellation().clone()
+    }
+
+    /// An observer that shows how far the work is, until it is dropped.
+    pub(crate) fn progress(&self, work: Work) -> Progress {
+        Progress::new(work, Arc::clone(self.output))
+    }
+
+    /// A verb that was stopped says so with the signal that stopped it.
+    pub(crate) fn explain_signal(&self, error: anyhow::Error) -> anyhow::Error {
+        let is_cancelled = matches!(error.downcast_ref::<Error>(), Some(Error::Cancelled));
+        match self.signals.exit().filter(|_| is_cancelled) {
+            Some(exit) => Trouble::new(exit, "interrupted").into(),
+            None => error,
+        }
+    }
+}

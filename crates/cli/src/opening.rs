@@ -1,0 +1,240 @@
+//! Which repository is meant, and how it is opened.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use lbak::{
+    Backend, BackendErrorKind, Credential, Error, InitOptions, LocalBackend, NewSlot, ObjectName, OpenOptions,
+    Repository,
+};
+
+use crate::{
+    default_repository::DefaultRepository,
+    environment,
+    exit::{Exit, Trouble},
+    invocation::Invocation,
+    known::Known,
+    secrets::{NewKeyFile, Offered},
+};
+
+/// An open repository in a folder.
+pub(crate) struct Opened {
+    /// The repository.
+    pub(crate) repository: Repository,
+    /// Its folder.
+    pub(crate) backend: Arc<LocalBackend>,
+}
+
+/// The place that was meant.
+pub(crate) enum Place {
+    /// Named by an option or a variable.
+    Named(PathBuf),
+    /// Nothing was named.
+    Default(DefaultRepository),
+}
+
+impl Place {
+    /// The place that options and variables name, else the default one.
+    pub(crate) fn meant(invocation: &Invocation<'_>) -> anyhow::Result<Self> {
+        let named = invocation.global.repository.as_ref().or(invocation.environment.repository.as_ref());
+        let Some(named) = named else {
+            let default = DefaultRepository::places().ok_or_else(|| {
+                Trouble::new(
+                    Exit::NoRepository,
+                    "no repository was named, and there is no home directory to look for one in",
+                )
+                .hint("give -r PLACE or set LBAK_REPOSITORY")
+            })?;
+            return Ok(Self::Default(default));
+        };
+        if named.is_empty() {
+            return Err(Trouble::usage("the repository's place is empty").into());
+        }
+        if named.to_string_lossy().contains("://") {
+            let shown = named.to_string_lossy();
+            return Err(
+                Trouble::usage(format!("`{shown}` is no folder: this version keeps repositories in folders")).into()
+            );
+        }
+        Ok(Self::Named(PathBuf::from(named)))
+    }
+
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        match self {
+            Self::Named(folder) => folder,
+            Self::Default(default) => &default.folder,
+        }
+    }
+}
+
+/// Opens the repository that is meant.
+pub(crate) fn open(invocation: &Invocation<'_>, threads: Option<usize>) -> anyhow::Result<Opened> {
+    open_with(invocation, &offered(invocation), threads)
+}
+
+/// Opens the repository that is meant, with what is offered.
+pub(crate) fn open_with(
+    invocation: &Invocation<'_>,
+    offered: &Offered,
+    threads: Option<usize>,
+) -> anyhow::Result<Opened> {
+    let place = Place::meant(invocation)?;
+    let backend = open_backend(invocation, &place)?;
+    let credential = credential(&place, offered)?;
+    invocation.signals.listen().context("cannot listen for signals")?;
+    unlock(invocation, place.folder(), backend, &credential, threads)
+}
+
+/// Opens the repository that is meant; makes the default one when nothing at all was said about it.
+pub(crate) fn open_or_make_default(invocation: &Invocation<'_>, threads: Option<usize>) -> anyhow::Result<Opened> {
+    if let Place::Default(default) = Place::meant(invocation)? {
+        let is_nothing_said = invocation.environment.is_empty() && Offered::by_options(invocation.global).is_empty();
+        if is_nothing_said && !default.is_there() && !default.is_key_there() {
+            invocation.signals.listen().context("cannot listen for signals")?;
+            return make_default(invocation, &default, threads);
+        }
+    }
+    open(invocation, threads)
+}
+
+/// Opens only the folder: for what needs no key.
+pub(crate) fn open_backend(invocation: &Invocation<'_>, place: &Place) -> anyhow::Result<Arc<LocalBackend>> {
+    if let Place::Default(default) = place {
+        if !default.is_there() {
+            return Err(no_default(default).into());
+        }
+        tell(invocation, default);
+    }
+    let folder = place.folder();
+    match LocalBackend::open(folder) {
+        Ok(backend) => Ok(Arc::new(backend)),
+        Err(error) if error.kind == BackendErrorKind::NotFound => {
+            Err(Error::NoRepository { place: folder.display().to_string() }.into())
+        }
+        Err(error) => Err(Error::store("open", folder.display(), error).into()),
+    }
+}
+
+/// What options offer, else what variables do.
+fn offered(invocation: &Invocation<'_>) -> Offered {
+    Offered::by_options(invocation.global).or(Offered::by_variables(&invocation.environment))
+}
+
+fn credential(place: &Place, offered: &Offered) -> anyhow::Result<Credential> {
+    match place {
+        Place::Default(default) if offered.is_empty() => {
+            if !default.is_key_there() {
+                let what = format!("the key of the default repository, {}, is not there", default.key.display());
+                let hint =
+                    "put the copy of it back that was kept elsewhere, or give another key that opens the repository";
+                return Err(Trouble::new(Exit::WrongKey, what).hint(hint).into());
+            }
+            let key_file = Some(default.key.clone());
+            Offered { key_file, password: None }.credential(&default.folder)
+        }
+        _ => offered.credential(place.folder()),
+    }
+}
+
+fn unlock(
+    invocation: &Invocation<'_>,
+    folder: &Path,
+    backend: Arc<LocalBackend>,
+    credential: &Credential,
+    threads: Option<usize>,
+) -> anyhow::Result<Opened> {
+    let known = Known::of(folder);
+    let options = OpenOptions { threads, expected: known.repository(), ..OpenOptions::default() };
+    let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
+    let repository = Repository::open(shared, credential, &options).map_err(|error| match (&error, known.file()) {
+        (Error::OtherRepository { .. }, Some(file)) => {
+            let hint = format!("if this is what you mean, remove {} and try again", file.display());
+            let message = error.to_string();
+            Trouble::new(Exit::Failed, message).hint(hint).into()
+        }
+        _ => anyhow::Error::from(error),
+    })?;
+    known.remember(repository.id());
+    for damage in repository.damage() {
+        invocation.output.warn(&damage.to_string());
+    }
+    Ok(Opened { repository, backend })
+}
+
+/// Makes a repository with these slots and remembers it.
+pub(crate) fn make(folder: &Path, slots: &[NewSlot], threads: Option<usize>) -> anyhow::Result<Opened> {
+    let backend = LocalBackend::create(folder).map_err(|error| Error::store("make", folder.display(), error))?;
+    let backend = Arc::new(backend);
+    let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
+    let repository = Repository::init(shared, slots, &InitOptions { threads, ..InitOptions::default() })?;
+    Known::of(folder).remember(repository.id());
+    Ok(Opened { repository, backend })
+}
+
+/// Makes a repository whose key file may have been made for it; a key that came to open nothing is taken back.
+pub(crate) fn make_with_key(folder: &Path, key: NewKeyFile, mut slots: Vec<NewSlot>) -> anyhow::Result<Opened> {
+    slots.insert(0, slot(Credential::KeyFile(key.key.clone())));
+    let made = make(folder, &slots, None);
+    if made.is_err() && !has_config_with(folder, &key) {
+        key.take_back();
+    }
+    made
+}
+
+/// A slot that says who made it where.
+pub(crate) fn slot(credential: Credential) -> NewSlot {
+    NewSlot::new(credential, format!("{}@{}", environment::user(), environment::host()))
+}
+
+/// Whether a repository is there that this key opens: an error told after everything was stored.
+fn has_config_with(folder: &Path, key: &NewKeyFile) -> bool {
+    let Ok(backend) = LocalBackend::open(folder) else { return false };
+    let is_made = backend.get(&ObjectName::Config).is_ok();
+    let credential = Credential::KeyFile(key.key.clone());
+    is_made && Repository::open(Arc::new(backend), &credential, &OpenOptions::default()).is_ok()
+}
+
+fn make_default(
+    invocation: &Invocation<'_>,
+    default: &DefaultRepository,
+    threads: Option<usize>,
+) -> anyhow::Result<Opened> {
+    for folder in [default.folder.parent(), default.key.parent()].into_iter().flatten() {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let key = NewKeyFile::read_or_make(&default.key)?;
+    let credential = Credential::KeyFile(key.key.clone());
+    let opened = make_with_key(&default.folder, key, Vec::new()).inspect_err(|_| {
+        // Removes it only when it is empty: then the next attempt starts afresh.
+        let _ = fs::remove_dir(&default.folder);
+    })?;
+    invocation.output.note("made the default repository with a new key");
+    tell(invocation, default);
+    // Opened once with what lies on the disk: the key file is proven before anything depends on it.
+    unlock(invocation, &default.folder, opened.backend, &credential, threads)
+}
+
+fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
+    default.notice().iter().for_each(|line| invocation.output.note(line));
+}
+
+fn no_default(default: &DefaultRepository) -> Trouble {
+    let folder = default.folder.display();
+    let trouble = Trouble::new(
+        Exit::NoRepository,
+        format!("no repository was named, and the default one, {folder}, is not there"),
+    );
+    if default.is_key_there() {
+        let key = default.key.display();
+        return trouble
+            .hint(format!("its key {key} is there: is the disk mounted? If there never was one, remove the key"));
+    }
+    trouble.hint("give -r PLACE or set LBAK_REPOSITORY; `lbak snapshot PATH` makes the default repository when no LBAK_ variable is set")
+}

@@ -1,0 +1,258 @@
+//! How far the work is: a line that moves on a terminal, a line now and then elsewhere, JSON lines for programs.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lbak::{Event, Finding, Observer, Stage, observe};
+
+use crate::{json, output::Output, sizes, times};
+
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A snapshot is taken.
+    Snapshot,
+    /// Files are restored.
+    Restore,
+    /// A repository is checked.
+    Verify,
+}
+
+/// Shows how far the work is, until it is dropped.
+pub(crate) struct Progress(Arc<Teller>);
+
+impl Progress {
+    pub(crate) fn new(work: Work, output: Arc<Output>) -> Self {
+        let manner = Manner::of(&output);
+        if manner == Manner::Terminal {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("a template that is fixed here"));
+            output.show_bar(Some(bar));
+        }
+        let now = Instant::now();
+        let state = State { stage: None, stage_began: now, told: now, so_far: observe::Progress::default() };
+        Self(Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) }))
+    }
+
+    /// The observer that a verb takes.
+    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.0) as Arc<dyn Observer>
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.output.show_bar(None);
+    }
+}
+
+/// How it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// A line that is drawn anew.
+    Terminal,
+    /// A new line now and then.
+    Lines,
+    /// JSON lines on standard output.
+    Json,
+    /// Not at all.
+    Silent,
+}
+
+impl Manner {
+    fn of(output: &Output) -> Self {
+        match (output.is_json(), output.is_quiet()) {
+            (_, true) => Self::Silent,
+            (true, _) => Self::Json,
+            _ if Output::is_watched() => Self::Terminal,
+            _ => Self::Lines,
+        }
+    }
+
+    /// Time between two tellings.
+    fn pause(self) -> Duration {
+        match self {
+            Self::Terminal => Duration::from_millis(100),
+            Self::Json => Duration::from_secs(1),
+            // A nightly job of hours leaves a log that can be read.
+            Self::Lines | Self::Silent => Duration::from_secs(30),
+        }
+    }
+}
+
+struct Teller {
+    work: Work,
+    output: Arc<Output>,
+    manner: Manner,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    stage: Option<Stage>,
+    stage_began: Instant,
+    told: Instant,
+    so_far: observe::Progress,
+}
+
+impl Observer for Teller {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Stage(stage) => self.enter(*stage),
+            Event::Progress(progress) => self.advance(*progress),
+            Event::Finding(finding) => self.find(finding),
+            Event::Note(note) if self.output.is_verbose() => self.output.note(note),
+            _ => {}
+        }
+    }
+}
+
+impl Teller {
+    fn enter(&self, stage: Stage) {
+        let now = Instant::now();
+        let state = {
+            let mut state = self.state();
+            if state.stage == Some(stage) {
+                return;
+            }
+            *state = State { stage: Some(stage), stage_began: now, so_far: observe::Progress::default(), ..*state };
+            *state
+        };
+        if self.manner == Manner::Terminal {
+            self.tell(&state, now);
+        }
+    }
+
+    fn advance(&self, progress: observe::Progress) {
+        let now = Instant::now();
+        let state = {
+            let mut state = self.state();
+            state.so_far = progress;
+            if self.manner == Manner::Silent || now.duration_since(state.told) < self.manner.pause() {
+                return;
+            }
+            state.told = now;
+            *state
+        };
+        self.tell(&state, now);
+    }
+
+    /// Programs hear of every finding when it is found. People read them at the end, together; but each file that a
+    /// restore loses to damage is named, however many there are.
+    fn find(&self, finding: &Finding) {
+        if self.output.is_json() {
+            // A pipe that is closed, or a disk that is full, is told when the command prints its summary.
+            let _ = self.output.json_now(&json::Finding::of(finding));
+        } else if self.work == Work::Restore && finding.kind.is_damage() {
+            self.output.detail(&finding.to_string());
+        }
+    }
+
+    fn tell(&self, state: &State, now: Instant) {
+        let seconds = now.duration_since(state.stage_began).as_secs_f64();
+        match self.manner {
+            Manner::Terminal => self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds)),
+            Manner::Lines => self.output.note(&line(self.work, state.stage, &state.so_far, seconds)),
+            Manner::Json => {
+                let elapsed = now.duration_since(self.began).as_secs_f64();
+                let status = json::Status::of(state.stage, &state.so_far, elapsed, remaining(&state.so_far, seconds));
+                // As above.
+                let _ = self.output.json_now(&status);
+            }
+            Manner::Silent => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One line: `storing: 1,204 files, 1.2 GiB of 4.0 GiB (30%), 310 MiB/s, 9 s left, 200 MiB new, 81.0 MiB stored`.
+fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64) -> String {
+    let mut line = doing(stage).to_owned();
+    if *progress == observe::Progress::default() {
+        return line + " …";
+    }
+    if progress.files > 0 {
+        line.push_str(": ");
+        line.push_str(&sizes::counted(progress.files, "file", "files"));
+        line.push(',');
+    } else {
+        line.push(':');
+    }
+    line.push_str(&format!(" {}", sizes::bytes(progress.bytes)));
+    if let Some(total) = progress.total_bytes.filter(|total| *total > 0) {
+        let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
+        line.push_str(&format!(" of {} ({percent}%)", sizes::bytes(total)));
+    }
+    line.push_str(&format!(", {}", sizes::rate(progress.bytes, seconds)));
+    if let Some(left) = remaining(progress, seconds) {
+        line.push_str(&format!(", {} left", times::duration(left)));
+    }
+    if work == Work::Snapshot {
+        let (new, stored) = (sizes::bytes(progress.new_bytes), sizes::bytes(progress.stored_bytes));
+        line.push_str(&format!(", {new} new, {stored} stored"));
+    }
+    line
+}
+
+fn doing(stage: Option<Stage>) -> &'static str {
+    match stage {
+        None | Some(Stage::Opening) => "opening",
+        Some(Stage::Capturing) => "storing",
+        Some(Stage::Committing) => "committing",
+        Some(Stage::Planning) => "planning",
+        Some(Stage::Restoring) => "restoring",
+        Some(Stage::Structure) => "checking structure",
+        Some(Stage::ReadingData) => "reading data",
+        Some(_) => "working",
+    }
+}
+
+/// Seconds left at the rate so far, when the total is known and enough was done to tell.
+fn remaining(progress: &observe::Progress, seconds: f64) -> Option<u64> {
+    let total = progress.total_bytes?;
+    if progress.bytes == 0 || seconds < 1.0 {
+        return None;
+    }
+    let left = total.saturating_sub(progress.bytes) as f64 * seconds / progress.bytes as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float above the largest integer becomes the largest integer"
+    )]
+    #[expect(clippy::cast_sign_loss, reason = "no factor is negative")]
+    Some(left.ceil() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_rate_and_remaining_time() {
+        let progress = observe::Progress {
+            files: 1204,
+            bytes: 1 << 30,
+            total_bytes: Some(4 << 30),
+            new_bytes: 200 << 20,
+            stored_bytes: 81 << 20,
+            ..observe::Progress::default()
+        };
+        assert_eq!(
+            line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0),
+            "storing: 1,204 files, 1.0 GiB of 4.0 GiB (25%), 256 MiB/s, 12 s left, 200 MiB new, 81.0 MiB stored"
+        );
+    }
+
+    #[test]
+    fn nothing_is_promised_before_anything_is_known() {
+        let none = observe::Progress::default();
+        assert_eq!(line(Work::Restore, None, &none, 0.0), "opening …");
+        assert_eq!(remaining(&none, 5.0), None);
+    }
+}

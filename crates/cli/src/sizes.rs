@@ -1,0 +1,72 @@
+//! Numbers for people: bytes in powers of 1024, counts in groups of three.
+
+/// Bytes with a unit: `512 B`, `1.2 KiB`, `340 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // Three digits are enough to compare, and a column of them stays narrow.
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let unit = UNITS[unit];
+    if value < 99.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// Bytes per second.
+pub(crate) fn rate(bytes_done: u64, seconds: f64) -> String {
+    if seconds < 0.001 {
+        return "–".to_owned();
+    }
+    // Saturates, which is as good as any number there.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float above the largest integer becomes the largest integer"
+    )]
+    #[expect(clippy::cast_sign_loss, reason = "neither factor is negative")]
+    let per_second = (bytes_done as f64 / seconds) as u64;
+    format!("{}/s", bytes(per_second))
+}
+
+/// A count with commas: `78,600`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun, in the plural where it is not one.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_at_most_three_digits() {
+        let shown: Vec<String> =
+            [0, 1023, 1024, 1536, 102_300, 102_400, 1_023_999, 1 << 20, u64::MAX].map(bytes).into();
+        assert_eq!(
+            shown,
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "99.9 KiB", "100 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]
+        );
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1000, 78_600, 1_234_567].map(count), ["0", "999", "1,000", "78,600", "1,234,567"]);
+        assert_eq!(counted(1, "file", "files"), "1 file");
+    }
+}

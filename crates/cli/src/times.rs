@@ -1,0 +1,146 @@
+//! Times: read from options, shown to people in their own zone, written to JSON in UTC.
+//!
+//! ```text
+//! 2026-11-22T10:00:00Z    2026-11-22T10:00:00+01:00     RFC 3339
+//! 2026-11-22              2026-11-22 10:00[:30]         local; a date alone is its first moment
+//! 2h ago                  1 day 6h ago                  before now
+//! ```
+
+use jiff::{Span, ToSpan, Zoned, civil::DateTime, tz::TimeZone};
+use lbak::Timestamp;
+
+use crate::exit::Trouble;
+
+/// Reads a time given by a person.
+pub(crate) fn parse(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+    parse_in(text, now, &TimeZone::system()).ok_or_else(|| {
+        let trouble = Trouble::usage(format!("`{text}` is no time"));
+        trouble.hint("give RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`").into()
+    })
+}
+
+fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Some(span) = text.strip_suffix("ago") {
+        let is_unsigned = !span.contains(['-', '+']);
+        let span: Span = span.trim().parse().ok().filter(|_| is_unsigned)?;
+        let before = to_jiff(now)?.to_zoned(zone.clone()).checked_sub(span).ok()?;
+        return Some(from_jiff(before.timestamp()));
+    }
+    let is_offset_given = text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']));
+    if is_offset_given {
+        return text.parse::<jiff::Timestamp>().ok().map(from_jiff);
+    }
+    // `20261122` and other forms of ISO 8601 are too easily something else.
+    if text.get(4..5) != Some("-") {
+        return None;
+    }
+    // A date alone is read as its first moment.
+    let local: DateTime = text.parse().ok()?;
+    Some(from_jiff(local.to_zoned(zone.clone()).ok()?.timestamp()))
+}
+
+/// Shows a time in the zone of who looks.
+pub(crate) fn local(time: Timestamp) -> String {
+    match to_jiff(time) {
+        Some(time) => Zoned::new(time, TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        None => format!("@{}", time.seconds),
+    }
+}
+
+/// Writes a time in RFC 3339, UTC, with nine digits of the second.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    match to_jiff(time) {
+        Some(time) => format!("{time:.9}"),
+        None => format!("@{}", time.seconds),
+    }
+}
+
+/// How far apart two times are, for people: the two largest units.
+pub(crate) fn gap(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.seconds.saturating_sub(from.seconds).unsigned_abs();
+    // The nanoseconds decide whether the last second is complete.
+    let is_part = to.seconds > from.seconds && to.nanoseconds < from.nanoseconds;
+    duration(seconds - u64::from(is_part))
+}
+
+/// Seconds for people: `0 s`, `59 s`, `2 min 5 s`, `3 h 20 min`, `12 d 4 h`.
+pub(crate) fn duration(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |first: u64, unit: &str, second: u64, small: &str| match second {
+        0 => format!("{first} {unit}"),
+        _ => format!("{first} {unit} {second} {small}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => two(minutes, "min", seconds % 60, "s"),
+        3600..86_400 => two(hours, "h", minutes % 60, "min"),
+        _ => two(days, "d", hours % 24, "h"),
+    }
+}
+
+/// `None` for what no calendar here reaches: a stored time can be any number.
+fn to_jiff(time: Timestamp) -> Option<jiff::Timestamp> {
+    let nanoseconds = i32::try_from(time.nanoseconds).ok()?;
+    jiff::Timestamp::from_second(time.seconds).ok()?.checked_add(i64::from(nanoseconds).nanoseconds()).ok()
+}
+
+fn from_jiff(time: jiff::Timestamp) -> Timestamp {
+    let nanoseconds = time.as_nanosecond();
+    Timestamp {
+        seconds: i64::try_from(nanoseconds.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+        nanoseconds: u32::try_from(nanoseconds.rem_euclid(1_000_000_000)).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-22T12:00:00Z
+    const NOW: Timestamp = Timestamp { seconds: 1_795_348_800, nanoseconds: 0 };
+
+    fn read(text: &str) -> Option<String> {
+        let zone = TimeZone::get("Europe/Berlin").ok()?;
+        parse_in(text, NOW, &zone).map(rfc3339)
+    }
+
+    #[test]
+    fn every_documented_form_is_read() {
+        let forms = [
+            ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00.000000000Z"),
+            ("2026-11-22T10:00:00.25+01:00", "2026-11-22T09:00:00.250000000Z"),
+            ("2026-11-22 10:00:00-05:00", "2026-11-22T15:00:00.000000000Z"),
+            ("2026-11-22", "2026-11-21T23:00:00.000000000Z"),
+            ("2026-11-22 10:00", "2026-11-22T09:00:00.000000000Z"),
+            ("2026-11-22T10:00:30", "2026-11-22T09:00:30.000000000Z"),
+            ("2h ago", "2026-11-22T10:00:00.000000000Z"),
+            ("2 days ago", "2026-11-20T12:00:00.000000000Z"),
+            ("1d 90m ago", "2026-11-21T10:30:00.000000000Z"),
+        ];
+        for (given, meant) in forms {
+            assert_eq!(read(given).as_deref(), Some(meant), "{given}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in ["", "yesterday", "2h", "-2h ago", "ago", "2026-13-01", "20261122", "1763800000", "10:00"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_that_no_calendar_reaches_are_shown_as_numbers() {
+        let far = Timestamp { seconds: i64::MAX, nanoseconds: u32::MAX };
+        assert_eq!(local(far), format!("@{}", i64::MAX));
+    }
+
+    #[test]
+    fn durations_name_two_units() {
+        assert_eq!(
+            [0, 59, 60, 125, 7200, 12_000, 1_051_200].map(duration),
+            ["0 s", "59 s", "1 min", "2 min 5 s", "2 h", "3 h 20 min", "12 d 4 h"]
+        );
+    }
+}
