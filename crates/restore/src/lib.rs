@@ -1,1 +1,43 @@
-//! x
+//! The verb `restore`, and `list`, which shows what there is to restore.
+//!
+//! ```text
+//! walk the trees (a thread of its own): make directories → fill a window: files and the chunks they are made of
+//!   → window: where is each chunk? → sort by pack and offset → few large reads
+//!     → workers (rayon): open a block → hash each chunk → write it where it belongs
+//!       → who writes the last piece of a file gives it its metadata and closes it
+//!   → hard links → the next window
+//! → a directory gets its metadata when nothing in it is missing any more → sync
+//! ```
+//!
+//! Memory is that of two windows and of the workers' blocks, however large the snapshot or one of its files; only names
+//! of files with several hard links are kept until the end.
+//!
+//! What is damaged costs the files that have a chunk in it and nothing else: they are withheld, named as
+//! [`Lost`](lbak_core::observe::FindingKind::Lost) and counted; everything else is restored (rule I8). Every chunk is
+//! hashed before a byte of it is written (rule I14).
+//!
+//! Nothing is ever written outside of the target: every step is one name in one open directory, links are not followed,
+//! and nothing that is there is overwritten.
+
+mod chunks;
+mod directory;
+mod file;
+mod findings;
+mod handles;
+mod links;
+mod list;
+mod metadata;
+mod node;
+mod options;
+mod plan;
+mod restore;
+mod roots;
+mod select;
+mod system;
+mod target;
+mod window;
+mod write;
+
+pub use list::{ListReport, ListedEntry, list};
+pub use options::{Place, RestoreOptions, RestoreReport};
+pub use restore::restore;

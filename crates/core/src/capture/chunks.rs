@@ -31,7 +31,7 @@ impl<'a> ChunkStore<'a> {
         let length = u32::try_from(chunk.len()).expect("trees and lists are a few KiB long");
         let entry = ChunkEntry { kind, length, id, base: None };
         if kind == ChunkKind::Data {
-            // Attributes that do not fit into an entry: rare, and in packs of data. What was gathered waits on.
+            // Attributes that do not fit into an entry: rare, and in packs of data.
             self.put(chunk, vec![entry])?;
             return Ok(id);
         }

@@ -1,0 +1,93 @@
+//! Reads chunks, and reads the index again when something is not where it says.
+//!
+//! While a restore runs, a collector may move chunks to other packs and remove the old ones: who meets a missing pack looks
+//! into the index anew before a loss is reported.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lbak_core::{
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind},
+    observe::FindingKind,
+    repository::Repository,
+    store::ChunkReader,
+};
+
+use crate::findings::{Findings, in_words};
+
+/// The chunks of a repository, by its index as it was read last.
+pub(crate) struct Chunks {
+    repository: Repository,
+    latest: Mutex<Latest>,
+}
+
+struct Latest {
+    reader: Arc<ChunkReader>,
+    /// The index was read again and did not know better: it is not asked a third time.
+    is_final: bool,
+}
+
+impl Chunks {
+    /// Reads the index. Segments that do not open are findings: what only they name will be missed.
+    pub(crate) fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
+        let view = repository.view()?;
+        for error in &view.damage {
+            let object = match error {
+                Error::Damaged { object, .. } | Error::Store { object, .. } => object.clone(),
+                _ => "index".to_owned(),
+            };
+            findings.note(FindingKind::DamagedObject, object.into_bytes(), in_words(error));
+        }
+        let reader = Arc::new(repository.reader(&view));
+        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, is_final: false }) })
+    }
+
+    /// The reader over the index as it was read last.
+    pub(crate) fn reader(&self) -> Arc<ChunkReader> {
+        Arc::clone(&self.latest().reader)
+    }
+
+    /// The workers of the repository.
+    pub(crate) fn workers(&self) -> &rayon::ThreadPool {
+        self.repository.workers()
+    }
+
+    /// Reads the index again, unless someone else has done so since `seen`; `None` when that is known to be no use.
+    pub(crate) fn reload(&self, seen: &Arc<ChunkReader>) -> Result<Option<Arc<ChunkReader>>> {
+        let mut latest = self.latest();
+        if Arc::ptr_eq(&latest.reader, seen) {
+            if latest.is_final {
+                return Ok(None);
+            }
+            // The other thread waits here for what it would do itself.
+            latest.reader = Arc::new(self.repository.reader(&self.repository.view()?));
+        }
+        Ok(Some(Arc::clone(&latest.reader)))
+    }
+
+    /// Notes that reading the index again has found nothing that was missing.
+    pub(crate) fn reload_was_no_use(&self) {
+        self.latest().is_final = true;
+    }
+
+    /// Reads one chunk of a tree, a list, or attributes.
+    pub(crate) fn read(&self, kind: ChunkKind, id: &ChunkId) -> Result<Bytes> {
+        let reader = self.reader();
+        match reader.read(kind, id) {
+            Err(error) if error.is_damage() => {
+                let Some(reader) = self.reload(&reader)? else { return Err(error) };
+                let again = reader.read(kind, id);
+                if again.is_err() {
+                    self.reload_was_no_use();
+                }
+                again
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,134 @@
+//! Shows what a snapshot holds, without reading any file.
+
+use lbak_core::{
+    error::Result,
+    id::{ChunkId, ChunkKind},
+    observe::Finding,
+    repository::Repository,
+    snapshot::{FindingCount, Manifest},
+    tree::{Entry, NameRule, Node, ReadChunk, TreeReader},
+};
+
+use crate::{
+    chunks::Chunks,
+    findings::{Findings, in_words},
+    select::{join, select},
+};
+
+/// Something in a snapshot.
+#[derive(Clone, Debug)]
+pub struct ListedEntry<'a> {
+    /// Its absolute path in the source.
+    pub path: Vec<u8>,
+    /// What is stored of it. The name of a root is its path.
+    pub entry: &'a Entry,
+}
+
+/// What came of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct ListReport {
+    /// Entries that were shown.
+    pub entries: u64,
+    /// Findings by kind.
+    pub finding_counts: Vec<FindingCount>,
+    /// The first hundred findings.
+    pub findings: Vec<Finding>,
+    /// Entries that are lost to damage.
+    pub lost: u64,
+}
+
+/// Shows the entries of a snapshot in the order of their names, each directory before what is in it.
+///
+/// With a `path` that names a directory, and for the single directory of a snapshot of one, what is in it is shown; for
+/// anything else the entry itself; for a snapshot of several paths those. With `recursive`, everything below too. What is
+/// damaged is a finding.
+///
+/// # Errors
+/// [`Error::NotInSnapshot`](lbak_core::error::Error::NotInSnapshot), trouble with the store, and what `found` returns.
+pub fn list(
+    repository: &Repository,
+    snapshot: &Manifest,
+    path: Option<&[u8]>,
+    recursive: bool,
+    found: &mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
+) -> Result<ListReport> {
+    let findings = Findings::new(std::sync::Arc::new(lbak_core::observe::Silent));
+    let chunks = Chunks::open(repository, &findings)?;
+    let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
+    let selected = select(snapshot, path, &read, &findings)?;
+    let is_single = path.is_some() || selected.len() == 1;
+    let mut listing = Listing { read: &read, findings: &findings, recursive, found, entries: 0 };
+    for root in &selected {
+        match root.entry.node {
+            Node::Directory { tree } if is_single => listing.directory(tree, root.path.clone())?,
+            _ => listing.show(&root.entry, root.path.clone())?,
+        }
+    }
+    let entries = listing.entries;
+    let lost = findings.lost();
+    let (finding_counts, findings) = findings.take();
+    Ok(ListReport { entries, finding_counts, findings, lost })
+}
+
+struct Listing<'a, 'f> {
+    read: &'a ReadChunk<'a>,
+    findings: &'a Findings,
+    recursive: bool,
+    found: &'f mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
+    entries: u64,
+}
+
+impl Listing<'_, '_> {
+    fn show(&mut self, entry: &Entry, path: Vec<u8>) -> Result<()> {
+        self.entries += 1;
+        (self.found)(ListedEntry { path: path.clone(), entry })?;
+        match entry.node {
+            Node::Directory { tree } if self.recursive => self.directory(tree, path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows what is in a directory. Trees may be deeper than the stack: the levels are kept in a list.
+    fn directory(&mut self, tree: ChunkId, mut path: Vec<u8>) -> Result<()> {
+        let mut levels = Vec::new();
+        levels.extend(open(self.read, self.findings, tree, &path)?.map(|entries| (entries, path.len())));
+        while let Some((entries, length)) = levels.last_mut() {
+            path.truncate(*length);
+            match entries.next() {
+                Some(Ok(entry)) => {
+                    join(&mut path, &entry.name);
+                    self.entries += 1;
+                    (self.found)(ListedEntry { path: path.clone(), entry: &entry })?;
+                    if let (Node::Directory { tree }, true) = (&entry.node, self.recursive) {
+                        levels
+                            .extend(open(self.read, self.findings, *tree, &path)?.map(|entries| (entries, path.len())));
+                    }
+                }
+                Some(Err(lost)) if lost.error.is_damage() => {
+                    self.findings.lose(lost.entries, path.clone(), in_words(&lost));
+                }
+                Some(Err(lost)) => return Err(lost.error),
+                None => {
+                    levels.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open<'a>(
+    read: &'a ReadChunk<'a>,
+    findings: &Findings,
+    tree: ChunkId,
+    path: &[u8],
+) -> Result<Option<TreeReader<'a>>> {
+    match TreeReader::open(NameRule::Component, tree, read) {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.is_damage() => {
+            findings.lose(1, path.to_vec(), format!("everything in it is lost: {}", in_words(&error)));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,359 @@
+//! Writes a window: few large reads, every block opened once, every chunk hashed before it is written.
+//!
+//! A chunk whose block is damaged is looked for in other packs; when there is none, and the index read again knows none
+//! either, it costs the files that have it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use lbak_core::{
+    error::{Error, Result},
+    id::{ChunkId, ChunkKind, PackId},
+    index::Location,
+    observe::FindingKind,
+    store::{BlockPlace, ChunkReader},
+    tree::{Content, Node, ReadChunk},
+};
+use rayon::prelude::*;
+
+use crate::{
+    chunks::Chunks,
+    file::File,
+    findings::in_words,
+    links::Link,
+    node,
+    target::Target,
+    window::{Cursor, Wanted, Window},
+};
+
+/// Most bytes that are read at once.
+const LONGEST_RUN: u64 = 4 << 20;
+/// Shorter reads are not worth making more workers busy.
+const SHORTEST_RUN: u64 = 256 << 10;
+/// Bytes between two blocks that are read and thrown away: less than another request costs, even on a disk that turns.
+const LARGEST_GAP: u64 = 256 << 10;
+
+/// Writes windows.
+pub(crate) struct Writer<'a> {
+    pub(crate) chunks: &'a Chunks,
+    pub(crate) target: &'a Target,
+    pub(crate) window_bytes: usize,
+}
+
+/// A wanted chunk and where it lies.
+struct Found {
+    location: Location,
+    /// Its number in the window.
+    number: u32,
+}
+
+impl Found {
+    fn key(&self) -> (PackId, u32, u32) {
+        (self.location.pack.id, self.location.block_offset, self.location.offset)
+    }
+}
+
+/// A block and the wanted chunks in it.
+struct Block<'f> {
+    place: BlockPlace,
+    found: &'f [Found],
+}
+
+impl Block<'_> {
+    fn end(&self) -> u64 {
+        u64::from(self.place.offset) + u64::from(self.place.sealed_length)
+    }
+}
+
+/// A chunk that a pack did not give.
+struct Failure {
+    number: u32,
+    pack: PackId,
+    error: String,
+}
+
+/// What a worker uses again and again.
+#[derive(Default)]
+struct Bench {
+    sealed: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Writer<'_> {
+    /// Writes a window; when it returns an error, what was begun in it is removed.
+    pub(crate) fn write(&self, mut window: Window) -> Result<()> {
+        let links = std::mem::take(&mut window.links);
+        self.write_files(&window).inspect_err(|_| window.abandon(self.target))?;
+        drop(window);
+        self.make_links(links)
+    }
+
+    /// Links names to files that are complete now; those that can not be linked are restored as files of their own.
+    fn make_links(&self, links: Vec<Link>) -> Result<()> {
+        let mut window = Window::new(self.window_bytes);
+        let chunks = self.chunks;
+        let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
+        for link in links {
+            self.target.cancellation.check()?;
+            if let Some(unmade) = link.make(self.target)? {
+                self.add_copy(unmade, &mut window, &read)?;
+            }
+        }
+        self.write_files(&window).inspect_err(|_| window.abandon(self.target))
+    }
+
+    fn add_copy(&self, link: Link, window: &mut Window, read: &ReadChunk<'_>) -> Result<()> {
+        let Link { directory, mut entry, .. } = link;
+        let Node::File { content } = &mut entry.node else {
+            node::make(self.target, &directory, &entry)?;
+            directory.release(self.target);
+            return Ok(());
+        };
+        let content: Content = std::mem::take(content);
+        let mut cursor = Cursor::new(File::new(&directory, entry, None), content);
+        // The file holds the directory now.
+        directory.release(self.target);
+        loop {
+            let is_placed = cursor.fill(window, read).inspect_err(|_| cursor.file.abandon(self.target))?;
+            if !window.is_full() && is_placed {
+                return Ok(());
+            }
+            let full = std::mem::replace(window, Window::new(self.window_bytes));
+            self.write_files(&full).inspect_err(|_| full.abandon(self.target))?;
+            if is_placed {
+                return Ok(());
+            }
+        }
+    }
+
+    fn write_files(&self, window: &Window) -> Result<()> {
+        let target = self.target;
+        target.cancellation.check()?;
+        self.chunks
+            .workers()
+            .install(|| window.ended.par_iter().try_for_each(|&number| file(window, number).release(target)))?;
+        let lost = self.write_chunks(window)?;
+        for (number, reason) in lost {
+            let file = file(window, wanted(window, number).file);
+            file.fail(FindingKind::Lost, reason);
+            file.release(target)?;
+        }
+        target.tell_progress();
+        Ok(())
+    }
+
+    /// Writes every chunk of which some copy is whole; returns the others and why.
+    fn write_chunks(&self, window: &Window) -> Result<Vec<(u32, String)>> {
+        let mut reader = self.chunks.reader();
+        let mut numbers: Vec<u32> = (0..).take(window.chunks.len()).collect();
+        let mut tried: HashMap<u32, Vec<PackId>> = HashMap::new();
+        let mut reasons: HashMap<u32, String> = HashMap::new();
+        let mut lost: Vec<u32> = Vec::new();
+        let mut missing_at_reload = None;
+        loop {
+            let (found, missing) = self.locate(&reader, window, &numbers, &tried)?;
+            for (number, reason) in missing {
+                reasons.entry(number).or_insert(reason);
+                lost.push(number);
+            }
+            numbers.clear();
+            for failure in self.write_found(&reader, window, found)? {
+                tried.entry(failure.number).or_default().push(failure.pack);
+                reasons.entry(failure.number).or_insert(failure.error);
+                numbers.push(failure.number);
+            }
+            if !numbers.is_empty() {
+                continue; // other copies
+            }
+            if lost.is_empty() {
+                break;
+            }
+            if let Some(missing) = missing_at_reload {
+                if missing == lost.len() {
+                    self.chunks.reload_was_no_use();
+                }
+                break;
+            }
+            let Some(newer) = self.chunks.reload(&reader)? else { break };
+            reader = newer;
+            missing_at_reload = Some(lost.len());
+            tried.clear();
+            numbers = std::mem::take(&mut lost);
+        }
+        let reason = |number| reasons.remove(&number).unwrap_or_else(|| "its content is lost".to_owned());
+        Ok(lost.iter().copied().zip(lost.iter().copied().map(reason)).collect())
+    }
+
+    /// Asks the index where chunks lie, in packs that were not tried.
+    #[expect(clippy::type_complexity, reason = "two lists, taken apart at once")]
+    fn locate(
+        &self,
+        reader: &ChunkReader,
+        window: &Window,
+        numbers: &[u32],
+        tried: &HashMap<u32, Vec<PackId>>,
+    ) -> Result<(Vec<Found>, Vec<(u32, String)>)> {
+        let locate = |&number: &u32| {
+            let tried = tried.get(&number);
+            let is_wanted = &mut |location: &Location| !tried.is_some_and(|tried| tried.contains(&location.pack.id));
+            let located = reader.locate(ChunkKind::Data, &wanted(window, number).id, is_wanted);
+            (number, located)
+        };
+        let located: Vec<(u32, Result<Location>)> =
+            self.chunks.workers().install(|| numbers.par_iter().map(locate).collect());
+        let (mut found, mut missing) = (Vec::with_capacity(located.len()), Vec::new());
+        for (number, location) in located {
+            match location {
+                Ok(location) => found.push(Found { location, number }),
+                Err(error) if error.is_damage() => missing.push((number, in_words(&error))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((found, missing))
+    }
+
+    fn write_found(&self, reader: &Arc<ChunkReader>, window: &Window, mut found: Vec<Found>) -> Result<Vec<Failure>> {
+        let target = self.target;
+        if target.dry_run {
+            for found in &found {
+                let wanted = wanted(window, found.number);
+                crate::target::add(&target.restored.written, u64::from(wanted.length));
+                file(window, wanted.file).release(target)?;
+            }
+            return Ok(Vec::new());
+        }
+        found.sort_unstable_by_key(Found::key);
+        let blocks: Vec<Block<'_>> = found
+            .chunk_by(|one, next| (one.key().0, one.key().1) == (next.key().0, next.key().1))
+            .filter_map(|found| found.first().map(|first| Block { place: BlockPlace::of(&first.location), found }))
+            .collect();
+        let sealed: u64 = blocks.iter().map(|block| u64::from(block.place.sealed_length)).sum();
+        let workers = self.chunks.workers().current_num_threads() as u64;
+        // Four reads for each worker, so that none is left waiting for another at the end of the window.
+        let limit = (sealed / (4 * workers)).clamp(SHORTEST_RUN, LONGEST_RUN);
+        let runs = runs(&blocks, limit);
+        let failures = Mutex::new(Vec::new());
+        let task = WindowTask { target, reader, window, failures: &failures };
+        self.chunks.workers().install(|| {
+            runs.par_iter().with_max_len(1).try_for_each_init(Bench::default, |bench, run| task.write_run(run, bench))
+        })?;
+        Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Groups neighbours in one pack into runs of at most `limit` bytes, or one block.
+fn runs<'b, 'f>(blocks: &'b [Block<'f>], limit: u64) -> Vec<&'b [Block<'f>]> {
+    let mut runs = Vec::new();
+    let mut start = 0;
+    for (place, pair) in blocks.windows(2).enumerate() {
+        let [one, next] = pair else { continue };
+        let is_near = one.place.pack.id == next.place.pack.id
+            && u64::from(next.place.offset) <= one.end() + LARGEST_GAP
+            && blocks.get(start).is_some_and(|first| next.end() <= u64::from(first.place.offset) + limit);
+        if !is_near {
+            runs.extend(blocks.get(start..=place));
+            start = place + 1;
+        }
+    }
+    runs.extend(blocks.get(start..).filter(|run| !run.is_empty()));
+    runs
+}
+
+/// What the workers of one window share.
+struct WindowTask<'a> {
+    target: &'a Target,
+    reader: &'a ChunkReader,
+    window: &'a Window,
+    failures: &'a Mutex<Vec<Failure>>,
+}
+
+impl WindowTask<'_> {
+    fn write_run(&self, run: &[Block<'_>], bench: &mut Bench) -> Result<()> {
+        self.target.cancellation.check()?;
+        match self.read_run(run) {
+            Ok((start, bytes)) => {
+                for block in run {
+                    let from = (block.place.offset - start) as usize;
+                    let sealed = bytes.get(from..from + block.place.sealed_length as usize);
+                    self.write_block(block, sealed.unwrap_or_default(), bench)?;
+                }
+            }
+            // What can not be read in one piece may be readable but for one block.
+            Err(error) if error.is_damage() && run.len() > 1 => {
+                run.iter().try_for_each(|block| self.write_run(std::slice::from_ref(block), bench))?;
+            }
+            Err(error) if error.is_damage() => {
+                run.iter().flat_map(|block| block.found).for_each(|found| self.fail(found, &error));
+            }
+            Err(error) => return Err(error),
+        }
+        self.target.tell_progress();
+        Ok(())
+    }
+
+    /// Reads a run of blocks; returns where in the pack its bytes begin.
+    fn read_run(&self, run: &[Block<'_>]) -> Result<(u32, Bytes)> {
+        let first = run.first().expect("runs are not empty");
+        let end = run.iter().map(Block::end).max().unwrap_or_default();
+        let (pack, start) = (&first.place.pack, first.place.offset);
+        let length = u32::try_from(end - u64::from(start))
+            .map_err(|_| Error::damaged("the index", "a block lies behind the end of its pack"))?;
+        self.reader.read_run(pack, start, length).map(|bytes| (start, bytes))
+    }
+
+    fn write_block(&self, block: &Block<'_>, sealed: &[u8], bench: &mut Bench) -> Result<()> {
+        self.target.cancellation.check()?;
+        bench.sealed.clear();
+        bench.sealed.extend_from_slice(sealed);
+        match self.reader.open_sealed(&block.place, &mut bench.sealed, &mut bench.plain) {
+            Ok(()) => {}
+            Err(error) if error.is_damage() => {
+                block.found.iter().for_each(|found| self.fail(found, &error));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        // Equal files have the same chunks, which lie beside one another here: each is hashed once.
+        let mut checked: Option<(u32, u32, ChunkId)> = None;
+        for found in block.found {
+            let wanted = wanted(self.window, found.number);
+            let (offset, length) = (found.location.offset, found.location.length);
+            let is_checked = checked == Some((offset, length, wanted.id));
+            let range = if is_checked {
+                Ok(offset as usize..offset as usize + length as usize)
+            } else {
+                self.reader.check_chunk(&found.location, &wanted.id, &bench.plain)
+            };
+            let chunk = range.and_then(|range| {
+                let chunk = bench.plain.get(range).filter(|chunk| chunk.len() == wanted.length as usize);
+                chunk.ok_or_else(|| Error::damaged(format!("chunk {}", wanted.id.short()), "it has another length"))
+            });
+            match chunk {
+                Ok(chunk) => {
+                    checked = Some((offset, length, wanted.id));
+                    let file = file(self.window, wanted.file);
+                    file.write(self.target, wanted.offset, chunk)?;
+                    file.release(self.target)?;
+                }
+                Err(error) => self.fail(found, &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&self, found: &Found, error: &Error) {
+        let failure = Failure { number: found.number, pack: found.location.pack.id, error: in_words(error) };
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+}
+
+fn wanted(window: &Window, number: u32) -> &Wanted {
+    &window.chunks[number as usize]
+}
+
+fn file(window: &Window, number: u32) -> &File {
+    &window.files[number as usize]
+}

@@ -1,0 +1,355 @@
+//! Damage costs what has a part in it, and nothing else.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use lbak_core::{
+    backend::{Backend, BackendError, BackendErrorKind, Description, MemoryBackend, ObjectName, Sealed},
+    error::Error,
+    id::{ChunkId, ChunkKind},
+    observe::FindingKind,
+    repository::Repository,
+    snapshot::Manifest,
+    tree::{ContentReader, Node},
+};
+use lbak_restore::{RestoreOptions, RestoreReport, list, restore};
+use lbak_testkit::{Effect, Fault, FaultyBackend, Operation, objects::noise, trees::compare};
+
+use crate::support::{
+    Folders, Forge, blocks_of_files, damage_block, folders, found, quick, repository, restored, shared, take,
+};
+
+/// Files of all sizes in several directories: some blocks hold many files, some files lie in several blocks.
+fn fill(source: &Path) {
+    for directory in 0..4 {
+        let path = source.join(format!("directory {directory}"));
+        fs::create_dir(&path).expect("directory");
+        for file in 0..12 {
+            let length = [0, 10, 5_000, 300_000, 900_000, 6_000_000][(directory + file) % 6];
+            fs::write(path.join(file.to_string()), noise((directory * 100 + file) as u64, length)).expect("write");
+        }
+    }
+}
+
+/// Compares what was restored: exactly the files that are named are missing, everything else is as it was.
+fn assert_only_missing(folders: &Folders, target: &Path, missing: &BTreeSet<String>) {
+    let source = folders.source.to_str().expect("text");
+    let expected: BTreeSet<String> =
+        missing.iter().map(|path| format!("{}: missing on the right", path.replacen(source, "", 1))).collect();
+    let differences: BTreeSet<String> = compare(&folders.source, target).into_iter().collect();
+    assert_eq!(differences, expected);
+}
+
+fn files_in(repository: &Repository, manifest: &Manifest, key: (lbak_core::id::PackId, u32)) -> BTreeSet<String> {
+    let files = blocks_of_files(repository, manifest).into_iter();
+    files.filter(|(_, blocks)| blocks.iter().any(|block| block.key() == key)).map(|(path, _)| path).collect()
+}
+
+#[test]
+fn a_damaged_block_costs_only_the_files_in_it() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = take(&repository, &[folders.source.clone()]);
+    let mut blocks: Vec<_> =
+        blocks_of_files(&repository, &manifest).into_iter().flat_map(|(_, blocks)| blocks).collect();
+    blocks.sort_by_key(lbak_core::store::BlockPlace::key);
+    blocks.dedup_by_key(|block| block.key());
+    assert!(blocks.len() > 8);
+    for (number, block) in blocks.iter().enumerate() {
+        let expected = files_in(&repository, &manifest, block.key());
+        damage_block(&backend, block);
+        let target = folders.folder.path().join(number.to_string());
+        for window_bytes in [1 << 20, 64 << 20] {
+            let options = RestoreOptions { window_bytes, ..quick() };
+            let report = restore(&repository, &manifest, &target, &options).expect("restore");
+            assert_eq!(found(&report, FindingKind::Lost), expected);
+            assert_eq!(report.lost, expected.len() as u64);
+            assert_eq!(report.totals.files, manifest.totals.files - report.lost);
+            assert_only_missing(&folders, &target, &expected);
+            fs::remove_dir_all(&target).expect("remove");
+        }
+        damage_block(&backend, block); // turns the bit back
+    }
+}
+
+#[test]
+fn a_missing_or_cut_pack_costs_the_files_in_it() {
+    for is_cut in [false, true] {
+        let (backend, repository) = shared();
+        let folders = folders();
+        fill(&folders.source);
+        let manifest = take(&repository, &[folders.source.clone()]);
+        let files = blocks_of_files(&repository, &manifest);
+        let pack = files.iter().find_map(|(_, blocks)| blocks.first()).expect("a block").pack.clone();
+        let name = ObjectName::Pack(pack.id).to_string();
+        let kept = backend.contents()[&name].slice(..pack.stored_length as usize / 2);
+        let is_hurt = |block: &lbak_core::store::BlockPlace| {
+            block.pack.id == pack.id && (!is_cut || block.offset as usize + block.sealed_length as usize > kept.len())
+        };
+        let expected: BTreeSet<String> =
+            files.iter().filter(|(_, blocks)| blocks.iter().any(is_hurt)).map(|(path, _)| path.clone()).collect();
+        backend.tamper(&name, is_cut.then_some(kept));
+        let report = restored(&repository, &manifest, &folders.target);
+        // A range that was cut takes the block before the cut with it when both lie in one step of 64 KiB.
+        let lost = found(&report, FindingKind::Lost);
+        assert!(lost.is_superset(&expected) && (is_cut || lost == expected), "{lost:?} {expected:?}");
+        assert!(lost.len() < files.len());
+        assert_only_missing(&folders, &folders.target, &lost);
+    }
+}
+
+#[test]
+fn another_copy_of_a_chunk_is_as_good() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = take(&repository, &[folders.source.clone()]);
+    let before = blocks_of_files(&repository, &manifest);
+    store_again(&repository, &manifest);
+    let after = blocks_of_files(&repository, &manifest);
+    let packs = |files: &[(String, Vec<lbak_core::store::BlockPlace>)]| -> BTreeSet<_> {
+        files.iter().flat_map(|(_, blocks)| blocks.iter().map(|block| block.pack.id)).collect()
+    };
+    let all: BTreeSet<_> = packs(&before).union(&packs(&after)).copied().collect();
+    // Whichever copy the index gives first, all packs but those of the other copy are damaged in turn.
+    for pack in &all {
+        let name = ObjectName::Pack(*pack).to_string();
+        let whole = backend.contents()[&name].clone();
+        for damaged in [None, Some(Bytes::from(vec![7; whole.len()]))] {
+            backend.tamper(&name, damaged);
+            let report = restored(&repository, &manifest, &folders.target);
+            assert_eq!(report.findings, []);
+            assert_only_missing(&folders, &folders.target, &BTreeSet::new());
+            fs::remove_dir_all(&folders.target).expect("remove");
+        }
+        backend.tamper(&name, Some(whole));
+    }
+}
+
+/// Stores every chunk of a snapshot's files in new packs.
+fn store_again(repository: &Repository, manifest: &Manifest) {
+    let view = repository.view().expect("view");
+    let reader = repository.reader(&view);
+    let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
+    let mut forge = Forge::new(repository, 77);
+    let mut store = |listed: lbak_restore::ListedEntry<'_>| {
+        if let Node::File { content } = &listed.entry.node {
+            for piece in ContentReader::new(content, Some(listed.entry.size), &read) {
+                if let Some(id) = piece.expect("piece").piece.chunk {
+                    forge.store(ChunkKind::Data, read(ChunkKind::Data, &id)?.to_vec());
+                }
+            }
+        }
+        Ok(())
+    };
+    list(repository, manifest, None, true, &mut store).expect("list");
+    forge.finish();
+}
+
+/// Shows one state of a store until the first pack is read, and then another, as a collector would leave it.
+#[derive(Debug)]
+struct Moving {
+    before: MemoryBackend,
+    after: MemoryBackend,
+    has_moved: AtomicBool,
+    pack: ObjectName,
+}
+
+impl Moving {
+    fn current(&self) -> &MemoryBackend {
+        if self.has_moved.load(Ordering::SeqCst) { &self.after } else { &self.before }
+    }
+}
+
+impl Backend for Moving {
+    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
+        self.current().put(name, object)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
+        self.current().get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
+        if *name == self.pack {
+            self.has_moved.store(true, Ordering::SeqCst);
+        }
+        self.current().get_range(name, offset, length)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        self.current().list(prefix, found)
+    }
+
+    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
+        self.current().remove(name)
+    }
+
+    fn describe(&self) -> Description {
+        self.current().describe()
+    }
+}
+
+#[test]
+fn chunks_that_moved_while_it_ran_are_found_again() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = take(&repository, &[folders.source.clone()]);
+    let copy = |from: &MemoryBackend| {
+        let copy = MemoryBackend::new();
+        from.contents().into_iter().for_each(|(name, bytes)| copy.tamper(&name, Some(bytes)));
+        copy
+    };
+    let before = copy(&backend);
+    let pack = blocks_of_files(&repository, &manifest).into_iter().find_map(|(_, blocks)| blocks.first().cloned());
+    let pack = ObjectName::Pack(pack.expect("a block").pack.id);
+    store_again(&repository, &manifest);
+    let after = copy(&backend);
+    after.tamper(&pack.to_string(), None);
+    let moving = Moving { before, after, has_moved: AtomicBool::new(false), pack };
+    let options = lbak_core::repository::OpenOptions::default();
+    let credential = lbak_core::codec::slot::Credential::password("p");
+    let repository = Repository::open(Arc::new(moving), &credential, &options).expect("open");
+    let report = restored(&repository, &manifest, &folders.target);
+    assert_eq!(report.findings, []);
+    assert_only_missing(&folders, &folders.target, &BTreeSet::new());
+}
+
+#[test]
+fn a_damaged_tree_costs_its_directories() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    // Directories that do not fit into one block of trees together.
+    for directory in 0..3 {
+        let path = folders.source.join(format!("d{directory}"));
+        fs::create_dir(&path).expect("directory");
+        for file in 0..700 {
+            fs::write(path.join(format!("{directory}-{file}")), format!("{directory} {file}")).expect("write");
+        }
+    }
+    let manifest = take(&repository, &[folders.source.clone()]);
+    let data: BTreeSet<String> = blocks_of_files(&repository, &manifest)
+        .into_iter()
+        .flat_map(|(_, blocks)| blocks)
+        .map(|block| ObjectName::Pack(block.pack.id).to_string())
+        .collect();
+    let trees: Vec<String> =
+        backend.contents().into_keys().filter(|name| name.starts_with("packs/") && !data.contains(name)).collect();
+    let (mut partly, mut wholly) = (0, 0);
+    for name in trees {
+        let whole = backend.contents()[&name].clone();
+        for place in (100..whole.len()).step_by(6000) {
+            let mut bytes = whole.to_vec();
+            bytes[place] ^= 1;
+            backend.tamper(&name, Some(bytes.into()));
+            let report = restored(&repository, &manifest, &folders.target);
+            // What is there is right; what is missing is counted, and lies in directories that are named.
+            let lost = found(&report, FindingKind::Lost);
+            let differences = compare(&folders.source, &folders.target);
+            if lost.is_empty() {
+                assert_eq!(differences, Vec::<String>::new(), "padding, or the pack's own directory");
+            } else if lost.contains(folders.source.to_str().expect("text")) {
+                wholly += 1;
+            } else {
+                partly += 1;
+                for difference in &differences {
+                    assert!(difference.ends_with("missing on the right"), "{difference}");
+                    let path = format!("{}{difference}", folders.source.display());
+                    assert!(lost.iter().any(|lost| path.starts_with(lost)), "{difference} {lost:?}");
+                }
+                assert!(report.totals.files > 0 && report.lost > 0);
+            }
+            fs::remove_dir_all(&folders.target).expect("remove");
+        }
+        backend.tamper(&name, Some(whole));
+    }
+    assert!(partly > 0 && wholly > 0, "{partly} {wholly}");
+}
+
+#[test]
+fn a_lost_root_is_told_for_every_path() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = Manifest { root: ChunkId([9; 32]), ..take(&repository, &[folders.source.clone()]) };
+    let report = restored(&repository, &manifest, &folders.target);
+    assert_eq!(found(&report, FindingKind::Lost), [folders.source.display().to_string()].into());
+    assert_eq!(report.totals.files, 0);
+    drop(backend);
+}
+
+#[test]
+fn a_lost_segment_is_named_and_costs_what_only_it_names() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fs::write(folders.source.join("old"), noise(1, 100_000)).expect("write");
+    take(&repository, &[folders.source.clone()]);
+    let segments = |backend: &MemoryBackend| -> BTreeSet<String> {
+        backend.contents().into_keys().filter(|name| name.starts_with("index/")).collect()
+    };
+    let before = segments(&backend);
+    fs::create_dir(folders.source.join("new")).expect("directory");
+    fs::write(folders.source.join("new/file"), noise(2, 100_000)).expect("write");
+    let manifest = take(&repository, &[folders.source.clone()]);
+    let newer = segments(&backend).difference(&before).next().expect("a new segment").clone();
+    let whole = backend.contents()[&newer].clone();
+    backend.tamper(&newer, Some(whole.slice(..whole.len() / 2)));
+    let report = restored(&repository, &manifest, &folders.target);
+    assert!(report.lost > 0);
+    assert_eq!(found(&report, FindingKind::DamagedObject), [newer].into());
+}
+
+fn faulty(faults: impl IntoIterator<Item = Fault>) -> (Arc<FaultyBackend<MemoryBackend>>, Repository) {
+    let backend = Arc::new(FaultyBackend::new(MemoryBackend::new(), faults));
+    (Arc::clone(&backend), repository(backend))
+}
+
+fn outcome_with(effect: Effect, prefix: &str) -> (Folders, lbak_core::error::Result<RestoreReport>) {
+    let (backend, repository) = faulty([]);
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = take(&repository, &[folders.source.clone()]);
+    backend.add(Fault::new(Operation::GetRange, effect).on(prefix).after(6));
+    let options = RestoreOptions { window_bytes: 4 << 20, ..quick() };
+    let outcome = restore(&repository, &manifest, &folders.target, &options);
+    (folders, outcome)
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_no_damage() {
+    for kind in [BackendErrorKind::Unreachable, BackendErrorKind::Denied, BackendErrorKind::Other] {
+        let (folders, outcome) = outcome_with(Effect::FailBefore(kind), "packs/");
+        assert!(matches!(outcome, Err(Error::Store { .. })), "{kind:?}");
+        assert_complete_files_only(&folders);
+    }
+}
+
+/// Whatever is there under its name is whole: nothing else differs but what is missing, and metadata of directories.
+pub(crate) fn assert_complete_files_only(folders: &Folders) {
+    for difference in compare(&folders.source, &folders.target) {
+        let is_content = difference.contains("byte ") || difference.contains("size is");
+        assert!(!is_content, "{difference}");
+    }
+}
+
+#[test]
+fn flipped_bits_on_the_way_never_reach_a_file() {
+    let (folders, outcome) = outcome_with(Effect::FlipBit(70_000), "packs/");
+    let report = outcome.expect("restore");
+    assert!(report.lost > 0);
+    assert_complete_files_only(&folders);
+}

@@ -1,0 +1,444 @@
+//! Writers beside collectors, faults and crashes: what section 10 of `docs/format.md` promises, tried.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use lbak_core::{
+    backend::{Backend, BackendError, BackendErrorKind, Description, Folder, MemoryBackend, ObjectName, Sealed},
+    capture::{SnapshotOptions, SnapshotReport, snapshot},
+    codec::{Codec, Kind, slot::Credential},
+    error::{Error, Result},
+    id::{ObjectHash, PackId, SegmentId, SessionId},
+    keys::PasswordCost,
+    metadata::Timestamp,
+    observe::{Cancellation, Event, Finding, FindingKind, Observer},
+    repository::{Clock, InitOptions, NewSlot, OpenOptions, Repository},
+    snapshot::{ClosedRecord, DamagedRecord, FinRecord, Lineage, LineageKind, MarkRecord},
+    source::LocalSource,
+    store::list_names,
+};
+use lbak_restore::{RestoreOptions, restore};
+use lbak_testkit::{
+    CrashingBackend, Effect, Fault, FaultyBackend, LastChange, Operation,
+    objects::{noise, trailed},
+    trees::compare,
+};
+
+/// An hour ahead, so that files made just now are settled.
+struct LaterClock;
+
+impl Clock for LaterClock {
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::from(std::time::SystemTime::now());
+        Timestamp { seconds: now.seconds + 3600, ..now }
+    }
+}
+
+fn credential() -> Credential {
+    Credential::password("p")
+}
+
+fn memory() -> (Arc<MemoryBackend>, Arc<dyn Backend>) {
+    let memory = Arc::new(MemoryBackend::new());
+    (Arc::clone(&memory), memory)
+}
+
+fn init(backend: &Arc<dyn Backend>) -> Repository {
+    let slot = NewSlot { credential: credential(), cost: PasswordCost::CHEAPEST, label: String::new() };
+    let options = InitOptions { clock: Arc::new(LaterClock), threads: Some(2), ..InitOptions::default() };
+    Repository::init(Arc::clone(backend), &[slot], &options).unwrap()
+}
+
+fn open(backend: Arc<dyn Backend>) -> Repository {
+    let options = OpenOptions { clock: Arc::new(LaterClock), threads: Some(2), expected: None };
+    Repository::open(backend, &credential(), &options).unwrap()
+}
+
+/// A folder of a few files, made anew for each test.
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new() -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir_all(tree.path().join("folder")).unwrap();
+        for (name, length) in [("empty", 0), ("small", 10), ("middle", 100_000), ("large", 3_000_000)] {
+            tree.write(name, length);
+        }
+        for number in 0..40 {
+            std::fs::write(tree.path().join(format!("folder/{number}")), format!("number {number}")).unwrap();
+        }
+        tree
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("source")
+    }
+
+    fn write(&self, name: &str, length: usize) {
+        std::fs::write(self.path().join(name), noise(length as u64, length)).unwrap();
+    }
+
+    fn snapshot(&self, repository: &Repository, lineage: LineageKind) -> Result<SnapshotReport> {
+        let source = LocalSource::new(&[self.path()])?;
+        snapshot(repository, &source, &SnapshotOptions { lineage, ..SnapshotOptions::default() })
+    }
+
+    /// Restores a snapshot and compares it with the folder.
+    fn assert_restores(&self, repository: &Repository, report: &SnapshotReport) {
+        assert_restores(repository, report, &self.path());
+    }
+
+    /// A copy as it is now, to compare with later.
+    fn keep(&self) -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        let status = std::process::Command::new("cp").arg("-a").arg(self.path()).arg(copy.path()).status();
+        assert!(status.unwrap().success());
+        copy
+    }
+}
+
+fn assert_restores(repository: &Repository, report: &SnapshotReport, expected: &Path) {
+    let catalog = repository.catalog().unwrap();
+    let found = catalog.snapshots.iter().find(|found| found.manifest.id == report.snapshot).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().join("out");
+    let restored = restore(repository, &found.manifest, &out, &RestoreOptions::default()).unwrap();
+    // A damaged index is said, and costs nothing.
+    let lost = restored.findings.iter().filter(|finding| finding.kind != FindingKind::DamagedObject);
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<&Finding>::new());
+    assert_eq!(compare(expected, &out), Vec::<String>::new());
+}
+
+fn packs(backend: &dyn Backend) -> Vec<ObjectName> {
+    names(backend, Folder::Packs)
+}
+
+fn names(backend: &dyn Backend, folder: Folder) -> Vec<ObjectName> {
+    list_names(backend, folder.prefix()).unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
+fn pack_ids(backend: &dyn Backend) -> Vec<PackId> {
+    let id = |name| match name {
+        ObjectName::Pack(id) => id,
+        other => panic!("{other} among the packs"),
+    };
+    packs(backend).into_iter().map(id).collect()
+}
+
+fn segment_ids(backend: &dyn Backend) -> Vec<SegmentId> {
+    let id = |name| match name {
+        ObjectName::Segment(id) => id,
+        other => panic!("{other} among the segments"),
+    };
+    names(backend, Folder::Index).into_iter().map(id).collect()
+}
+
+/// Puts a record of reclaiming, as a collector would.
+fn put(repository: &Repository, name: &ObjectName, kind: Kind, plain: &[u8]) {
+    let sealed = repository.codec().seal_object(name, kind, SessionId([9; 16]), plain).unwrap();
+    repository.backend().put(name, &sealed).unwrap();
+}
+
+fn put_fin(repository: &Repository, round: u64, replaced: Vec<SegmentId>, buried: Vec<SessionId>) {
+    let removals = ObjectHash([0; 32]);
+    let fin = FinRecord { merged: Vec::new(), replaced, live: Vec::new(), buried, removals, previous: None };
+    put(repository, &ObjectName::Fin(round), Kind::Fin, &fin.encode().unwrap());
+}
+
+/// Does something to the store just before a slot is written.
+struct Meddling {
+    inner: Arc<dyn Backend>,
+    meddle: Mutex<Option<Meddler>>,
+}
+
+type Meddler = Box<dyn FnOnce(&dyn Backend, SessionId) + Send>;
+
+impl std::fmt::Debug for Meddling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meddling")
+    }
+}
+
+impl Backend for Meddling {
+    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
+        if let ObjectName::Snapshot(session) = name
+            && let Some(meddle) = self.meddle.lock().unwrap().take()
+        {
+            meddle(&*self.inner, *session);
+        }
+        self.inner.put(name, object)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
+        self.inner.get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
+        self.inner.get_range(name, offset, length)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        self.inner.list(prefix, found)
+    }
+
+    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
+        self.inner.remove(name)
+    }
+
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+}
+
+fn meddled(inner: &Arc<dyn Backend>, meddle: Meddler) -> Repository {
+    open(Arc::new(Meddling { inner: Arc::clone(inner), meddle: Mutex::new(Some(meddle)) }))
+}
+
+/// A collector closes the session.
+fn close(codec: &Codec, backend: &dyn Backend, session: SessionId) {
+    let name = ObjectName::Snapshot(session);
+    let record = ClosedRecord { by: "test".into(), reason: "test".into(), at: Timestamp::default() };
+    let sealed = codec.seal_object(&name, Kind::Closed, session, &record.encode().unwrap()).unwrap();
+    backend.put(&name, &sealed).unwrap();
+}
+
+#[test]
+fn a_closed_session_is_begun_again_and_nothing_is_read_or_stored_twice() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let codec = init(&backend).codec().clone();
+    let repository = meddled(&backend, Box::new(move |backend, session| close(&codec, backend, session)));
+    let report = tree.snapshot(&repository, LineageKind::Full).unwrap();
+    assert_eq!((report.lost_sessions, report.lineage), (1, Lineage::Full));
+    assert_eq!((report.files.read_bytes, report.sizes.stored), (0, 0), "all of it was found again");
+    assert_eq!(names(&*backend, Folder::Sessions).len(), 2);
+    tree.assert_restores(&repository, &report);
+}
+
+#[test]
+fn what_a_collector_took_with_a_closed_session_is_stored_again() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let codec = init(&backend).codec().clone();
+    let take_all = move |backend: &dyn Backend, session| {
+        close(&codec, backend, session);
+        for name in packs(backend).iter().chain(&names(backend, Folder::Index)) {
+            backend.remove(name).unwrap();
+        }
+    };
+    let repository = meddled(&backend, Box::new(take_all));
+    let report = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert_eq!(report.lost_sessions, 1);
+    assert!(report.sizes.new > 3_000_000);
+    tree.assert_restores(&repository, &report);
+}
+
+#[test]
+fn a_slot_that_does_not_open_is_damage_and_never_closed() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    drop(init(&backend));
+    let rubbish = |backend: &dyn Backend, session| {
+        let name = ObjectName::Snapshot(session);
+        backend.put(&name, &trailed(&name, b"rubbish without a signature\0\0")).unwrap();
+    };
+    let error = tree.snapshot(&meddled(&backend, Box::new(rubbish)), LineageKind::Full).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn condemned_packs_are_not_referred_to_until_the_round_is_over() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    let first = tree.snapshot(&repository, LineageKind::Full).unwrap();
+    let condemned = pack_ids(&*backend);
+    put(&repository, &ObjectName::Mark(0), Kind::Mark, &MarkRecord { condemned: condemned.clone() }.encode().unwrap());
+
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert_eq!(second.lineage, Lineage::Incremental { parent: first.snapshot });
+    assert!(second.sizes.new > 3_000_000, "everything is stored anew");
+    for pack in condemned {
+        backend.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+    tree.assert_restores(&repository, &second);
+
+    put_fin(&repository, 0, Vec::new(), Vec::new());
+    let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert_eq!(third.sizes.new, 0, "a mark is void while its fin stands");
+}
+
+#[test]
+fn what_a_damaged_pack_held_is_stored_anew() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    for pack in pack_ids(&*backend) {
+        let record = DamagedRecord { by: "test".into(), what: "a flipped bit".into(), at: Timestamp::default() };
+        put(&repository, &ObjectName::Damaged(pack), Kind::Damaged, &record.encode().unwrap());
+        backend.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new > 3_000_000);
+    tree.assert_restores(&repository, &second);
+}
+
+#[test]
+fn segments_count_as_the_newest_fin_says() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    let first = tree.snapshot(&repository, LineageKind::Full).unwrap();
+    let all = segment_ids(&*backend);
+    let counted = || repository.view().unwrap().index.segments().len();
+    assert_eq!(counted(), all.len());
+    put_fin(&repository, 0, all.clone(), Vec::new());
+    assert_eq!(counted(), 0, "replaced");
+    put_fin(&repository, 1, Vec::new(), vec![first.session]);
+    assert_eq!(counted(), 0, "buried");
+    put_fin(&repository, 2, Vec::new(), Vec::new());
+    assert_eq!(counted(), all.len(), "the newest is the authority");
+}
+
+#[test]
+fn a_damaged_segment_costs_space_and_never_a_snapshot() {
+    let (tree, (memory, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    for name in names(&*backend, Folder::Index) {
+        let mut damaged = backend.get(&name).unwrap().to_vec();
+        damaged[90] ^= 1;
+        memory.tamper(&name.to_string(), Some(damaged.into()));
+    }
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new > 3_000_000, "nothing that only the damaged segment knows is taken on trust");
+    assert_eq!(second.damage.len(), 1);
+    tree.assert_restores(&repository, &second);
+}
+
+#[test]
+fn a_parent_tree_that_does_not_open_is_read_again_and_said() {
+    let (tree, (memory, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    for (name, bytes) in memory.contents() {
+        // The kind of a pack stands in the clear.
+        if name.starts_with("packs/") && bytes[4] == Kind::TreePack as u8 {
+            let mut damaged = bytes.to_vec();
+            damaged[100] ^= 1;
+            memory.tamper(&name, Some(damaged.into()));
+        }
+    }
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.is_complete);
+    let kinds: Vec<FindingKind> = second.finding_counts.iter().map(|count| count.kind).collect();
+    assert_eq!(kinds, [FindingKind::ParentUnread]);
+    assert_eq!(second.files.unchanged, 0, "everything is read again");
+}
+
+/// Cancels as soon as something was stored.
+struct Impatient(Cancellation);
+
+impl Observer for Impatient {
+    fn event(&self, event: &Event<'_>) {
+        if matches!(event, Event::Progress(progress) if progress.new_bytes > 1_000_000) {
+            self.0.cancel();
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_commits_nothing_and_the_next_one_uses_what_it_stored() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    for number in 0..20 {
+        tree.write(&format!("more-{number}"), 2_000_000 + number);
+    }
+    let cancellation = Cancellation::default();
+    let observer = Arc::new(Impatient(cancellation.clone()));
+    let options = SnapshotOptions { observer, cancellation, ..SnapshotOptions::default() };
+    let source = LocalSource::new(&[tree.path()]).unwrap();
+    let error = snapshot(&repository, &source, &options).unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(repository.catalog().unwrap().snapshots.is_empty());
+
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new + 1_000_000 < second.sizes.logical, "{:?}", second.sizes);
+    tree.assert_restores(&repository, &second);
+}
+
+#[test]
+fn whichever_operation_fails_nothing_is_lost_and_the_next_run_succeeds() {
+    let before = Tree::new();
+    for operation in [Operation::Put, Operation::Get, Operation::GetRange, Operation::List] {
+        for effect in [Effect::FailBefore(BackendErrorKind::Full), Effect::FailAfter(BackendErrorKind::Unreachable)] {
+            for skip in 0.. {
+                let (tree, (_, memory)) = (before.keep(), memory());
+                let first = tree.snapshot(&init(&memory), LineageKind::Full).unwrap();
+                tree.write("changing", 50_000 + usize::try_from(skip).unwrap());
+                let repository = open(Arc::clone(&memory));
+
+                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&memory), []));
+                let failing = open(Arc::clone(&faulty) as _);
+                faulty.add(Fault::new(operation, effect).after(skip).once());
+                let outcome = tree.snapshot(&failing, LineageKind::Incremental);
+                let committed = repository.catalog().unwrap().snapshots.len();
+                match &outcome {
+                    // A lost acknowledgement may be survived; what was reported restores.
+                    Ok(report) => tree.assert_restores(&repository, report),
+                    Err(Error::Store { .. }) => {}
+                    Err(error) => panic!("{operation:?} {effect:?} {skip}: {error}"),
+                }
+                assert!(outcome.is_err() || committed == 2, "success means that it is there");
+                let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+                tree.assert_restores(&repository, &third);
+                before.assert_restores(&repository, &first);
+                if faulty.struck() == 0 {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn stopped_after_any_change_it_continues_and_what_was_there_is_unharmed() {
+    let before = Tree::new();
+    for last in [LastChange::Lost, LastChange::Done] {
+        for changes in 0.. {
+            let (tree, (_, memory)) = (before.keep(), memory());
+            let first = tree.snapshot(&init(&memory), LineageKind::Full).unwrap();
+            tree.write("changing", 50_000 + usize::try_from(changes).unwrap());
+            let crashing = Arc::new(CrashingBackend::new(Arc::clone(&memory), changes, last));
+            let outcome = tree.snapshot(&open(Arc::clone(&crashing) as _), LineageKind::Incremental);
+            assert!(outcome.is_err() || !crashing.has_crashed());
+
+            let repository = open(memory);
+            let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+            tree.assert_restores(&repository, &second);
+            before.assert_restores(&repository, &first);
+            if outcome.is_ok() {
+                assert!(changes >= 4, "session, two packs, segment, slot");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn features_of_a_newer_version_are_refused_by_name() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    put(&repository, &ObjectName::Feature("c-later".into()), Kind::Feature, b"");
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    put(&repository, &ObjectName::Feature("w-later".into()), Kind::Feature, b"");
+    let error = tree.snapshot(&open(Arc::clone(&backend)), LineageKind::Full).unwrap_err();
+    assert!(matches!(&error, Error::Newer { needs, .. } if needs == "features/w-later"), "{error}");
+    put(&repository, &ObjectName::Feature("r-later".into()), Kind::Feature, b"");
+    let error = Repository::open(backend, &credential(), &OpenOptions::default()).unwrap_err();
+    assert!(matches!(&error, Error::Newer { needs, .. } if needs == "features/r-later"), "{error}");
+}
