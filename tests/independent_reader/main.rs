@@ -26,4 +26,5 @@ mod restore;
 mod index;
 mod listing;
 
+mod core_agrees;
 mod tests;

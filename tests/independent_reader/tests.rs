@@ -1,6 +1,6 @@
 //! The reader on the golden repository and on fresh ones.
 
-use std::{collections::HashMap, fs, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{collections::HashMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use lbak_core::{
     backend::{Backend, LocalBackend},
@@ -35,7 +35,7 @@ fn the_golden_repository_lists_as_expected_by_password_and_by_key_file() {
     let key = golden("key");
     for credential in [Credential::Password("golden"), Credential::KeyFile(&key)] {
         let lines = listing::of_repository(&open_golden(&credential)).expect("everything is read");
-        pretty(&lines, golden("expected.txt").lines());
+        assert_lines(&lines, golden("expected.txt").lines());
     }
 }
 
@@ -54,31 +54,41 @@ fn a_wrong_password_opens_nothing() {
 fn every_golden_snapshot_is_restored_as_expected() {
     let repository = open_golden(&Credential::Password("golden"));
     let expected = golden("expected.txt");
-    let on_disk = |line: &&str| ["file ", "directory ", "link "].iter().any(|kind| line.starts_with(kind));
-    let mut sections = Vec::new();
-    for line in expected.lines() {
-        if line.starts_with(|first: char| first.is_ascii_digit()) {
-            sections.push(Vec::new());
-        } else if on_disk(&line) {
-            sections.last_mut().expect("it begins with a number").push(line);
-        }
-    }
-    let outcomes = repository.outcomes().expect("outcomes");
+    let (outcomes, sections) = (repository.outcomes().expect("outcomes"), sections_on_disk(&expected));
     assert_eq!(outcomes.len(), sections.len());
     for (outcome, section) in outcomes.iter().zip(sections) {
         let Outcome::Snapshot(snapshot) = outcome else { continue };
         let target = tempfile::tempdir().expect("folder");
         restore(&repository, &snapshot.root, target.path(), &mut HashMap::new()).expect("restored");
-        let mut lines = Vec::new();
-        for path in &snapshot.paths {
-            let below = Path::new(std::ffi::OsStr::from_bytes(path)).strip_prefix("/").expect("absolute").to_owned();
-            listing::of_folder(&target.path().join(below), path, &mut HashMap::new(), &mut lines).expect("listed");
-        }
-        // What could not be listed is restored as an empty directory.
-        let unread: Vec<&str> = expected.lines().filter_map(|line| line.strip_prefix("unread ")).collect();
-        lines.retain(|line| !unread.iter().any(|unread| line.strip_prefix("directory ") == Some(unread)));
-        pretty(&lines, section.into_iter());
+        let paths: Vec<&[u8]> = snapshot.paths.iter().map(Vec::as_slice).collect();
+        assert_lines(&lines_of_folder(target.path(), &paths, &expected), section.into_iter());
     }
+}
+
+/// For every session of `expected.txt` the lines of what any program can restore.
+pub(crate) fn sections_on_disk(expected: &str) -> Vec<Vec<&str>> {
+    let mut sections = Vec::new();
+    for line in expected.lines() {
+        if line.starts_with(|first: char| first.is_ascii_digit()) {
+            sections.push(Vec::new());
+        } else if ["file ", "directory ", "link "].iter().any(|kind| line.starts_with(kind)) {
+            sections.last_mut().expect("it begins with a number").push(line);
+        }
+    }
+    sections
+}
+
+/// The lines of what was restored below `target`, each path under itself.
+pub(crate) fn lines_of_folder(target: &Path, paths: &[&[u8]], expected: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for path in paths {
+        let folder = target.join(OsStr::from_bytes(path.strip_prefix(b"/").expect("absolute")));
+        listing::of_folder(&folder, path, &mut HashMap::new(), &mut lines).expect("listed");
+    }
+    // What could not be listed is restored as an empty directory.
+    let unread: Vec<&str> = expected.lines().filter_map(|line| line.strip_prefix("unread ")).collect();
+    lines.retain(|line| !unread.iter().any(|unread| line.strip_prefix("directory ") == Some(unread)));
+    lines
 }
 
 /// Random trees, small chunks, written by lbak and read by this reader.
@@ -118,11 +128,11 @@ fn round_trip(tree: &trees::Directory) {
         listing::of_folder(folder, b"", &mut HashMap::new(), &mut lines).expect("listed");
         lines
     });
-    pretty(&after, before.iter().map(String::as_str));
+    assert_lines(&after, before.iter().map(String::as_str));
 }
 
 /// Compares lines; shows the first that differ.
-pub(crate) fn pretty<'a>(found: &[String], expected: impl Iterator<Item = &'a str>) {
+pub(crate) fn assert_lines<'a>(found: &[String], expected: impl Iterator<Item = &'a str>) {
     let expected: Vec<&str> = expected.collect();
     for (found, expected) in found.iter().zip(&expected) {
         assert_eq!(found, expected);
