@@ -112,7 +112,7 @@ impl File {
         }
     }
 
-    /// Counts a piece as done with, or, with `None`-length files, the planner's hold. The last one finishes the file.
+    /// Counts a piece, or the planner, as done with. The last one finishes the file.
     pub(crate) fn release(&self, target: &Target) -> Result<()> {
         if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 { self.finish(target) } else { Ok(()) }
     }

@@ -19,7 +19,7 @@ fn every_block_is_read_once_in_few_large_reads() {
         fs::write(folders.source.join(format!("{}-{number}", number * 7919 % 400)), noise(seed, 100_000))
             .expect("write");
     }
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let blocks: BTreeMap<_, _> = blocks_of_files(&repository, &manifest)
         .into_iter()
         .flat_map(|(_, blocks)| blocks)
@@ -56,7 +56,7 @@ fn a_part_reads_only_its_own_blocks() {
     for number in 0..20 {
         fs::write(folders.source.join(number.to_string()), noise(number, 3_000_000)).expect("write");
     }
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     backend.take();
     let options = RestoreOptions { path: Some(b"7".to_vec()), ..quick() };
     restore(&repository, &manifest, &folders.target, &options).expect("restore");

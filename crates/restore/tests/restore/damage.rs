@@ -58,7 +58,7 @@ fn a_damaged_block_costs_only_the_files_in_it() {
     let (backend, repository) = shared();
     let folders = folders();
     fill(&folders.source);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let mut blocks: Vec<_> =
         blocks_of_files(&repository, &manifest).into_iter().flat_map(|(_, blocks)| blocks).collect();
     blocks.sort_by_key(lbak_core::store::BlockPlace::key);
@@ -87,7 +87,7 @@ fn a_missing_or_cut_pack_costs_the_files_in_it() {
         let (backend, repository) = shared();
         let folders = folders();
         fill(&folders.source);
-        let manifest = take(&repository, &[folders.source.clone()]);
+        let manifest = take(&repository, std::slice::from_ref(&folders.source));
         let files = blocks_of_files(&repository, &manifest);
         let pack = files.iter().find_map(|(_, blocks)| blocks.first()).expect("a block").pack.clone();
         let name = ObjectName::Pack(pack.id).to_string();
@@ -112,7 +112,7 @@ fn another_copy_of_a_chunk_is_as_good() {
     let (backend, repository) = shared();
     let folders = folders();
     fill(&folders.source);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let before = blocks_of_files(&repository, &manifest);
     store_again(&repository, &manifest);
     let after = blocks_of_files(&repository, &manifest);
@@ -208,7 +208,7 @@ fn chunks_that_moved_while_it_ran_are_found_again() {
     let (backend, repository) = shared();
     let folders = folders();
     fill(&folders.source);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let copy = |from: &MemoryBackend| {
         let copy = MemoryBackend::new();
         from.contents().into_iter().for_each(|(name, bytes)| copy.tamper(&name, Some(bytes)));
@@ -241,7 +241,7 @@ fn a_damaged_tree_costs_its_directories() {
             fs::write(path.join(format!("{directory}-{file}")), format!("{directory} {file}")).expect("write");
         }
     }
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let data: BTreeSet<String> = blocks_of_files(&repository, &manifest)
         .into_iter()
         .flat_map(|(_, blocks)| blocks)
@@ -285,7 +285,7 @@ fn a_lost_root_is_told_for_every_path() {
     let (backend, repository) = shared();
     let folders = folders();
     fill(&folders.source);
-    let manifest = Manifest { root: ChunkId([9; 32]), ..take(&repository, &[folders.source.clone()]) };
+    let manifest = Manifest { root: ChunkId([9; 32]), ..take(&repository, std::slice::from_ref(&folders.source)) };
     let report = restored(&repository, &manifest, &folders.target);
     assert_eq!(found(&report, FindingKind::Lost), [folders.source.display().to_string()].into());
     assert_eq!(report.totals.files, 0);
@@ -297,14 +297,14 @@ fn a_lost_segment_is_named_and_costs_what_only_it_names() {
     let (backend, repository) = shared();
     let folders = folders();
     fs::write(folders.source.join("old"), noise(1, 100_000)).expect("write");
-    take(&repository, &[folders.source.clone()]);
+    take(&repository, std::slice::from_ref(&folders.source));
     let segments = |backend: &MemoryBackend| -> BTreeSet<String> {
         backend.contents().into_keys().filter(|name| name.starts_with("index/")).collect()
     };
     let before = segments(&backend);
     fs::create_dir(folders.source.join("new")).expect("directory");
     fs::write(folders.source.join("new/file"), noise(2, 100_000)).expect("write");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let newer = segments(&backend).difference(&before).next().expect("a new segment").clone();
     let whole = backend.contents()[&newer].clone();
     backend.tamper(&newer, Some(whole.slice(..whole.len() / 2)));
@@ -322,7 +322,7 @@ fn outcome_with(effect: Effect, prefix: &str) -> (Folders, lbak_core::error::Res
     let (backend, repository) = faulty([]);
     let folders = folders();
     fill(&folders.source);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     backend.add(Fault::new(Operation::GetRange, effect).on(prefix).after(6));
     let options = RestoreOptions { window_bytes: 4 << 20, ..quick() };
     let outcome = restore(&repository, &manifest, &folders.target, &options);

@@ -38,7 +38,7 @@ fn attack(
     assert!(std::process::Command::new("cp").arg("-a").arg(&canary).arg(&before).status().expect("cp").success());
     let number = fs::metadata(&canary).expect("metadata").ctime_nsec();
 
-    let honest = take(&repository, &[folders.source.clone()]);
+    let honest = take(&repository, std::slice::from_ref(&folders.source));
     let mut forge = Forge::new(&repository, 5);
     let evil = forge.store(ChunkKind::Data, b"evil".to_vec());
     let file = |name: &[u8]| entry(name, Node::File { content: Content::Inline(vec![Piece::data(4, evil)]) });

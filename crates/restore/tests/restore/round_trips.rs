@@ -29,7 +29,7 @@ proptest! {
         let (_, repository) = shared();
         let folders = folders();
         write_tree(&tree, &folders.source).expect("write");
-        let manifest = take(&repository, &[folders.source.clone()]);
+        let manifest = take(&repository, std::slice::from_ref(&folders.source));
         let options = RestoreOptions { window_bytes: window, ..quick() };
         let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
         prop_assert_eq!(&report.findings, &[]);
@@ -57,7 +57,7 @@ fn ten_thousand_small_files_come_back() {
             fs::write(path.join(format!("{file}")), format!("file {file} of {directory}").repeat(file)).expect("write");
         }
     }
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let report = restored(&repository, &manifest, &folders.target);
     assert_eq!((report.totals.files, report.totals.directories), (10_000, 101));
     assert_eq!(compare(&folders.source, &folders.target), Vec::<String>::new());
@@ -122,9 +122,9 @@ fn modes_that_keep_everybody_out_are_set_at_last() {
     let closed = folders.source.join("closed");
     fs::create_dir(&closed).expect("directory");
     fs::write(closed.join("file"), "x").expect("write");
-    fs::set_permissions(closed.join("file"), fs::Permissions::from_mode(0)).expect("mode");
+    fs::set_permissions(closed.join("file"), fs::Permissions::from_mode(0o400)).expect("mode");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).expect("mode");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     restored(&repository, &manifest, &folders.target);
     assert_eq!(compare(&folders.source, &folders.target), Vec::<String>::new());
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("mode");
@@ -170,7 +170,7 @@ fn hard_links_across_windows_and_kinds_are_linked() {
     }
     symlink("nowhere", folders.source.join("link")).expect("link");
     fs::hard_link(folders.source.join("link"), folders.source.join("other link")).expect("link");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let options = RestoreOptions { window_bytes: 150_000, ..quick() };
     let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
     assert_eq!(report.totals, manifest.totals);
@@ -203,7 +203,7 @@ fn a_single_file_goes_under_its_name() {
     let folders = folders();
     let file = folders.source.join("file");
     fs::write(&file, "content").expect("write");
-    let manifest = take(&repository, &[file.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&file));
     restored(&repository, &manifest, &folders.target);
     assert_eq!(compare(&file, &folders.target.join("file")), Vec::<String>::new());
 }
@@ -216,7 +216,7 @@ fn a_part_is_found_by_its_path() {
     fs::write(folders.source.join("a/b/file"), "content").expect("write");
     fs::write(folders.source.join("other"), "other").expect("write");
     symlink("a", folders.source.join("link")).expect("link");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let absolute = format!("{}/a/", folders.source.display());
     let mut number = 0;
     let mut part = |path: &str| {
@@ -249,7 +249,7 @@ fn originals_go_back_and_replace_nothing() {
     fs::create_dir_all(folders.source.join("a")).expect("directory");
     fs::write(folders.source.join("a/gone"), "gone").expect("write");
     fs::write(folders.source.join("a/kept"), "before").expect("write");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     fs::remove_file(folders.source.join("a/gone")).expect("remove");
     fs::write(folders.source.join("a/kept"), "after").expect("write");
     let options = RestoreOptions { place: Place::Original, ..quick() };
@@ -272,7 +272,7 @@ fn a_listing_shows_what_a_restore_makes() {
     fs::create_dir_all(folders.source.join("a/b")).expect("directory");
     fs::write(folders.source.join("a/b/file"), "content").expect("write");
     fs::write(folders.source.join("c"), "c").expect("write");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let listed = |path: Option<&str>, recursive| {
         let mut paths = Vec::new();
         let mut note = |listed: lbak_restore::ListedEntry<'_>| {

@@ -23,7 +23,7 @@ use crate::{
 fn a_target_that_holds_something_is_left_alone() {
     let (_, repository) = shared();
     let folders = folders();
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     fs::create_dir(&folders.target).expect("target");
     restored(&repository, &manifest, &folders.target); // empty is fine
     fs::write(folders.target.join("mine"), "mine").expect("write");
@@ -70,7 +70,7 @@ fn a_full_target_stops_it_and_keeps_only_whole_files() {
     let (_, repository) = shared();
     let folders = folders();
     fill(&folders);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let Some(_mounted) = mount(&folders.target, "size=4m") else { return };
     let outcome = restore(&repository, &manifest, &folders.target, &quick());
     assert!(matches!(&outcome, Err(Error::Target { action: "write", .. })), "{outcome:?}");
@@ -82,7 +82,7 @@ fn a_target_that_is_read_only_is_an_error() {
     let (_, repository) = shared();
     let folders = folders();
     fill(&folders);
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let Some(_mounted) = mount(&folders.target, "size=4m,ro") else { return };
     let outcome = restore(&repository, &manifest, &folders.target, &quick());
     assert!(matches!(outcome, Err(Error::Target { .. })));
@@ -112,7 +112,7 @@ fn a_cancelled_restore_leaves_only_whole_files() {
     let folders = folders();
     fill(&folders);
     fs::write(folders.source.join("large"), noise(99, 30_000_000)).expect("write");
-    let manifest = take(&repository, &[folders.source.clone()]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
     for bytes in [1, 10_000_000, 30_000_000] {
         let cancellation = Cancellation::default();
         let observer = Impatient { cancellation: cancellation.clone(), bytes, seen: AtomicU64::new(0) };
