@@ -10,7 +10,7 @@ use crate::{
     keys::PasswordCost,
     repository::{InitOptions, NewSlot},
     snapshot::LineageKind,
-    source::LocalSource,
+    source::{LocalSource, MemoryNode, MemorySource},
     store::{ChunkReader, list_names},
     tree::{ContentReader, Entry, NameRule, Node, TreeReader},
 };
@@ -155,4 +155,19 @@ fn a_tree_comes_back_as_it_was() {
     assert_eq!(contents(&repository, &fourth), expected);
     let sessions = list_names(&*backend, Folder::Sessions.prefix()).expect("list");
     assert!(sessions.iter().all(|(name, _)| matches!(name, ObjectName::Session(_))) && sessions.len() == 4);
+}
+
+/// Long attributes go to packs of data while trees are being gathered. Storing them once dropped what was gathered and kept
+/// its ids, and the snapshot failed.
+#[test]
+fn long_attributes_come_between_gathered_trees() {
+    let directory = |attributes: usize| {
+        let mut file = MemoryNode::file("x");
+        file.attributes = vec![(b"user.long".to_vec(), noise(7, attributes))];
+        MemoryNode::directory([("a", MemoryNode::directory([("b", MemoryNode::file("y"))])), ("z", file)])
+    };
+    let source = MemorySource::new([("/r", MemoryNode::directory([("one", directory(3)), ("two", directory(40_000))]))]);
+    let repository = repository(&Arc::new(MemoryBackend::new()));
+    let report = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
+    assert_eq!(contents(&repository, &report).len(), 9);
 }

@@ -71,7 +71,7 @@ impl PackBuilder {
         let mut state = self.state();
         let sealed_length = encoded_length + TAG;
         let is_empty = state.directory.blocks.is_empty();
-        if state.is_closed || (!is_empty && state.length_with(sealed_length, chunks.len()) > self.target) {
+        if state.is_closed || (!is_empty && state.length_with(2, sealed_length, chunks.len()) > self.target) {
             return None;
         }
         let offset = u32::try_from(state.bytes.len()).expect("a pack is a few MiB long");
@@ -136,7 +136,7 @@ impl PackBuilder {
         let header = *self.sealer.header();
 
         // One byte of padding at least, so that every pack ends in the same way.
-        let padding = usize::try_from(padded_length(state.length_with(TAG + 1, 0)) - state.length_with(TAG, 0))
+        let padding = usize::try_from(padded_length(state.length_with(1, TAG + 1, 0)) - state.length_with(1, TAG, 0))
             .expect("padding is shorter than the pack");
         let offset = state.bytes.len();
         state.bytes.resize(offset + padding, 0);
@@ -168,7 +168,7 @@ impl PackBuilder {
     /// Tells whether closing here wastes next to nothing on padding: with a step of 256 KiB before 16 MiB,
     /// ending anywhere would cost 1 % of every pack.
     fn is_a_good_end(&self, state: &State) -> bool {
-        let length = state.length_with(TAG + 1, 0);
+        let length = state.length_with(1, TAG + 1, 0);
         let is_nearly_full = length >= self.target - self.target / 4;
         length >= self.target || (is_nearly_full && padded_length(length) - length <= length / 256)
     }
@@ -180,10 +180,9 @@ impl PackBuilder {
 }
 
 impl State {
-    /// Length of the finished pack, before padding, with one more block of so many sealed bytes and chunks.
-    fn length_with(&self, sealed_length: usize, chunks: usize) -> u64 {
-        // Two more rows: that block's and the padding's.
-        let directory = Directory::encoded_length(self.directory.blocks.len() + 2, self.chunk_count + chunks);
+    /// Length of the finished pack with so many more blocks, one of them the padding, of so many sealed bytes and chunks in all.
+    fn length_with(&self, blocks: usize, sealed_length: usize, chunks: usize) -> u64 {
+        let directory = Directory::encoded_length(self.directory.blocks.len() + blocks, self.chunk_count + chunks);
         (self.bytes.len() + sealed_length + directory + TAG + TRAILER) as u64
     }
 }
