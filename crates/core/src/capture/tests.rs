@@ -166,7 +166,8 @@ fn long_attributes_come_between_gathered_trees() {
         file.attributes = vec![(b"user.long".to_vec(), noise(7, attributes))];
         MemoryNode::directory([("a", MemoryNode::directory([("b", MemoryNode::file("y"))])), ("z", file)])
     };
-    let source = MemorySource::new([("/r", MemoryNode::directory([("one", directory(3)), ("two", directory(40_000))]))]);
+    let source =
+        MemorySource::new([("/r", MemoryNode::directory([("one", directory(3)), ("two", directory(40_000))]))]);
     let repository = repository(&Arc::new(MemoryBackend::new()));
     let report = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
     assert_eq!(contents(&repository, &report).len(), 9);

@@ -13,9 +13,9 @@ mod budget;
 mod claims;
 mod failure;
 mod segments;
-mod upload;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use std::{
     sync::{
