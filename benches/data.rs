@@ -30,7 +30,7 @@ pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     numbers(seed).flat_map(u64::to_le_bytes).take(length).collect()
 }
 
-/// Lines of words and numbers; zstd makes about a third of it.
+/// Lines of words and numbers; zstd makes about a quarter of it.
 pub(crate) fn text(seed: u64, length: usize) -> Vec<u8> {
     const WORDS: [&str; 16] = [
         "chunk", "block", "pack", "segment", "index", "tree", "entry", "source", "session", "snapshot", "lineage",
