@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 /// Most bytes of one record, checked when writing too: what was written can be read.
 pub const LIMIT: usize = 64 << 20;
 
-fn configuration() -> impl bincode::config::Config {
-    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<LIMIT>()
+const SMALL: usize = 64 << 10;
+const MEDIUM: usize = 1 << 20;
+
+fn configuration<const BYTES: usize>() -> impl bincode::config::Config {
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<BYTES>()
 }
 
 /// Encodes a record behind its version byte.
@@ -23,7 +26,7 @@ fn configuration() -> impl bincode::config::Config {
 /// When it is larger than [`LIMIT`].
 pub fn encode<T: Serialize>(what: &str, version: u8, record: &T) -> Result<Vec<u8>> {
     let mut bytes = vec![version];
-    bincode::serde::encode_into_std_write(record, &mut bytes, configuration())
+    bincode::serde::encode_into_std_write(record, &mut bytes, configuration::<LIMIT>())
         .map_err(|error| Error::Invalid { what: format!("cannot encode {what}: {error}") })?;
     if bytes.len() > LIMIT {
         return Err(Error::TooLarge { what: what.to_owned(), limit: format!("{LIMIT} bytes") });
@@ -45,9 +48,14 @@ pub fn decode<T: DeserializeOwned>(object: &str, version: u8, bytes: &[u8]) -> R
     if found != version {
         return Err(Error::damaged(object, format!("record version {found} never existed")));
     }
-    // Limited by the input itself: no length inside may claim more elements than there are bytes.
-    let (record, used) = bincode::serde::decode_from_slice(rest, configuration())
-        .map_err(|error| Error::damaged(object, format!("the record does not decode: {error}")))?;
+    // bincode sets a string aside on the word of its length, up to the limit: the limit is near what is there (rule I7).
+    let decoded = match rest.len() {
+        ..=SMALL => bincode::serde::decode_from_slice(rest, configuration::<SMALL>()),
+        ..=MEDIUM => bincode::serde::decode_from_slice(rest, configuration::<MEDIUM>()),
+        _ => bincode::serde::decode_from_slice(rest, configuration::<LIMIT>()),
+    };
+    let (record, used) =
+        decoded.map_err(|error| Error::damaged(object, format!("the record does not decode: {error}")))?;
     if used != rest.len() {
         return Err(Error::damaged(object, format!("{} bytes follow the record", rest.len() - used)));
     }
@@ -97,5 +105,18 @@ mod tests {
         let mut lying = bytes;
         lying[12..20].fill(0xff); // a list of 2^64 - 1 elements
         assert!(decode::<Record>("test", 1, &lying).is_err());
+    }
+
+    /// Found by fuzzing: 180 bytes that claimed a string of 32 MiB had that much set aside before they were refused.
+    #[test]
+    fn a_string_is_not_set_aside_on_the_word_of_its_length() {
+        let lying = [&[1], &(32_u64 << 20).to_le_bytes()[..], b"short"].concat();
+        let error = decode::<String>("test", 1, &lying).expect_err("most of it is missing").to_string();
+        assert!(error.contains("LimitExceeded"), "refused before anything is set aside: {error}");
+        for length in [(64 << 10) - 8, (64 << 10) - 7, (1 << 20) - 8, (1 << 20) - 7] {
+            let text = "x".repeat(length);
+            let bytes = encode("test", 1, &text).expect("encode");
+            assert_eq!(decode::<String>("test", 1, &bytes).expect("decode"), text, "{length} bytes");
+        }
     }
 }
