@@ -32,4 +32,4 @@ fuzz SECONDS="60":
 # A comparison with other programs: a script that is given the release build of lbak.
 peers SCRIPT *ARGUMENTS:
     cargo build --release --package lbak-cli
-    LBAK={{justfile_directory()}}/target/release/lbak {{SCRIPT}} {{ARGUMENTS}}
+    BIN_LBAK={{justfile_directory()}}/target/release/lbak {{SCRIPT}} {{ARGUMENTS}}

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example custom_backend
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example custom_source
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use std::{collections::BTreeMap, io::Read, sync::Arc};
 
 use lbak::{

@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example progress
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use std::{
     fs,
     sync::{

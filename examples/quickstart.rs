@@ -2,6 +2,8 @@
 //!
 //!     cargo run --example quickstart
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use std::{fs, sync::Arc};
 
 use lbak::{
@@ -15,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir(&data)?;
     fs::write(data.join("notes"), "first")?;
 
-    let backend = Arc::new(LocalBackend::create(&folder.path().join("repository"))?);
+    let backend = Arc::new(LocalBackend::create(folder.path().join("repository"))?);
     let slot = NewSlot::new(Credential::password("correct horse"), "quickstart");
     let repository = Repository::init(backend, &[slot], &InitOptions::default())?;
 
@@ -23,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = snapshot(&repository, &source, &SnapshotOptions::default())?;
     fs::write(data.join("notes"), "second")?;
     let second = snapshot(&repository, &source, &SnapshotOptions::default())?;
-    println!("{}: {:?}, {} bytes stored", first.snapshot.short(), first.lineage.name(), first.sizes.stored);
-    println!("{}: {:?}, {} bytes stored", second.snapshot.short(), second.lineage.name(), second.sizes.stored);
+    println!("{}: {}, {} bytes stored", first.snapshot.short(), first.lineage.name(), first.sizes.stored);
+    println!("{}: {}, {} bytes stored", second.snapshot.short(), second.lineage.name(), second.sizes.stored);
 
     // `latest~1` is the one before the newest.
     let catalog = repository.catalog()?;

@@ -49,10 +49,12 @@ pub fn decode<T: DeserializeOwned>(object: &str, version: u8, bytes: &[u8]) -> R
         return Err(Error::damaged(object, format!("record version {found} never existed")));
     }
     // bincode sets a string aside on the word of its length, up to the limit: the limit is near what is there (rule I7).
-    let decoded = match rest.len() {
-        ..=SMALL => bincode::serde::decode_from_slice(rest, configuration::<SMALL>()),
-        ..=MEDIUM => bincode::serde::decode_from_slice(rest, configuration::<MEDIUM>()),
-        _ => bincode::serde::decode_from_slice(rest, configuration::<LIMIT>()),
+    let decoded = if rest.len() <= SMALL {
+        bincode::serde::decode_from_slice(rest, configuration::<SMALL>())
+    } else if rest.len() <= MEDIUM {
+        bincode::serde::decode_from_slice(rest, configuration::<MEDIUM>())
+    } else {
+        bincode::serde::decode_from_slice(rest, configuration::<LIMIT>())
     };
     let (record, used) =
         decoded.map_err(|error| Error::damaged(object, format!("the record does not decode: {error}")))?;
