@@ -12,6 +12,7 @@
 //! Trouble with the source becomes findings; trouble with the repository stops everything and nothing is
 //! committed (rule I8). What was stored until then is found by the next run.
 
+mod arrivals;
 mod batch;
 mod buffers;
 mod chunks;
@@ -19,6 +20,7 @@ mod compare;
 mod context;
 mod directories;
 mod findings;
+mod known;
 mod options;
 mod reading;
 #[cfg(test)]

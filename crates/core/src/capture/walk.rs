@@ -12,12 +12,14 @@ use std::{
 
 use super::{
     Attempt, Comparison, FileCounts,
-    batch::{Batch, Batcher, FileOutcome, FileRead, Job, Message, Ticket, join},
+    arrivals::LargeFile,
+    batch::{Batch, Batcher, Job, Message, Ticket, join},
     chunks::ChunkStore,
     compare::is_unchanged,
     context::Context,
     directories::{Beginning, Directories},
     findings::Findings,
+    known::Known,
     reading,
 };
 use crate::{
@@ -27,12 +29,9 @@ use crate::{
     metadata::{FileKind, Metadata},
     observe::{Event, FindingKind, Progress},
     snapshot::Totals,
-    source::{Directory, ExtendedAttributes, Found, SourceError, SourceErrorKind},
+    source::{Directory, Found, SourceError, SourceErrorKind},
     store::{ChunkReader, ChunkWriter},
-    tree::{
-        Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, NameRule, Node, Piece, TreeReader,
-        encode_attributes, for_each_reference,
-    },
+    tree::{Entry, EntryFlags, NameRule, Node, TreeWriter, for_each_reference},
 };
 
 /// Batches that wait for a reader.
@@ -109,25 +108,16 @@ struct Visit {
     known: Option<Entry>,
 }
 
-/// A large file whose parts are coming in.
-#[derive(Default)]
-struct LargeFile {
-    content: ContentWriter,
-    next: u64,
-    early: HashMap<u64, Vec<Piece>>,
-    end: Option<(u64, FileOutcome)>,
-}
-
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     attempt: &'a Attempt<'a>,
-    context: &'a Context<'a>,
-    keys: &'a Keys,
+    pub(super) context: &'a Context<'a>,
+    pub(super) keys: &'a Keys,
     parent: &'a ChunkReader,
     is_trusted: bool,
     findings: &'a mut Findings,
-    chunks: ChunkStore<'a>,
-    directories: Directories,
-    large: HashMap<(usize, usize), LargeFile>,
+    pub(super) chunks: ChunkStore<'a>,
+    pub(super) directories: Directories,
+    pub(super) large: HashMap<(usize, usize), LargeFile>,
     visits: Vec<Visit>,
     batcher: Batcher,
     batches: Option<SyncSender<Batch>>,
@@ -135,8 +125,8 @@ struct Walk<'a> {
     /// Devices in the order in which they were met: a number that is the same on every run, unlike the system's.
     devices: HashMap<u64, u64>,
     walked: Walked,
-    finished_files: u64,
-    finished_bytes: u64,
+    pub(super) finished_files: u64,
+    pub(super) finished_bytes: u64,
 }
 
 impl Walk<'_> {
@@ -215,7 +205,7 @@ impl Walk<'_> {
             return self.directories.arrived(ticket, None, self.keys, &mut self.chunks);
         }
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-        let tree = crate::tree::TreeWriter::new(self.keys, NameRule::Component).finish(&mut store)?;
+        let tree = TreeWriter::new(self.keys, NameRule::Component).finish(&mut store)?;
         entry.node = Node::Directory { tree };
         entry.flags.insert(EntryFlags::CONTENT_UNREAD);
         self.directories.differs(ticket.directory);
@@ -366,125 +356,6 @@ impl Walk<'_> {
         if sent { Ok(()) } else { Err(Error::Panicked { doing: "reading files" }) }
     }
 
-    /// Takes what came back.
-    fn take(&mut self, message: Message) -> Result<()> {
-        match message {
-            Message::File { ticket, outcome, pieces } => {
-                let mut content = ContentWriter::new();
-                let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-                pieces.into_iter().try_for_each(|piece| content.push(piece, &mut store))?;
-                self.finish_file(ticket, outcome, content)
-            }
-            Message::Part { ticket, number, pieces } => {
-                self.large_file(ticket).early.insert(number, pieces);
-                self.advance(ticket)
-            }
-            Message::End { ticket, parts, outcome } => {
-                self.large_file(ticket).end = Some((parts, outcome));
-                self.advance(ticket)
-            }
-            Message::Failed => self.context.check(),
-        }
-    }
-
-    fn large_file(&mut self, ticket: Ticket) -> &mut LargeFile {
-        self.large.entry((ticket.directory, ticket.slot)).or_default()
-    }
-
-    /// Appends the parts of a large file that are next, and finishes it after the last.
-    fn advance(&mut self, ticket: Ticket) -> Result<()> {
-        let key = (ticket.directory, ticket.slot);
-        let Some(file) = self.large.get_mut(&key) else { return Ok(()) };
-        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-        while let Some(pieces) = file.early.remove(&file.next) {
-            file.next += 1;
-            for piece in pieces {
-                self.finished_bytes += piece.length;
-                file.content.push(piece, &mut store)?;
-            }
-        }
-        let is_done = file.end.as_ref().is_some_and(|(parts, _)| *parts == file.next);
-        if is_done
-            && let Some(file) = self.large.remove(&key)
-            && let Some((_, outcome)) = file.end
-        {
-            self.finished_bytes -= file.content.bytes(); // counted again as a whole
-            self.finish_file(ticket, outcome, file.content)?;
-        }
-        self.tell_progress();
-        Ok(())
-    }
-
-    fn finish_file(&mut self, ticket: Ticket, outcome: FileOutcome, content: ContentWriter) -> Result<()> {
-        let entry = match outcome {
-            FileOutcome::Lost { path, kind, message } => {
-                self.note(kind, path, message)?;
-                None
-            }
-            FileOutcome::Read { name, path, file } => Some(self.file_entry(name, path, file, content)?),
-        };
-        if let Some(entry) = &entry {
-            self.finished_files += 1;
-            self.finished_bytes += entry.size;
-            self.count(entry);
-        }
-        self.directories.arrived(ticket, entry, self.keys, &mut self.chunks)?;
-        self.tell_progress();
-        Ok(())
-    }
-
-    fn file_entry(&mut self, name: Vec<u8>, path: Vec<u8>, file: FileRead, content: ContentWriter) -> Result<Entry> {
-        let FileRead { metadata, flags, attributes, findings } = file;
-        let size = content.bytes();
-        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-        let content = content.finish(&mut store)?;
-        let mut entry = Entry::new(name, Node::File { content }, &metadata);
-        entry.size = size;
-        entry.link_group = self.link_group(&metadata);
-        entry.flags = flags;
-        self.set_attributes(&mut entry, Ok(attributes), &path)?;
-        for (kind, message) in findings {
-            self.note(kind, path.clone(), message)?;
-        }
-        Ok(entry)
-    }
-
-    /// Puts extended attributes into an entry; what could not be read becomes a flag and a finding.
-    fn set_attributes(
-        &mut self,
-        entry: &mut Entry,
-        attributes: Result<ExtendedAttributes, SourceError>,
-        path: &[u8],
-    ) -> Result<()> {
-        let attributes = match attributes {
-            Ok(attributes) => attributes,
-            Err(error) => {
-                entry.flags.insert(EntryFlags::METADATA_INCOMPLETE);
-                return self.note(FindingKind::MetadataUnread, path.to_vec(), &error);
-            }
-        };
-        if attributes.is_empty() {
-            return Ok(());
-        }
-        let encoded = encode_attributes(&attributes);
-        if encoded.len() <= INLINE_ATTRIBUTES {
-            entry.attributes = Attributes::Inline(attributes);
-            return Ok(());
-        }
-        let mut content = ContentWriter::new();
-        let mut start = 0;
-        for length in self.context.cutter.cut_all(&encoded) {
-            let id = self.chunks.store(ChunkKind::Data, &encoded[start..start + length])?;
-            let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-            content.push(Piece { length: length as u64, chunk: Some(id) }, &mut store)?;
-            start += length;
-        }
-        let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-        let content: Content = content.finish(&mut store)?;
-        entry.attributes = Attributes::Stored(content);
-        Ok(())
-    }
-
     /// Tells whether an entry of the parent snapshot stands for what was found now.
     fn is_taken_over(&self, known: &Entry, found: &Metadata, link_group: u64) -> bool {
         is_unchanged(known, found, link_group)
@@ -509,7 +380,7 @@ impl Walk<'_> {
         Ok(is_all_stored)
     }
 
-    fn count(&mut self, entry: &Entry) {
+    pub(super) fn count(&mut self, entry: &Entry) {
         let totals = &mut self.walked.totals;
         match entry.node {
             Node::File { .. } => {
@@ -523,7 +394,7 @@ impl Walk<'_> {
     }
 
     /// 0 for a file with one name; else a number for its device, which with its inode names the file.
-    fn link_group(&mut self, metadata: &Metadata) -> u64 {
+    pub(super) fn link_group(&mut self, metadata: &Metadata) -> u64 {
         if metadata.kind == FileKind::Directory {
             return 0;
         }
@@ -532,12 +403,12 @@ impl Walk<'_> {
         if metadata.links > 1 { device } else { 0 }
     }
 
-    fn note(&mut self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) -> Result<()> {
+    pub(super) fn note(&mut self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) -> Result<()> {
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
         self.findings.note(kind, path, message, &mut store)
     }
 
-    fn tell_progress(&self) {
+    pub(super) fn tell_progress(&self) {
         let stored = self.context.writer.stored();
         self.attempt.options.observer.event(&Event::Progress(Progress {
             files: self.finished_files,
@@ -553,63 +424,4 @@ impl Walk<'_> {
 /// What a source's trouble is called when it is recorded.
 pub(super) fn finding_kind(error: &SourceError) -> FindingKind {
     if error.kind == SourceErrorKind::Vanished { FindingKind::Vanished } else { FindingKind::Unreadable }
-}
-
-/// The parent snapshot's entries of one directory, asked for in the order of names.
-struct Known<'a> {
-    entries: Option<TreeReader<'a>>,
-    next: Option<Entry>,
-    /// It has entries that were not asked for.
-    is_passed_over: bool,
-    /// Why it, or a part of it, can not be read.
-    trouble: Option<Error>,
-}
-
-impl<'a> Known<'a> {
-    fn open(rule: NameRule, tree: Option<ChunkId>, read: &'a crate::tree::ReadChunk<'a>) -> Self {
-        let mut known = Self { entries: None, next: None, is_passed_over: false, trouble: None };
-        match tree.map(|tree| TreeReader::open(rule, tree, read)).transpose() {
-            Ok(entries) => known.entries = entries,
-            Err(error) => known.trouble = Some(error),
-        }
-        known.advance();
-        known
-    }
-
-    fn find(&mut self, name: &[u8]) -> Option<Entry> {
-        while self.next.as_ref().is_some_and(|next| next.name.as_slice() < name) {
-            self.is_passed_over = true;
-            self.advance();
-        }
-        let found = self.next.take_if(|next| next.name == name);
-        if found.is_some() {
-            self.advance();
-        }
-        found
-    }
-
-    fn finish(&mut self) {
-        self.is_passed_over |= self.next.is_some();
-    }
-
-    fn advance(&mut self) {
-        loop {
-            match self.entries.as_mut().and_then(Iterator::next) {
-                Some(Ok(entry)) => {
-                    self.next = Some(entry);
-                    return;
-                }
-                Some(Err(lost)) => {
-                    // What is not damage is what the caller must hear of.
-                    if self.trouble.as_ref().is_none_or(Error::is_damage) {
-                        self.trouble = Some(lost.error);
-                    }
-                }
-                None => {
-                    self.next = None;
-                    return;
-                }
-            }
-        }
-    }
 }
