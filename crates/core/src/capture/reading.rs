@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
 };
 
@@ -14,7 +15,7 @@ use super::{
     working::{SmallFile, work_on_files, work_on_part},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     metadata::Metadata,
     observe::FindingKind,
     source::{Portion, SourceError, SourceFile},
@@ -42,10 +43,16 @@ pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batc
     loop {
         let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
-        let outcome = context.check().and_then(|()| match batch {
-            Batch::Small(jobs) => read_small_files(context, workers, jobs),
-            Batch::Large(job) => read_large_file(context, workers, &job),
-        });
+        let work = || {
+            context.check()?;
+            match batch {
+                Batch::Small(jobs) => read_small_files(context, workers, jobs),
+                Batch::Large(job) => read_large_file(context, workers, &job),
+            }
+        };
+        // A source may be anybody's code: the walk would wait for ever for what a panic took with it.
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
+        let outcome = outcome.unwrap_or(Err(Error::Panicked { doing: "reading files" }));
         if let Err(error) = outcome {
             context.fail(error);
         }

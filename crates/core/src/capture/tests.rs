@@ -172,3 +172,64 @@ fn long_attributes_come_between_gathered_trees() {
     let report = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
     assert_eq!(contents(&repository, &report).len(), 9);
 }
+
+/// A source of one's own that panics must not leave the walk waiting for what the panic took with it.
+#[test]
+fn a_source_that_panics_stops_the_run_with_an_error() {
+    struct Panicking;
+    impl crate::source::SourceFile for Panicking {
+        fn read(&mut self, _: &mut [u8]) -> Result<crate::source::Portion, crate::source::SourceError> {
+            panic!("a defect in somebody's source")
+        }
+        fn metadata(&self) -> Result<crate::metadata::Metadata, crate::source::SourceError> {
+            Ok(crate::metadata::Metadata { size: 10, ..Default::default() })
+        }
+        fn attributes(&self) -> Result<crate::source::ExtendedAttributes, crate::source::SourceError> {
+            Ok(Vec::new())
+        }
+    }
+    struct OneFile;
+    impl crate::source::Directory for OneFile {
+        fn entries(&self) -> Result<crate::source::Listing, crate::source::SourceError> {
+            let metadata = crate::metadata::Metadata { size: 10, links: 1, ..Default::default() };
+            Ok(Box::new(std::iter::once(Ok(crate::source::Found { name: b"/file".to_vec(), metadata }))))
+        }
+        fn directory(
+            &self,
+            _: &[u8],
+            _: &crate::metadata::Metadata,
+        ) -> Result<Arc<dyn Directory>, crate::source::SourceError> {
+            unreachable!("there is none")
+        }
+        fn file(
+            &self,
+            _: &[u8],
+            _: &crate::metadata::Metadata,
+        ) -> Result<Box<dyn crate::source::SourceFile>, crate::source::SourceError> {
+            Ok(Box::new(Panicking))
+        }
+        fn link_target(&self, _: &[u8]) -> Result<Vec<u8>, crate::source::SourceError> {
+            unreachable!("there is none")
+        }
+        fn attributes(
+            &self,
+            _: &[u8],
+            _: crate::metadata::FileKind,
+        ) -> Result<crate::source::ExtendedAttributes, crate::source::SourceError> {
+            Ok(Vec::new())
+        }
+    }
+    impl Source for OneFile {
+        fn kind(&self) -> crate::source::SourceKind {
+            crate::source::SourceKind::Files
+        }
+        fn roots(&self) -> Result<Arc<dyn Directory>, crate::source::SourceError> {
+            Ok(Arc::new(OneFile))
+        }
+    }
+    let backend = Arc::new(MemoryBackend::new());
+    let repository = repository(&backend);
+    let error = snapshot(&repository, &OneFile, &SnapshotOptions::default()).expect_err("it panicked");
+    assert!(matches!(error, Error::Panicked { .. }), "{error}");
+    assert!(repository.catalog().expect("catalog").snapshots.is_empty());
+}
