@@ -45,7 +45,8 @@ impl DefaultRepository {
     }
 }
 
-fn is_there(path: &Path) -> bool {
+/// Tells whether anything is at a path. What can not be looked at is there.
+pub(crate) fn is_there(path: &Path) -> bool {
     // A link that leads nowhere (a disk that is not mounted) is there, too.
     !matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }

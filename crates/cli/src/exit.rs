@@ -25,6 +25,8 @@ pub(crate) enum Exit {
     Damage = 20,
     /// No snapshot matches, or several backups do.
     NoSnapshot = 22,
+    /// SIGHUP.
+    HungUp = 129,
     /// SIGINT.
     Interrupted = 130,
     /// SIGTERM.

@@ -5,7 +5,7 @@ use lbak::{Finding, FindingCount, FindingKind};
 use crate::{exit::Exit, output::Output, sizes};
 
 /// Findings that are told in full; `--verbose` tells all that the report has.
-const TOLD: usize = 20;
+pub(crate) const TOLD: usize = 20;
 
 /// Tells what was wrong, on standard error, also with `--quiet`. Programs have heard of each when it was found.
 pub(crate) fn tell(output: &Output, counts: &[FindingCount], first: &[Finding]) {
@@ -25,9 +25,7 @@ fn tell_those(output: &Output, counts: &[FindingCount], first: &[Finding], is_un
     if total == 0 || output.is_json() {
         return;
     }
-    let kinds: Vec<String> =
-        counts.iter().map(|count| format!("{} {}", sizes::count(count.count), count.kind)).collect();
-    output.warn(&format!("{}: {}", sizes::counted(total, "finding", "findings"), kinds.join(", ")));
+    output.warn(&counted(counts));
     let first: Vec<&Finding> = first.iter().filter(|finding| is_untold(finding.kind)).collect();
     let told = if output.is_verbose() { first.len() } else { first.len().min(TOLD) };
     first.iter().take(told).for_each(|finding| output.detail(&format!("  {finding}")));
@@ -36,6 +34,14 @@ fn tell_those(output: &Output, counts: &[FindingCount], first: &[Finding], is_un
         let how = if told < first.len() { " (-v tells more)" } else { "" };
         output.detail(&format!("  … and {} more{how}", sizes::count(left)));
     }
+}
+
+/// `3 findings: 2 unreadable, 1 vanished`.
+pub(crate) fn counted(counts: &[FindingCount]) -> String {
+    let total: u64 = counts.iter().map(|count| count.count).sum();
+    let kinds: Vec<String> =
+        counts.iter().map(|count| format!("{} {}", sizes::count(count.count), count.kind)).collect();
+    format!("{}: {}", sizes::counted(total, "finding", "findings"), kinds.join(", "))
 }
 
 /// The exit code that findings ask for.

@@ -175,9 +175,11 @@ pub(crate) struct SnapshotSummary {
     total_bytes_processed: u64,
     bytes_read: u64,
     data_added: u64,
-    data_added_packed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_added_packed: Option<u64>,
     complete: bool,
     findings: Vec<FindingCount>,
+    damage: Vec<String>,
     lost_sessions: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<String>,
@@ -206,9 +208,10 @@ impl SnapshotSummary {
             total_bytes_processed: report.sizes.logical,
             bytes_read: report.files.read_bytes,
             data_added: report.sizes.new,
-            data_added_packed: report.sizes.stored,
+            data_added_packed: (!is_dry_run).then_some(report.sizes.stored),
             complete: report.is_complete,
             findings: finding_counts(&report.finding_counts),
+            damage: report.damage.clone(),
             lost_sessions: report.lost_sessions,
             head: report.head.map(|head| head.to_string()),
         }

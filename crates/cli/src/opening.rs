@@ -2,7 +2,11 @@
 
 use std::{
     fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    io,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt},
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,11 +14,11 @@ use std::{
 use anyhow::Context;
 use lbak::{
     Backend, BackendErrorKind, Credential, Error, InitOptions, LocalBackend, NewSlot, ObjectName, OpenOptions,
-    Repository,
+    Repository, escape,
 };
 
 use crate::{
-    default_repository::DefaultRepository,
+    default_repository::{DefaultRepository, is_there},
     environment,
     exit::{Exit, Trouble},
     invocation::Invocation,
@@ -91,11 +95,22 @@ pub(crate) fn open_with(
     unlock(invocation, place.folder(), backend, &credential, threads)
 }
 
-/// Opens the repository that is meant; makes the default one when nothing at all was said about it.
-pub(crate) fn open_or_make_default(invocation: &Invocation<'_>, threads: Option<usize>) -> anyhow::Result<Opened> {
+/// Opens the repository that is meant; makes the default one when nothing at all was said about it and it is for more than
+/// a dry run.
+pub(crate) fn open_or_make_default(
+    invocation: &Invocation<'_>,
+    threads: Option<usize>,
+    is_dry_run: bool,
+) -> anyhow::Result<Opened> {
     if let Place::Default(default) = Place::meant(invocation)? {
         let is_nothing_said = invocation.environment.is_empty() && Offered::by_options(invocation.global).is_empty();
         if is_nothing_said && !default.is_there() && !default.is_key_there() {
+            if is_dry_run {
+                let trouble = Trouble::new(Exit::NoRepository, "there is no repository yet: nothing was made");
+                let folder = default.folder.display();
+                let hint = format!("give -r PLACE or set LBAK_REPOSITORY; without --dry-run {folder} is made");
+                return Err(trouble.hint(hint).into());
+            }
             invocation.signals.listen().context("cannot listen for signals")?;
             return make_default(invocation, &default, threads);
         }
@@ -117,8 +132,62 @@ pub(crate) fn open_backend(invocation: &Invocation<'_>, place: &Place) -> anyhow
         Err(error) if error.kind == BackendErrorKind::NotFound => {
             Err(Error::NoRepository { place: folder.display().to_string() }.into())
         }
+        Err(_) if is_no_folder(folder) => {
+            let what = format!("no lbak repository at {}: it is not a folder", folder.display());
+            let hint = "a repository is a folder: give it with -r PLACE or LBAK_REPOSITORY";
+            Err(Trouble::new(Exit::NoRepository, what).hint(hint).into())
+        }
         Err(error) => Err(Error::store("open", folder.display(), error).into()),
     }
+}
+
+/// Tells whether something else than a folder is at a place, or on the way to it.
+fn is_no_folder(place: &Path) -> bool {
+    match place.metadata() {
+        Ok(metadata) => !metadata.is_dir(),
+        Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+    }
+}
+
+/// Passes when nothing is at the place where a repository is to be made, or an empty folder.
+pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
+    let not_empty = |holds: String| Error::NotEmpty { place: place.display().to_string(), holds };
+    let mut names = match fs::read_dir(place) {
+        Ok(names) => names,
+        Err(_) if is_no_folder(place) => {
+            return Err(Trouble::new(Exit::Failed, format!("{} is not a folder", place.display())).into());
+        }
+        // What is not there is made; anything else is told by whoever tries.
+        Err(_) => return Ok(()),
+    };
+    if is_there(&place.join("config")) {
+        return Err(not_empty("it holds a repository already".into()).into());
+    }
+    match names.next() {
+        None => Ok(()),
+        Some(name) => {
+            let name = name.with_context(|| format!("cannot list {}", place.display()))?.file_name();
+            Err(not_empty(format!("it holds {}", escape(name.as_bytes()))).into())
+        }
+    }
+}
+
+/// Passes when nothing that is to be backed up is the repository or lies in it. Folders are told by what they are, not by
+/// their names, of which a mount may give them several.
+pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<()> {
+    let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    let Some(repository) = identity(place.folder()) else { return Ok(()) };
+    for path in paths {
+        let is_inside = path
+            .canonicalize()
+            .is_ok_and(|path| path.ancestors().any(|folder| identity(folder) == Some(repository)));
+        if is_inside {
+            let (path, folder) = (path.display(), place.folder().display());
+            let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));
+            return Err(trouble.hint("a repository does not back up itself; name what is to be backed up").into());
+        }
+    }
+    Ok(())
 }
 
 /// What options offer, else what variables do.

@@ -195,8 +195,11 @@ fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds:
         line.push_str(&format!(", {} left", times::duration(left)));
     }
     if work == Work::Snapshot {
-        let (new, stored) = (sizes::bytes(progress.new_bytes), sizes::bytes(progress.stored_bytes));
-        line.push_str(&format!(", {new} new, {stored} stored"));
+        line.push_str(&format!(", {} new", sizes::bytes(progress.new_bytes)));
+        // A dry run stores nothing.
+        if progress.stored_bytes > 0 {
+            line.push_str(&format!(", {} stored", sizes::bytes(progress.stored_bytes)));
+        }
     }
     line
 }

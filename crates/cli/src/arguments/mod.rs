@@ -38,7 +38,7 @@ An option beats a variable, a key file beats a password. Any other LBAK_ variabl
 Exit codes:
   0 done   1 failed   2 usage   3 done, but something could not be read or set   10 no repository
   12 wrong or missing key   20 damage found   22 no snapshot matches, or several backups do
-  130 interrupted   143 terminated
+  129 hung up   130 interrupted   143 terminated
 
 Example:
   lbak snapshot ~/models && lbak restore latest /tmp/models";

@@ -15,6 +15,7 @@ pub(crate) fn run(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
         let trouble = Trouble::usage("where should the repository be?");
         return Err(trouble.hint("give -r PLACE or set LBAK_REPOSITORY").into());
     };
+    opening::refuse_used(&folder)?;
     let offered = Offered::by_options(invocation.global).and(Offered::by_variables(&invocation.environment));
     let mut slots = Vec::new();
     if let Some(password) = &offered.password {

@@ -5,26 +5,66 @@ use std::os::unix::ffi::OsStrExt;
 use lbak::{Lineage, LineageKind, LocalSource, Repository, SnapshotOptions, SnapshotReport, escape};
 
 use crate::{
-    arguments::SnapshotArguments, environment, exit::Exit, findings, invocation::Invocation, json, opening,
-    output::Output, progress::Work, sizes,
+    arguments::SnapshotArguments,
+    environment,
+    exit::{Exit, Trouble},
+    findings,
+    invocation::Invocation,
+    json,
+    opening::{self, Place},
+    output::Output,
+    progress::Work,
+    sizes,
 };
 
 pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     // A path that is not there is found out before a repository is made for it.
     let source = LocalSource::new(&arguments.paths)?;
-    let opened = opening::open_or_make_default(invocation, arguments.threads)?;
+    opening::refuse_inside(&Place::meant(invocation)?, &arguments.paths)?;
+    let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     let (device, inode) = opened.backend.identity();
     let source = source.skip_identity(device, inode);
 
     let report = take(&opened.repository, &source, arguments, invocation)?;
     let output = invocation.output;
-    if output.is_json() {
-        output.json(&json::SnapshotSummary::of(&report))?;
-    } else {
-        tell(output, &report, &source)?;
-    }
+    let told = match output.is_json() {
+        true => output.json(&json::SnapshotSummary::of(&report)),
+        false => tell(output, &report, &source),
+    };
+    // Written out here: later nobody knows any more that there is a snapshot.
+    let told = told.and_then(|()| output.finish());
     findings::tell(output, &report.finding_counts, &report.findings);
-    Ok(findings::exit(&report.finding_counts).or_worse(Exit::damage_if(!opened.repository.damage().is_empty())))
+    tell_damage(output, &opened.repository, &report);
+    told.map_err(|error| match report.head {
+        Some(_) => {
+            let what = format!("snapshot {} was committed, but the report could not be written", report.snapshot);
+            error.context(Trouble::new(Exit::Failed, what))
+        }
+        None => error,
+    })?;
+    let is_damaged = !report.damage.is_empty() || !opened.repository.damage().is_empty();
+    Ok(findings::exit(&report.finding_counts).or_worse(Exit::damage_if(is_damaged)))
+}
+
+/// Tells of damage in the repository that did no harm to this snapshot. Programs read of it in the summary.
+fn tell_damage(output: &Output, repository: &Repository, report: &SnapshotReport) {
+    if report.damage.is_empty() || output.is_json() {
+        return;
+    }
+    // What was met when the repository was opened was told then.
+    let told: Vec<String> = repository.damage().iter().map(ToString::to_string).collect();
+    let untold: Vec<&String> = report.damage.iter().filter(|damage| !told.contains(damage)).collect();
+    let shown = if output.is_verbose() { untold.len() } else { untold.len().min(findings::TOLD) };
+    untold.iter().take(shown).for_each(|damage| output.warn(damage));
+    if shown < untold.len() {
+        output.detail(&format!("  … and {} more (-v tells all)", sizes::count((untold.len() - shown) as u64)));
+    }
+    let outcome = match report.head {
+        Some(_) => format!("snapshot {} was committed all the same", report.snapshot.short()),
+        None => "the dry run was made all the same".to_owned(),
+    };
+    output.warn(&format!("the repository is damaged; {outcome}"));
+    output.detail("hint: `lbak verify` names what is damaged and which snapshots and paths it hurts");
 }
 
 fn take(
@@ -70,7 +110,10 @@ fn tell(output: &Output, report: &SnapshotReport, source: &LocalSource) -> anyho
     ))?;
     output.report(&format!("  logical   {}", sizes::bytes(size.logical)))?;
     output.report(&format!("  new       {}", sizes::bytes(size.new)))?;
-    output.report(&format!("  {} {}", if is_stored { "stored   " } else { "to store " }, sizes::bytes(size.stored)))?;
+    // What would be stored is not known without compressing it.
+    if is_stored {
+        output.report(&format!("  stored    {}", sizes::bytes(size.stored)))?;
+    }
     let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
     output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
     if report.lost_sessions > 0 {
