@@ -178,9 +178,8 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
     let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
     let Some(repository) = identity(place.folder()) else { return Ok(()) };
     for path in paths {
-        let is_inside = path
-            .canonicalize()
-            .is_ok_and(|path| path.ancestors().any(|folder| identity(folder) == Some(repository)));
+        let is_inside =
+            path.canonicalize().is_ok_and(|path| path.ancestors().any(|folder| identity(folder) == Some(repository)));
         if is_inside {
             let (path, folder) = (path.display(), place.folder().display());
             let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));

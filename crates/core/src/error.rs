@@ -199,6 +199,13 @@ impl Error {
         Self::Store { action, object: object.to_string(), source }
     }
 
+    /// Tells whether it concerns one stored object alone: damage, or something that a newer version wrote. What does not
+    /// need that object goes on.
+    #[must_use]
+    pub fn is_of_one_object(&self) -> bool {
+        self.is_damage() || matches!(self, Self::Newer { .. })
+    }
+
     /// Tells whether the stored bytes are at fault: damaged, missing where something refers to them, or unreadable.
     ///
     /// Restore and verify go on after such an error, name what is lost and report damage.

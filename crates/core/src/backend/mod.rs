@@ -6,7 +6,8 @@
 //! - **Objects are written once, whole, and never changed.** [`Backend::put`] creates a name or fails with
 //!   [`AlreadyExists`](BackendErrorKind::AlreadyExists) and changes nothing; of two that race, one wins. A reader never sees part of an object.
 //!   When `put` returns `Ok` the object is durable: it survives a loss of power. A failed `put` may be repeated
-//!   with the same bytes; it may also have succeeded without saying so, which the caller finds out by reading back.
+//!   with the same bytes; it may also have succeeded without saying so, and then the repetition answers that the name is taken.
+//!   That answer is given only of an object that is durable.
 //! - **Reads are fresh.** A `get`, `get_range` or `list` that begins after a `put` or `remove` returned, to anybody, reflects it.
 //! - **Lists are complete.** [`Backend::list`] reports every object under the prefix that was there throughout, with its
 //!   true size, or fails. Leftovers of interrupted writes are not reported.

@@ -14,6 +14,9 @@ use crate::{
 /// Findings in one chunk.
 const CHUNK: usize = 256;
 
+/// Bytes of a path or a message that are kept: paths can be longer than any chunk, and anybody can make them.
+const LONGEST: usize = 4096;
+
 /// Collects findings in bounded memory.
 pub(super) struct Findings {
     observer: Arc<dyn Observer>,
@@ -28,8 +31,10 @@ impl Findings {
     }
 
     /// Notes one; full chunks are stored.
-    pub(super) fn add(&mut self, finding: Finding, store: &mut StoreChunk<'_>) -> Result<()> {
+    pub(super) fn add(&mut self, mut finding: Finding, store: &mut StoreChunk<'_>) -> Result<()> {
         self.observer.event(&Event::Finding(&finding));
+        finding.path.truncate(LONGEST);
+        finding.message = finding.message.chars().take(LONGEST / 4).collect();
         match self.stored.counts.iter_mut().find(|count| count.kind == finding.kind) {
             Some(count) => count.count += 1,
             None => self.stored.counts.push(FindingCount { kind: finding.kind, count: 1 }),

@@ -52,7 +52,7 @@ impl<'a> Known<'a> {
                 }
                 Some(Err(lost)) => {
                     // What is not damage is what the caller must hear of.
-                    if self.trouble.as_ref().is_none_or(Error::is_damage) {
+                    if self.trouble.as_ref().is_none_or(Error::is_of_one_object) {
                         self.trouble = Some(lost.error);
                     }
                 }

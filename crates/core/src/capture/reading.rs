@@ -67,12 +67,13 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
     let mut buffer = context.buffers.small();
     buffer.reserve_exact(expected + GROWTH);
     let mut files = Vec::with_capacity(jobs.len());
+    let mut grown = Vec::new();
     for job in jobs {
         match read_small_file(context, &job, &mut buffer) {
             Ok(Some((range, file))) => {
                 files.push(SmallFile { ticket: job.ticket, path: job.path(), name: job.name, range, file });
             }
-            Ok(None) => read_large_file(context, workers, &job)?,
+            Ok(None) => grown.push(job),
             Err(error) => {
                 let outcome = lost(&job, &error);
                 context.send(Message::File { ticket: job.ticket, outcome, pieces: Vec::new() });
@@ -81,7 +82,8 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
     }
     context.count_read(buffer.len() as u64);
     workers.spawn(move |_| work_on_files(context, &buffer, files, share));
-    Ok(())
+    // Only now: who holds a share and waits for another waits for himself.
+    grown.iter().try_for_each(|job| read_large_file(context, workers, job))
 }
 
 fn lost(job: &Job, error: &SourceError) -> FileOutcome {
@@ -101,6 +103,10 @@ fn read_small_file(
         let mut file = job.parent.file(&job.name, &job.found)?;
         let before = file.metadata()?;
         let now = context.now();
+        // What it is now decides, not what it was when it was listed: a checkpoint may have been begun then.
+        if before.size > job.found.size + GROWTH as u64 {
+            return Ok(None);
+        }
         if !read_to_end(&mut *file, buffer, &before)? {
             buffer.truncate(start);
             return Ok(None);
@@ -124,7 +130,7 @@ fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Buffer, metadata: &Metada
     loop {
         let filled = buffer.len();
         // One byte more than expected, so that the end is seen without growing the buffer.
-        let room = (size + 1).saturating_sub(filled - start).max(GROWTH / 16);
+        let room = size.saturating_add(1).saturating_sub(filled - start).max(GROWTH / 16);
         buffer.resize(filled + room, 0);
         let portion = file.read(&mut buffer[filled..]);
         match portion {
@@ -212,19 +218,23 @@ impl Parts<'_, '_> {
             Ok(metadata) => metadata,
             Err(error) => return Ok(Err(error)),
         };
+        let mut read_bytes = 0_u64;
         loop {
             self.context.check()?;
             let length = 2 * self.context.cutter.sizes().maximum as usize;
             let share = self.context.writer.budget().take(length)?;
+            let carried = self.carried.as_ref().map_or(0, |carried| carried.len());
             let end = match self.fill(file, length) {
                 Ok(filled) => filled,
                 Err(error) => return Ok(Err(error)),
             };
             let (buffer, end) = end;
+            read_bytes += (buffer.len() - carried) as u64;
             self.cut(buffer, !matches!(end, End::Full), share);
             match end {
                 End::Full => {}
                 End::Hole(length) => {
+                    read_bytes = read_bytes.saturating_add(length);
                     let pieces = vec![Piece { length, chunk: None }];
                     self.context.send(Message::Part { ticket: self.ticket, number: self.number, pieces });
                     self.number += 1;
@@ -236,7 +246,9 @@ impl Parts<'_, '_> {
             Ok(metadata) => metadata,
             Err(error) => return Ok(Err(error)),
         };
-        let has_changed = !is_same(&before, &after);
+        // Pseudo files say 0 and have content; any other difference is a change that no time stamp told.
+        let is_whole = read_bytes == before.size || before.size == 0;
+        let has_changed = !is_same(&before, &after) || !is_whole;
         Ok(Ok(describe(file, before, is_unsettled(after.ctime, now), has_changed)))
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    os::unix::ffi::OsStringExt,
     sync::{
         Arc, Mutex,
         atomic::Ordering,
@@ -171,7 +172,10 @@ impl Walk<'_> {
         let link_group = self.link_group(&found.metadata);
         let mut entry = Entry::new(found.name.clone(), Node::Directory { tree: ChunkId([0; 32]) }, &found.metadata);
         entry.link_group = link_group;
-        match known.as_ref().filter(|known| self.is_taken_over(known, &found.metadata, link_group)) {
+        let unchanged = known.as_ref().filter(|known| is_unchanged(known, &found.metadata, link_group));
+        // Attributes that are stored apart are chunks like any others.
+        let is_stored = unchanged.map(|known| self.is_all_stored(known)).transpose()?.unwrap_or(false);
+        match unchanged.filter(|_| is_stored) {
             Some(known) => entry.attributes = known.attributes.clone(),
             None => {
                 let attributes = parent.attributes(&found.name, found.metadata.kind);
@@ -250,7 +254,7 @@ impl Walk<'_> {
             self.directories.differs(number);
         }
         if let Some(error) = known.trouble.take() {
-            if !error.is_damage() {
+            if !error.is_of_one_object() {
                 return Err(error);
             }
             self.directories.differs(number);
@@ -286,7 +290,7 @@ impl Walk<'_> {
             return self.note(FindingKind::Skipped, join(path, &found.name), "sockets are not backed up");
         }
         let link_group = self.link_group(&found.metadata);
-        let unchanged = known.as_ref().filter(|known| self.is_taken_over(known, &found.metadata, link_group));
+        let unchanged = known.as_ref().filter(|known| is_unchanged(known, &found.metadata, link_group));
         if let Some(unchanged) = unchanged
             && self.is_all_stored(unchanged)?
         {
@@ -360,11 +364,6 @@ impl Walk<'_> {
         if sent { Ok(()) } else { Err(Error::Panicked { doing: "reading files" }) }
     }
 
-    /// Tells whether an entry of the parent snapshot stands for what was found now.
-    fn is_taken_over(&self, known: &Entry, found: &Metadata, link_group: u64) -> bool {
-        is_unchanged(known, found, link_group)
-    }
-
     /// Tells whether everything that an entry of the parent refers to may be referred to again.
     fn is_all_stored(&self, known: &Entry) -> Result<bool> {
         if self.is_trusted {
@@ -376,7 +375,7 @@ impl Walk<'_> {
         for_each_reference(known, &read, &mut |reference| {
             is_all_stored &= match reference {
                 Ok(reference) => is_all_stored && self.context.writer.is_stored(reference.kind, &reference.id)?,
-                Err(lost) if lost.error.is_damage() => false,
+                Err(lost) if lost.error.is_of_one_object() => false,
                 Err(lost) => return Err(lost.error),
             };
             Ok(())
@@ -408,6 +407,11 @@ impl Walk<'_> {
     }
 
     pub(super) fn note(&mut self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) -> Result<()> {
+        // A named path that is gone is no detail of the snapshot, but all that was asked for.
+        if kind == FindingKind::Vanished && self.attempt.roots.paths.contains(&path) {
+            let path = std::path::PathBuf::from(std::ffi::OsString::from_vec(path));
+            return Err(Error::Source { path, source: std::io::ErrorKind::NotFound.into() });
+        }
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
         self.findings.note(kind, path, message, &mut store)
     }

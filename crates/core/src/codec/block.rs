@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// Most plain bytes of a block: lengths are stored in 24 bits.
-pub const LARGEST_BLOCK: usize = (1 << 24) - 1;
+/// Most plain bytes of a block: lengths are stored in 24 bits, also that of a raw block with its codec byte and tag.
+pub const LARGEST_BLOCK: usize = (1 << 24) - 1 - 17;
 
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;

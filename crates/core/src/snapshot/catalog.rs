@@ -60,7 +60,7 @@ pub struct Catalog {
     pub snapshots: Vec<Committed>,
     /// What was forgotten, still in its slot.
     pub forgotten: Vec<Committed>,
-    /// Slots that are damaged: never taken for closed.
+    /// Slots that are damaged, or that a newer version wrote: never taken for closed.
     pub damaged: Vec<(SessionId, Error)>,
 }
 
@@ -68,7 +68,7 @@ impl Catalog {
     /// Reads all slots, or those of one group of host and paths.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store can not be listed or read; [`Error::Newer`] when a slot needs a newer version.
+    /// [`Error::Store`] when the store can not be listed or read.
     pub fn load(backend: &dyn Backend, codec: &Codec, group: Option<[u8; 2]>) -> Result<Self> {
         let of_group = |folder: Folder| match group {
             Some([first, second]) => format!("{}{first:02x}{second:02x}", folder.prefix()),
@@ -89,7 +89,7 @@ impl Catalog {
                 Ok(Slot::Committed(snapshot)) if forgotten.contains(&session) => catalog.forgotten.push(snapshot),
                 Ok(Slot::Committed(snapshot)) => catalog.snapshots.push(snapshot),
                 Ok(Slot::Closed(_)) => {}
-                Err(error) if error.is_damage() => catalog.damaged.push((session, error)),
+                Err(error) if error.is_of_one_object() => catalog.damaged.push((session, error)),
                 Err(error) => return Err(error),
             }
         }

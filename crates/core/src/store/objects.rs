@@ -27,7 +27,15 @@ pub fn put_slot(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Re
         Ok(()) => return Ok(true),
         Err(error) => error,
     };
-    // It may have been stored without the answer reaching us; equal bytes are ours.
+    // It may have been stored without the answer reaching us. Reading it back would show that it is visible, not that it
+    // is durable; a second put tells both: "there already" is said of what will stay.
+    if error.kind != BackendErrorKind::AlreadyExists {
+        match backend.put(name, sealed) {
+            Ok(()) => return Ok(true),
+            Err(again) if again.kind == BackendErrorKind::AlreadyExists => {}
+            Err(_) => return Err(Error::store("write", name, error)),
+        }
+    }
     match backend.get(name) {
         Ok(stored) => Ok(stored == *sealed.as_bytes()),
         Err(_) => Err(Error::store("write", name, error)),

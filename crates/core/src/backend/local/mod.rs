@@ -26,6 +26,7 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
@@ -53,6 +54,8 @@ pub struct LocalBackend {
     identity: (u64, u64),
     folders: DurableFolders,
     publisher: Publisher,
+    /// A folder could not be synced: nothing is promised any more.
+    has_lost_sync: AtomicBool,
 }
 
 impl LocalBackend {
@@ -91,7 +94,14 @@ impl LocalBackend {
         // The path to the root is the user's and may go through symbolic links.
         let root = retry_on_intr(|| rustix::fs::open(&path, folders::OPEN_FOLDER, Mode::empty())).map_err(failed)?;
         let identity = platform::identity(&fstat(&root).map_err(failed)?);
-        Ok(Self { path, root, identity, folders: DurableFolders::default(), publisher: Publisher::default() })
+        Ok(Self {
+            path,
+            root,
+            identity,
+            folders: DurableFolders::default(),
+            publisher: Publisher::default(),
+            has_lost_sync: AtomicBool::new(false),
+        })
     }
 
     /// The directory, as it was given.
@@ -145,11 +155,19 @@ impl Backend for LocalBackend {
         let name = name.to_string();
         let (folder, leaf) = split(&name);
         let folder = self.folders.open_or_make(self.root.as_fd(), folder).map_err(failed)?;
+        if self.has_lost_sync.load(Ordering::Relaxed) {
+            let what = "a folder could not be synced before: what was written may not survive a loss of power";
+            return Err(BackendError::new(BackendErrorKind::Other, what));
+        }
         let published = self.publisher.publish(folder.as_fd(), leaf, object.as_bytes());
         match published {
             // Its writer may not have synced the folder yet, or have failed to: whoever takes this answer for
             // "it is stored" must be right.
-            Ok(()) | Err(Errno::EXIST) => platform::sync_folder(folder.as_fd()).map_err(failed)?,
+            // A failed sync is never trusted to succeed later: the system may have dropped what it could not write.
+            Ok(()) | Err(Errno::EXIST) => platform::sync_folder(folder.as_fd()).map_err(|errno| {
+                self.has_lost_sync.store(true, Ordering::Relaxed);
+                failed(errno)
+            })?,
             Err(_) => {}
         }
         published.map_err(failed)

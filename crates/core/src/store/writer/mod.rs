@@ -204,7 +204,10 @@ impl ChunkWriter {
     /// When the index can not be read.
     pub fn is_stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
         let usable = &self.shared.usable;
-        match self.shared.index.find(id, kind, &mut |location| usable(&location.pack.id)) {
+        match self.shared.index.find(id, kind, &mut |location| {
+            // A delta is only as safe as its base, which this version does not look up.
+            !location.has_base && usable(&location.pack.id)
+        }) {
             Ok(found) => Ok(found.is_some()),
             // A damaged page of the index costs space, never data: the chunk is stored anew (rule I5).
             Err(error) if error.is_damage() => Ok(false),

@@ -22,13 +22,19 @@ pub(super) fn run(shared: &Shared, uploads: &Mutex<mpsc::Receiver<Upload>>) {
         let upload = uploads.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Upload { pack, share }) = upload else { return };
         if shared.failure.check().is_ok()
-            && let Err(error) = shared.put_pack(&pack)
+            && let Err(error) = put_guarded(shared, &pack)
         {
             shared.failure.set(error);
             shared.budget.wake();
         }
         drop(share);
     }
+}
+
+/// A panic must not take a thread away unnoticed: the run would read on for hours.
+fn put_guarded(shared: &Shared, pack: &PackBuilder) -> Result<()> {
+    let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shared.put_pack(pack)));
+    put.unwrap_or(Err(Error::Panicked { doing: "storing packs" }))
 }
 
 impl Shared {
