@@ -20,7 +20,7 @@ use lbak_core::{
     repository::{Clock, InitOptions, NewSlot, OpenOptions, Repository},
     snapshot::{ClosedRecord, DamagedRecord, FinRecord, Lineage, LineageKind, MarkRecord},
     source::LocalSource,
-    store::list_names,
+    store::{WriterOptions, list_names},
 };
 use lbak_restore::{RestoreOptions, restore};
 use lbak_testkit::{
@@ -369,6 +369,25 @@ fn an_interrupted_run_commits_nothing_and_the_next_one_uses_what_it_stored() {
     let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
     assert!(second.sizes.new + 1_000_000 < second.sizes.logical, "{:?}", second.sizes);
     tree.assert_restores(&repository, &second);
+}
+
+#[test]
+fn what_fitted_into_a_full_store_is_used_when_there_is_room() {
+    let (tree, (_, memory)) = (Tree::new(), memory());
+    drop(init(&memory));
+    for number in 0..20 {
+        tree.write(&format!("more-{number}"), 1_000_000 + number);
+    }
+    let full = Fault::new(Operation::Put, Effect::FailBefore(BackendErrorKind::Full)).on("packs/").after(5);
+    let faulty = Arc::new(FaultyBackend::new(Arc::clone(&memory), [full]));
+    let writer = WriterOptions { data_pack_bytes: 1 << 20, uploads: 1, ..WriterOptions::default() };
+    let options = SnapshotOptions { writer, ..SnapshotOptions::default() };
+    let source = LocalSource::new(&[tree.path()]).unwrap();
+    let error = snapshot(&open(Arc::clone(&faulty) as _), &source, &options).unwrap_err();
+    assert!(matches!(&error, Error::Store { action: "write", .. }), "{error}");
+
+    let second = tree.snapshot(&open(memory), LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new + 3_000_000 < second.sizes.logical, "{:?}", second.sizes);
 }
 
 #[test]

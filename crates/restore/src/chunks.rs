@@ -1,7 +1,8 @@
 //! Reads chunks, and reads the index again when something is not where it says.
 //!
 //! While a restore runs, a collector may move chunks to other packs and remove the old ones: who meets a missing pack looks
-//! into the index anew before a loss is reported.
+//! into the index anew before a loss is reported. And what no segment names is looked for in the packs themselves: an index
+//! that is damaged or gone costs time, never data.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,9 @@ impl Chunks {
             };
             findings.note(FindingKind::DamagedObject, object.into_bytes(), in_words(error));
         }
+        if !view.damage.is_empty() {
+            repository.index_loose_packs(&view)?;
+        }
         let reader = Arc::new(repository.reader(&view));
         Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, is_final: false }) })
     }
@@ -61,7 +65,9 @@ impl Chunks {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
-            latest.reader = Arc::new(self.repository.reader(&self.repository.view()?));
+            let view = self.repository.view()?;
+            self.repository.index_loose_packs(&view)?;
+            latest.reader = Arc::new(self.repository.reader(&view));
         }
         Ok(Some(Arc::clone(&latest.reader)))
     }

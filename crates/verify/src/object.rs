@@ -3,16 +3,13 @@
 use lbak_core::{
     backend::{Backend, ObjectName, check_stored},
     error::{Error, Result},
-    store::get_object,
+    store::get_listed,
 };
 
 use crate::ledger::Ledger;
 
 /// Bytes of one read.
 pub(crate) const STEP: u64 = 4 << 20;
-
-/// More than any object that is sealed as one: records are limited to 64 MiB.
-const LARGEST_WHOLE: u64 = 65 << 20;
 
 /// Reads an object from front to end, shows its bytes to `take`, and compares it with its name or trailer.
 ///
@@ -28,11 +25,8 @@ pub(crate) fn check_object(
     let expected = match name {
         ObjectName::Pack(id) => id.0,
         ObjectName::Segment(id) | ObjectName::MergedSegment(id) => id.0,
-        _ if size > LARGEST_WHOLE => {
-            return Err(Error::damaged(name, format!("it has {size} bytes, more than any such object")));
-        }
         _ => {
-            let stored = get_object(backend, name)?;
+            let stored = get_listed(backend, name, size)?;
             ledger.read(stored.len() as u64);
             take(&stored);
             return check_stored(name, &stored);

@@ -13,9 +13,9 @@ use lbak_core::{
     repository::{Config, Repository, SlotState},
     snapshot::{
         Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot,
-        read_slot,
+        open_slot,
     },
-    store::{get_object, list_names},
+    store::{get_listed, get_object, list_names},
     wire,
 };
 use rayon::prelude::*;
@@ -76,7 +76,7 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
         ledger.read(*size);
-        let opened = open_record(repository, name, &forgotten, &told);
+        let opened = open_record(repository, name, *size, &forgotten, &told);
         if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
             told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
         }
@@ -129,12 +129,13 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
 fn open_record(
     repository: &Repository,
     name: &ObjectName,
+    size: u64,
     forgotten: &HashSet<SessionId>,
     told: &Mutex<Told>,
 ) -> Result<()> {
     let (backend, codec, object) = (&**repository.backend(), repository.codec(), name.to_string());
     if let ObjectName::Snapshot(session) = name {
-        let slot = read_slot(backend, codec, *session)?;
+        let slot = get_listed(backend, name, size).and_then(|stored| open_slot(codec, *session, &stored))?;
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         match slot {
             Slot::Committed(committed) => told.snapshots.push(KnownSnapshot::new(committed, forgotten)),
@@ -142,7 +143,7 @@ fn open_record(
         }
         return Ok(());
     }
-    let stored = get_object(backend, name)?;
+    let stored = get_listed(backend, name, size)?;
     let open = |kind, session| codec.open_object(name, &[kind], session, &stored).map(|opened| opened.plain);
     match name {
         ObjectName::Feature(_) => open(Kind::Feature, None).map(|_| ()),

@@ -13,11 +13,14 @@ const SETTLING_SECONDS: i64 = 60;
 ///
 /// An equal ctime vouches for mode, owner and attributes too: nothing of them changes without it.
 pub(super) fn is_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
-    let was_read_well = parent.flags == EntryFlags::default();
+    parent.flags == EntryFlags::default() && looks_unchanged(parent, found, link_group)
+}
+
+/// Tells whether nothing is seen to have changed, however the parent was read.
+pub(super) fn looks_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
     let is_same_kind = kind_of(&parent.node) == found.kind;
     let is_same_size = found.kind != FileKind::File || parent.size == found.size;
-    was_read_well
-        && is_same_kind
+    is_same_kind
         && is_same_size
         && parent.mtime == found.mtime
         && parent.ctime == found.ctime

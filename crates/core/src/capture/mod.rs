@@ -120,7 +120,10 @@ fn roots(source: &dyn Source) -> Result<Roots> {
     let unreadable = |error: SourceError| Error::Source { path: "the source".into(), source: error.error };
     let roots = source.roots().map_err(unreadable)?;
     let names = roots.entries().map_err(unreadable)?;
-    let paths = names.map(|found| found.map_or_else(|unlisted| unlisted.name, |found| found.name)).collect();
+    let paths: Vec<_> = names.map(|found| found.map_or_else(|unlisted| unlisted.name, |found| found.name)).collect();
+    if paths.is_empty() {
+        return Err(Error::Invalid { what: "there is nothing to back up: the source shows no roots".into() });
+    }
     Ok(Roots { directory: roots, paths, kind: source.kind() })
 }
 
@@ -199,8 +202,8 @@ impl Attempt<'_> {
         match walked {
             Ok(walked) => Ok(Captured { walked, findings, stored: writer.finish()? }),
             Err(error) => {
-                // What was read until now is put with its segment, so that the next run finds it.
-                let _ = writer.finish();
+                // What was stored until now gets its segment, so that the next run finds it.
+                writer.salvage();
                 Err(error)
             }
         }
@@ -250,6 +253,12 @@ impl Attempt<'_> {
     }
 }
 
+/// What is damaged of what this run has looked at.
+fn met_damage(repository: &Repository, session: &Session) -> Vec<String> {
+    let slots = session.catalog.damaged.iter().map(|(_, error)| error);
+    repository.damage().iter().chain(&session.view.damage).chain(slots).map(ToString::to_string).collect()
+}
+
 fn report(
     repository: &Repository,
     manifest: &Manifest,
@@ -273,7 +282,7 @@ fn report(
         finding_counts: manifest.findings.counts.clone(),
         findings: manifest.findings.first.clone(),
         is_complete: manifest.is_complete,
-        damage: repository.damage().iter().chain(&session.view.damage).map(ToString::to_string).collect(),
+        damage: met_damage(repository, session),
         lost_sessions: 0,
     }
 }

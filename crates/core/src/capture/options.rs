@@ -110,8 +110,10 @@ pub struct SnapshotReport {
 pub struct FileCounts {
     /// Not in the snapshot that this one was compared with.
     pub new: u64,
-    /// There, but changed, or read again for safety.
+    /// There, but changed.
     pub changed: u64,
+    /// They look as they did, but were read less than 60 s after their last change, or while they changed: read again.
+    pub unsettled: u64,
     /// Taken over without being read.
     pub unchanged: u64,
     /// Bytes read from the source.

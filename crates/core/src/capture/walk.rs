@@ -15,7 +15,7 @@ use super::{
     arrivals::LargeFile,
     batch::{Batch, Batcher, Job, Message, Ticket, join},
     chunks::ChunkStore,
-    compare::is_unchanged,
+    compare::{is_unchanged, looks_unchanged},
     context::Context,
     directories::{Beginning, Directories},
     findings::Findings,
@@ -254,7 +254,8 @@ impl Walk<'_> {
                 return Err(error);
             }
             self.directories.differs(number);
-            self.note(FindingKind::ParentUnread, path.to_vec(), &error)?;
+            let path = if path.is_empty() { b"/".to_vec() } else { path.to_vec() };
+            self.note(FindingKind::ParentUnread, path, &error)?;
         }
         // The last is taken first: reversed, directories come in the order of their names.
         self.visits.extend(visits.into_iter().rev());
@@ -302,6 +303,9 @@ impl Walk<'_> {
         self.directories.differs(number);
         if found.metadata.kind == FileKind::File {
             match known {
+                Some(known) if looks_unchanged(&known, &found.metadata, link_group) => {
+                    self.walked.files.unsettled += 1;
+                }
                 Some(_) => self.walked.files.changed += 1,
                 None => self.walked.files.new += 1,
             }

@@ -9,6 +9,7 @@
 mod clock;
 mod config;
 mod init;
+mod loose;
 mod open;
 mod session;
 mod slots;

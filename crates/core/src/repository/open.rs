@@ -16,7 +16,7 @@ use crate::{
     error::{BackendErrorKind, Error, Result},
     id::{RepositoryId, SlotId},
     keys::{Keys, Secret},
-    store::{get_object, list_names},
+    store::{get_listed, list_names},
 };
 
 /// Most slots that are tried: each password slot costs time and memory.
@@ -100,12 +100,16 @@ struct OpenedSlot {
 }
 
 /// Tries the slots in the order of their names. Returns the first that opens, and the damage met on the way.
-fn try_slots(backend: &dyn Backend, slots: &[SlotId], credential: &Credential) -> Result<(OpenedSlot, Vec<Error>)> {
+fn try_slots(
+    backend: &dyn Backend,
+    slots: &[(SlotId, u64)],
+    credential: &Credential,
+) -> Result<(OpenedSlot, Vec<Error>)> {
     let mut damage = Vec::new();
     let mut refused = 0;
     let mut tried = 0;
-    for &slot in slots {
-        let attempt = get_object(backend, &ObjectName::Slot(slot)).and_then(|stored| {
+    for &(slot, size) in slots {
+        let attempt = get_listed(backend, &ObjectName::Slot(slot), size).and_then(|stored| {
             let head = read_head(slot, &stored)?;
             if head.form != credential.form() {
                 return Ok(None);
@@ -136,13 +140,13 @@ fn try_slots(backend: &dyn Backend, slots: &[SlotId], credential: &Credential) -
     Err(Error::WrongKey { what, slots: refused, place: backend.describe().place })
 }
 
-/// The ids of all slots, in order.
-pub(super) fn slot_ids(backend: &dyn Backend) -> Result<Vec<SlotId>> {
+/// The ids of all slots and their sizes, in order.
+pub(super) fn slot_ids(backend: &dyn Backend) -> Result<Vec<(SlotId, u64)>> {
     let names = list_names(backend, Folder::Keys.prefix())?;
     Ok(names
         .into_iter()
-        .filter_map(|(name, _)| match name {
-            ObjectName::Slot(slot) => Some(slot),
+        .filter_map(|(name, size)| match name {
+            ObjectName::Slot(slot) => Some((slot, size)),
             _ => None,
         })
         .collect())

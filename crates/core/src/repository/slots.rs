@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     id::SlotId,
     keys::PasswordCost,
-    store::get_object,
+    store::{get_listed, get_object},
 };
 
 /// A slot, as far as it can be told without what opens it.
@@ -46,9 +46,9 @@ impl Repository {
         let ids = slot_ids(&*self.0.backend)?;
         Ok(ids
             .into_iter()
-            .map(|id| {
+            .map(|(id, size)| {
                 let head =
-                    get_object(&*self.0.backend, &ObjectName::Slot(id)).and_then(|stored| read_head(id, &stored));
+                    get_listed(&*self.0.backend, &ObjectName::Slot(id), size).and_then(|stored| read_head(id, &stored));
                 let state = match head {
                     Ok(head) if head.repository != self.id() => SlotState::Damaged(Error::damaged(
                         ObjectName::Slot(id),

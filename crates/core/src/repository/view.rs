@@ -9,7 +9,7 @@ use crate::{
     id::PackId,
     index::{Counted, Index},
     snapshot::{FinRecord, MarkRecord},
-    store::{get_object, list_names},
+    store::{get_listed, list_names},
 };
 
 /// The state of reclaiming and the index.
@@ -99,37 +99,37 @@ pub(super) struct ReclaimingState(Reclaiming, HashSet<PackId>);
 
 fn read_reclaiming(repository: &Repository) -> Result<Reclaiming> {
     let backend = &**repository.backend();
-    let mut rounds: Vec<u64> = list_names(backend, Folder::Fin.prefix())?
+    let mut rounds: Vec<(u64, u64)> = list_names(backend, Folder::Fin.prefix())?
         .into_iter()
-        .filter_map(|(name, _)| match name {
-            ObjectName::Fin(round) => Some(round),
+        .filter_map(|(name, size)| match name {
+            ObjectName::Fin(round) => Some((round, size)),
             _ => None,
         })
         .collect();
     rounds.sort_unstable();
     let mut counted = Counted::default();
-    if let Some(&newest) = rounds.last() {
-        let fin = FinRecord::decode("fin", &open(repository, &ObjectName::Fin(newest), FinRecord::KIND)?)?;
+    if let Some(&(newest, size)) = rounds.last() {
+        let fin = FinRecord::decode("fin", &open(repository, &ObjectName::Fin(newest), size, FinRecord::KIND)?)?;
         counted.merged.extend(fin.merged);
         counted.replaced.extend(fin.replaced);
         counted.buried.extend(fin.buried);
     }
     let mut condemned = HashSet::new();
     let mut is_marked = false;
-    for (name, _) in list_names(backend, Folder::Marks.prefix())? {
+    for (name, size) in list_names(backend, Folder::Marks.prefix())? {
         let ObjectName::Mark(round) = name else { continue };
         // A mark found while its fin stands is void.
-        if rounds.binary_search(&round).is_ok() {
+        if rounds.iter().any(|(finished, _)| *finished == round) {
             continue;
         }
         is_marked = true;
-        condemned.extend(MarkRecord::decode("mark", &open(repository, &name, MarkRecord::KIND)?)?.condemned);
+        condemned.extend(MarkRecord::decode("mark", &open(repository, &name, size, MarkRecord::KIND)?)?.condemned);
     }
     Ok(Reclaiming { counted, condemned, is_marked })
 }
 
-fn open(repository: &Repository, name: &ObjectName, kind: crate::codec::Kind) -> Result<Vec<u8>> {
-    let stored = get_object(&**repository.backend(), name)?;
+fn open(repository: &Repository, name: &ObjectName, size: u64, kind: crate::codec::Kind) -> Result<Vec<u8>> {
+    let stored = get_listed(&**repository.backend(), name, size)?;
     Ok(repository.codec().open_object(name, &[kind], None, &stored)?.plain)
 }
 

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     id::{ObjectHash, SessionId, SnapshotId},
     metadata::Timestamp,
-    store::{get_object, list_names},
+    store::{get_listed, get_object, list_names},
 };
 
 /// A committed snapshot.
@@ -83,9 +83,9 @@ impl Catalog {
             })
             .collect();
         let mut catalog = Self::default();
-        for (name, _) in list_names(backend, &of_group(Folder::Snapshots))? {
+        for (name, size) in list_names(backend, &of_group(Folder::Snapshots))? {
             let ObjectName::Snapshot(session) = name else { continue };
-            match read_slot(backend, codec, session) {
+            match get_listed(backend, &name, size).and_then(|stored| open_slot(codec, session, &stored)) {
                 Ok(Slot::Committed(snapshot)) if forgotten.contains(&session) => catalog.forgotten.push(snapshot),
                 Ok(Slot::Committed(snapshot)) => catalog.snapshots.push(snapshot),
                 Ok(Slot::Closed(_)) => {}
@@ -114,13 +114,21 @@ impl Catalog {
 /// # Errors
 /// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
 pub fn read_slot(backend: &dyn Backend, codec: &Codec, session: SessionId) -> Result<Slot> {
+    let stored = get_object(backend, &ObjectName::Snapshot(session))?;
+    open_slot(codec, session, &stored)
+}
+
+/// Opens a stored slot.
+///
+/// # Errors
+/// [`Error::Damaged`] or [`Error::Newer`].
+pub fn open_slot(codec: &Codec, session: SessionId, stored: &[u8]) -> Result<Slot> {
     let name = ObjectName::Snapshot(session);
-    let stored = get_object(backend, &name)?;
-    let opened = codec.open_object(&name, &[Kind::Manifest, Kind::Closed], Some(session), &stored)?;
+    let opened = codec.open_object(&name, &[Kind::Manifest, Kind::Closed], Some(session), stored)?;
     let object = name.to_string();
     if opened.kind == Kind::Closed {
         return ClosedRecord::decode(&object, &opened.plain).map(Slot::Closed);
     }
     let manifest = Manifest::decode(&object, &opened.plain)?;
-    Ok(Slot::Committed(Committed { session, manifest, head: object_hash(&stored) }))
+    Ok(Slot::Committed(Committed { session, manifest, head: object_hash(stored) }))
 }

@@ -9,7 +9,7 @@ mod manifest;
 mod protocol;
 mod select;
 
-pub use catalog::{Catalog, Committed, Slot, read_slot};
+pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
 pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
 pub use protocol::{

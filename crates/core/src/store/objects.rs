@@ -42,6 +42,20 @@ pub fn get_object(backend: &dyn Backend, name: &ObjectName) -> Result<Bytes> {
     backend.get(name).map_err(|error| Error::store("read", name, error))
 }
 
+/// More than any object that is sealed as one: records are limited to 64 MiB.
+pub const LARGEST_WHOLE: u64 = 65 << 20;
+
+/// Reads a whole object that was listed with this size; one that is larger than any such object is not read at all.
+///
+/// # Errors
+/// [`Error::Damaged`] or [`Error::Store`].
+pub fn get_listed(backend: &dyn Backend, name: &ObjectName, size: u64) -> Result<Bytes> {
+    if size > LARGEST_WHOLE {
+        return Err(Error::damaged(name, format!("it has {size} bytes, more than any such object")));
+    }
+    get_object(backend, name)
+}
+
 /// Lists the objects under a prefix with their sizes; names that the format does not know are passed over.
 ///
 /// # Errors

@@ -293,7 +293,7 @@ fn a_lost_root_is_told_for_every_path() {
 }
 
 #[test]
-fn a_lost_segment_is_named_and_costs_what_only_it_names() {
+fn a_damaged_segment_is_named_and_costs_no_file() {
     let (backend, repository) = shared();
     let folders = folders();
     fs::write(folders.source.join("old"), noise(1, 100_000)).expect("write");
@@ -309,8 +309,24 @@ fn a_lost_segment_is_named_and_costs_what_only_it_names() {
     let whole = backend.contents()[&newer].clone();
     backend.tamper(&newer, Some(whole.slice(..whole.len() / 2)));
     let report = restored(&repository, &manifest, &folders.target);
-    assert!(report.lost > 0);
+    assert_eq!(report.lost, 0);
     assert_eq!(found(&report, FindingKind::DamagedObject), [newer].into());
+    assert_eq!(compare(&folders.source, &folders.target), Vec::<String>::new());
+}
+
+/// The index is a cache: the packs' own directories give it again (rule I5).
+#[test]
+fn without_any_index_everything_is_restored() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders.source);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for name in backend.contents().into_keys().filter(|name| name.starts_with("index/")) {
+        backend.tamper(&name, None);
+    }
+    let report = restored(&repository, &manifest, &folders.target);
+    assert_eq!(report.findings, []);
+    assert_eq!(compare(&folders.source, &folders.target), Vec::<String>::new());
 }
 
 fn faulty(faults: impl IntoIterator<Item = Fault>) -> (Arc<FaultyBackend<MemoryBackend>>, Repository) {

@@ -26,7 +26,10 @@ use std::{
     thread::JoinHandle,
 };
 
-pub use self::budget::{Budget, Share};
+pub use self::{
+    budget::{Budget, Share},
+    segments::chunk_rows,
+};
 use self::{claims::Claims, failure::Failure, segments::PendingSegment, upload::Upload};
 use crate::{
     backend::Backend,
@@ -289,12 +292,7 @@ impl ChunkWriter {
     /// # Errors
     /// The first failure of any thread.
     pub fn finish(mut self) -> Result<Stored> {
-        for is_data in [true, false] {
-            let pack = self.slot(is_data).take();
-            if let Some(pack) = pack.filter(|pack| pack.close()) {
-                self.send(pack);
-            }
-        }
+        self.close_packs();
         self.join();
         self.shared.failure.check()?;
         self.shared.put_segment(true)?;
@@ -304,6 +302,24 @@ impl ChunkWriter {
             return Err(Error::Panicked { doing: "storing packs: not every chunk arrived" });
         }
         Ok(self.stored())
+    }
+
+    /// Gives up, but makes a segment of the packs that are stored, so that the next run finds what is in them. Best
+    /// effort: this is called after something failed.
+    pub fn salvage(mut self) {
+        self.close_packs();
+        self.join();
+        let _ = self.shared.put_segment(true);
+    }
+
+    /// Sends what is open on its way.
+    fn close_packs(&self) {
+        for is_data in [true, false] {
+            let pack = self.slot(is_data).take();
+            if let Some(pack) = pack.filter(|pack| pack.close()) {
+                self.send(pack);
+            }
+        }
     }
 
     fn slot(&self, is_data: bool) -> MutexGuard<'_, Option<Arc<PackBuilder>>> {

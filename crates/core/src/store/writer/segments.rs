@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     id::ChunkId,
     index::{ChunkRow, PackRow, Segment, SegmentBuilder},
-    pack::FinishedPack,
+    pack::{Directory, FinishedPack},
     store::put_object,
 };
 
@@ -26,7 +26,7 @@ impl Shared {
         let stored_bytes = pack.sealed.as_bytes().len();
         let stored_length = u32::try_from(stored_bytes)
             .map_err(|_| Error::TooLarge { what: "a pack".into(), limit: "4 GiB".into() })?;
-        let rows = chunk_rows(&pack);
+        let rows = chunk_rows(&pack.directory);
         let mut pending = self.pending();
         pending.ids.extend(rows.iter().map(|row| row.id));
         pending.bytes += stored_bytes as u64;
@@ -61,9 +61,10 @@ impl Shared {
 }
 
 /// The index's rows for all chunks of a pack.
-fn chunk_rows(pack: &FinishedPack) -> Vec<ChunkRow> {
+#[must_use]
+pub fn chunk_rows(directory: &Directory) -> Vec<ChunkRow> {
     let mut rows = Vec::new();
-    for block in &pack.directory.blocks {
+    for block in &directory.blocks {
         let mut offset = 0;
         for chunk in &block.chunks {
             rows.push(ChunkRow {
