@@ -76,9 +76,9 @@ fn one_for_a_report_that_can_not_be_written_though_the_snapshot_is_there() {
 #[test]
 fn two_for_a_repository_that_would_back_up_itself() {
     let home = Home::with_repository();
-    std::os::unix::fs::symlink("repository/slots", home.path("link")).expect("a link");
+    std::os::unix::fs::symlink("repository/keys", home.path("link")).expect("a link");
     let before = home.objects("");
-    for path in ["repository", "repository/slots", "data/../repository/config", "link"] {
+    for path in ["repository", "repository/keys", "data/../repository/config", "link"] {
         let run = home.run(["snapshot", "data", path]).expect_code(2);
         run.expect_stderr(path).expect_stderr(&home.text("repository")).expect_stderr("nothing was stored");
     }
