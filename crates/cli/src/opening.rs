@@ -176,12 +176,15 @@ pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
 /// their names, of which a mount may give them several.
 pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<()> {
     let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    let Some(repository) = identity(place.folder()) else { return Ok(()) };
+    let folder = place.folder();
+    // A folder that holds no repository is told as that.
+    let is_used = ["config", "keys"].iter().any(|name| is_there(&folder.join(name)));
+    let Some(repository) = identity(folder).filter(|_| is_used) else { return Ok(()) };
     for path in paths {
         let is_inside =
-            path.canonicalize().is_ok_and(|path| path.ancestors().any(|folder| identity(folder) == Some(repository)));
+            path.canonicalize().is_ok_and(|path| path.ancestors().any(|above| identity(above) == Some(repository)));
         if is_inside {
-            let (path, folder) = (path.display(), place.folder().display());
+            let (path, folder) = (path.display(), folder.display());
             let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));
             return Err(trouble.hint("a repository does not back up itself; name what is to be backed up").into());
         }

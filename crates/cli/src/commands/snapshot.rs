@@ -100,8 +100,13 @@ fn tell(output: &Output, report: &SnapshotReport, source: &LocalSource) -> anyho
         false => format!("dry run of {paths}: nothing was stored"),
     })?;
     output.report(&format!("  {}", compared(report)))?;
+    // They look unchanged, but so soon after a change that is no proof.
+    let again = match files.unsettled {
+        0 => String::new(),
+        unsettled => format!(", {} read again", sizes::count(unsettled)),
+    };
     output.report(&format!(
-        "  files     {} new, {} changed, {} unchanged; {}, {}",
+        "  files     {} new, {} changed, {} unchanged{again}; {}, {}",
         sizes::count(files.new),
         sizes::count(files.changed),
         sizes::count(files.unchanged),

@@ -84,6 +84,17 @@ fn it_is_not_made_for_a_path_that_is_not_there() {
 }
 
 #[test]
+fn it_is_not_made_for_a_dry_run() {
+    let home = home_with_data();
+    let run = home.run(["snapshot", "-n", "data"]).expect_code(10);
+    run.expect_stderr("there is no repository yet: nothing was made").expect_stderr("hint: ");
+    assert!(!home.path(".local").exists() && !home.path(".config").exists());
+    home.run(["snapshot", "data"]).expect_code(0);
+    let run = home.run(["snapshot", "-n", "data"]).expect_code(0);
+    assert!(run.stdout.contains("nothing was stored") && !run.stdout.contains("to store"), "{run:?}");
+}
+
+#[test]
 fn only_a_snapshot_makes_it() {
     let home = home_with_data();
     for command in

@@ -48,6 +48,47 @@ fn one_for_init_where_something_is() {
 }
 
 #[test]
+fn one_for_init_in_a_folder_that_holds_anything() {
+    let home = Home::empty();
+    home.write("used/mine", "not to be mixed with a repository");
+    let run = home.run(["init", "-r", "used", "--key-file", "key"]).expect_code(1);
+    run.expect_stderr("used is not empty: it holds mine").expect_stderr("hint: ");
+    home.run(["init", "-r", "used/mine", "--key-file", "key"]).expect_code(1).expect_stderr("is not a folder");
+    assert!(!home.path("key").exists());
+    assert_eq!(fs::read_dir(home.path("used")).expect("a folder").count(), 1);
+    fs::create_dir(home.path("empty")).expect("a folder");
+    home.run(["init", "-r", "empty", "--key-file", "key"]).expect_code(0);
+}
+
+#[test]
+fn one_for_a_report_that_can_not_be_written_though_the_snapshot_is_there() {
+    let home = Home::with_repository();
+    for arguments in [&["snapshot", "data"][..], &["snapshot", "data", "--json"]] {
+        let Ok(full) = fs::File::options().write(true).open("/dev/full") else { return };
+        let output = home.command(arguments).stdout(full).output().expect("the binary runs");
+        let run = crate::home::Run::of(&output).expect_code(1);
+        let told = format!("snapshot {} was committed, but the report could not be written", home.newest().manifest.id);
+        run.expect_stderr(&told);
+    }
+    assert_eq!(home.run(["snapshots", "--json"]).messages().len(), 2);
+}
+
+#[test]
+fn two_for_a_repository_that_would_back_up_itself() {
+    let home = Home::with_repository();
+    std::os::unix::fs::symlink("repository/keys", home.path("link")).expect("a link");
+    let before = home.objects("");
+    for path in ["repository", "repository/keys", "data/../repository/config", "link"] {
+        let run = home.run(["snapshot", "data", path]).expect_code(2);
+        run.expect_stderr(path).expect_stderr(&home.text("repository")).expect_stderr("nothing was stored");
+    }
+    assert_eq!(home.objects(""), before);
+    // What holds it is backed up without it.
+    let run = home.run(["snapshot", ".", "--json"]).expect_code(0);
+    assert!(run.message("summary")["total_files_processed"].as_u64().is_some_and(|files| files < 10), "{run:?}");
+}
+
+#[test]
 fn a_state_folder_that_can_not_be_written_is_no_error() {
     let home = Home::with_repository();
     home.write("file", "no folder");
@@ -131,6 +172,9 @@ fn three_for_a_file_that_can_not_be_read_and_the_rest_is_there() {
     let run = home.run(["snapshot", "data", &unreadable, "--json"]).expect_code(3);
     assert_eq!(run.message("finding")["kind"], "unreadable");
     assert_eq!(run.message("summary")["complete"], false);
+    // Whoever restores it is told what it never held.
+    let run = home.run(["restore", "latest", "out", "-q"]).expect_code(0);
+    run.expect_stderr("warning: this snapshot is incomplete: 1 finding: 1 unreadable");
 }
 
 #[test]
@@ -145,6 +189,17 @@ fn ten_where_there_is_no_repository() {
         home.run(["snapshot", "data", "-r", place]).expect_code(10);
     }
     assert!(!home.path("missing").exists());
+}
+
+#[test]
+fn ten_where_a_file_is_in_the_place_of_the_repository() {
+    let home = Home::with_repository();
+    for place in ["data/a", "data/a/below"] {
+        for command in [&["snapshots"][..], &["snapshot", "data"], &["verify", "--no-key"]] {
+            let run = home.run(command.iter().copied().chain(["-r", place])).expect_code(10);
+            run.expect_stderr("it is not a folder").expect_stderr("hint: ");
+        }
+    }
 }
 
 #[test]
@@ -172,6 +227,23 @@ fn twenty_for_a_damaged_config_that_a_slot_stands_in_for() {
     home.run(["snapshot", "data"]).expect_code(20).expect_stderr("warning: config");
     home.run(["restore", "latest", "out"]).expect_code(20);
     assert_eq!(home.read("out/sub/b"), "the second file");
+}
+
+#[test]
+fn twenty_for_a_damaged_segment_and_the_snapshot_is_committed_all_the_same() {
+    let home = Home::with_repository();
+    home.snapshot();
+    let segment = home.objects("index").into_iter().next().expect("a segment");
+    damage(&segment);
+    home.write("data/c", "a third file");
+    let run = home.run(["snapshot", "data"]).expect_code(20);
+    let committed = format!("snapshot {} was committed all the same", home.newest().manifest.id.short());
+    run.expect_stderr("lbak: warning: index/").expect_stderr(&committed).expect_stderr("hint: `lbak verify`");
+    let summary = home.run(["snapshot", "data", "--json"]).expect_code(20).message("summary");
+    assert!(summary["damage"][0].as_str().is_some_and(|damage| damage.contains("index/")), "{summary}");
+    // Damage outranks what could not be read.
+    let unreadable = format!("/proc/{}/clear_refs", std::process::id());
+    home.run(["snapshot", "data", &unreadable]).expect_code(20).expect_stderr("1 unreadable");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Ctrl-C and termination in the middle of a snapshot: the right exit code, and what was stored is used by the next run.
+//! Ctrl-C, termination and a closed terminal in the middle of a snapshot: the right exit code, and what was stored is used by the next run.
 
 use std::{
     fs::File,
     io::{BufWriter, Write},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -12,6 +12,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::home::{Home, Run};
 
 const BYTES: u64 = 300 << 20;
+
+/// Begins a snapshot by way of a shell that does something about signals first.
+fn begin_after(home: &Home, first: &str) -> Child {
+    let script = format!("{first} exec '{}' snapshot data --threads 1", env!("CARGO_BIN_EXE_lbak"));
+    let lbak = home.command::<_, &str>([]);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &script]).current_dir(home.path("")).env_clear();
+    shell.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wait_for_pack(home, shell)
+}
 
 /// A home with a large file that compresses badly, and every chunk of it is different.
 fn home_with_large_file() -> Home {
@@ -31,7 +41,10 @@ fn home_with_large_file() -> Home {
 
 /// Begins a snapshot and returns when the first pack is stored.
 fn begin(home: &Home) -> Child {
-    let mut command = home.command(["snapshot", "data", "--threads", "1"]);
+    wait_for_pack(home, home.command(["snapshot", "data", "--threads", "1"]))
+}
+
+fn wait_for_pack(home: &Home, mut command: Command) -> Child {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     while home.objects("packs").is_empty() {
         assert!(child.try_wait().expect("it is our child").is_none(), "it ended before it stored anything");
@@ -65,4 +78,37 @@ fn a_terminated_snapshot_is_143() {
     let child = begin(&home);
     signal(&child, Signal::TERM);
     Run::of(&child.wait_with_output().expect("it ends")).expect_code(143);
+}
+
+#[test]
+fn a_snapshot_whose_terminal_is_closed_is_129_and_the_next_one_stores_less() {
+    if is_hang_up_ignored() {
+        return;
+    }
+    let home = home_with_large_file();
+    let child = begin(&home);
+    // A terminal says it twice.
+    signal(&child, Signal::HUP);
+    signal(&child, Signal::HUP);
+    Run::of(&child.wait_with_output().expect("it ends")).expect_code(129).expect_stderr("lbak: interrupted");
+    assert_eq!(home.run(["snapshots", "-q"]).expect_code(0).stdout, "", "nothing was committed");
+
+    let summary = home.run(["snapshot", "data", "--json"]).expect_code(0).message("summary");
+    let (new, all) = (summary["data_added"].as_u64(), summary["total_bytes_processed"].as_u64());
+    assert!(new < all.map(|all| all - (8 << 20)), "{summary}");
+}
+
+#[test]
+fn a_snapshot_that_was_started_to_outlive_its_terminal_does() {
+    let home = home_with_large_file();
+    let child = begin_after(&home, "trap '' HUP;");
+    signal(&child, Signal::HUP);
+    Run::of(&child.wait_with_output().expect("it ends")).expect_code(0);
+}
+
+/// These tests may themselves run under `nohup`, which every child inherits.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("1");
+    u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 1)
 }
