@@ -73,7 +73,7 @@ pub enum Error {
         expected: String,
     },
     /// No slot opens with the given password or key.
-    #[error("{what} opens none of the {slots} key slots of {place}")]
+    #[error("{what} opens none of the key slots of {place}: {slots} could be tried")]
     WrongKey {
         /// "the password", "the key file".
         what: &'static str,

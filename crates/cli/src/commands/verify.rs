@@ -71,8 +71,11 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
 
 fn summary(report: &VerifyReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
-    let mut text = if report.is_sound() { "sound".to_owned() } else { "damaged".to_owned() };
-    text.push_str(&format!(": {}", sizes::counted(report.objects, "object", "objects")));
+    let mut text = match report.damage.len() as u64 {
+        0 => "sound".to_owned(),
+        damaged => format!("damage in {}", sizes::counted(damaged, "object", "objects")),
+    };
+    text.push_str(&format!("; checked {}", sizes::counted(report.objects, "object", "objects")));
     // Without a key nothing is known of these.
     if report.snapshots > 0 {
         let snapshots = sizes::counted(report.snapshots, "snapshot", "snapshots");

@@ -305,7 +305,7 @@ fn a_sound_repository_is_verified_in_silence() {
         let run = home.run(arguments).expect_code(0);
         assert_eq!((&*run.stdout, &*run.stderr), ("", ""), "{arguments:?}");
     }
-    home.run(["verify", "-v"]).expect_code(0).expect_stderr("sound: 7 objects, 1 snapshot");
+    home.run(["verify", "-v"]).expect_code(0).expect_stderr("sound; checked 7 objects, 1 snapshot");
 }
 
 #[test]
