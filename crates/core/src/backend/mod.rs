@@ -26,6 +26,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 pub use local::LocalBackend;
+pub(crate) use local::is_shared;
 pub use memory::MemoryBackend;
 pub use name::{Folder, ObjectName};
 pub use sealed::{Sealed, check_stored};

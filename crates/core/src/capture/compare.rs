@@ -28,9 +28,10 @@ pub(super) fn looks_unchanged(parent: &Entry, found: &Metadata, link_group: u64)
         && parent.link_group == link_group
 }
 
-/// Tells whether a file that is read at `now` may change again without its ctime moving. A ctime in the future counts too.
-pub(super) fn is_unsettled(ctime: Timestamp, now: Timestamp) -> bool {
-    let settled_at = Timestamp { seconds: ctime.seconds.saturating_add(SETTLING_SECONDS), ..ctime };
+/// Tells whether a file that is read at `now`, by a clock that may be ahead of its file system's, may change again without its ctime moving. A ctime in the future counts too.
+pub(super) fn is_unsettled(ctime: Timestamp, now: Timestamp, clock_lag_seconds: u32) -> bool {
+    let settling = SETTLING_SECONDS + i64::from(clock_lag_seconds);
+    let settled_at = Timestamp { seconds: ctime.seconds.saturating_add(settling), ..ctime };
     now < settled_at
 }
 
@@ -44,5 +45,19 @@ pub(super) fn kind_of(node: &Node) -> FileKind {
         Node::CharacterDevice { .. } => FileKind::CharacterDevice,
         Node::BlockDevice { .. } => FileKind::BlockDevice,
         Node::Socket => FileKind::Socket,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server two minutes behind gave files that had just been written ctimes that looked settled.
+    #[test]
+    fn a_clock_that_is_behind_does_not_make_a_fresh_file_look_settled() {
+        let at = |seconds| Timestamp { seconds, nanoseconds: 0 };
+        assert!(is_unsettled(at(1000), at(1059), 0) && !is_unsettled(at(1000), at(1060), 0));
+        assert!(is_unsettled(at(1000), at(1120), 3600) && !is_unsettled(at(1000), at(4660), 3600));
+        assert!(is_unsettled(at(2000), at(1000), 0), "a ctime in the future");
     }
 }

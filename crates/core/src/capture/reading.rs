@@ -115,7 +115,7 @@ fn read_small_file(
         let read = (buffer.len() - start) as u64;
         let is_stable = is_same(&before, &after) && (read == before.size || before.size == 0);
         if is_stable || attempt == ATTEMPTS {
-            let file = describe(&*file, before, is_unsettled(after.ctime, now), !is_stable);
+            let file = describe(&*file, before, is_unsettled(after.ctime, now, file.clock_lag_seconds()), !is_stable);
             return Ok(Some((start..buffer.len(), file)));
         }
         attempt += 1;
@@ -249,7 +249,7 @@ impl Parts<'_, '_> {
         // Pseudo files say 0 and have content; any other difference is a change that no time stamp told.
         let is_whole = read_bytes == before.size || before.size == 0;
         let has_changed = !is_same(&before, &after) || !is_whole;
-        Ok(Ok(describe(file, before, is_unsettled(after.ctime, now), has_changed)))
+        Ok(Ok(describe(file, before, is_unsettled(after.ctime, now, file.clock_lag_seconds()), has_changed)))
     }
 
     /// Reads on from what was carried over, up to `length` bytes in all.

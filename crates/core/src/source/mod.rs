@@ -115,6 +115,12 @@ pub trait SourceFile: Send {
     /// When the system refuses.
     fn metadata(&self) -> Result<Metadata, SourceError>;
 
+    /// Seconds by which the clock that sets the file's ctime may be behind the one of this machine. A file that changed
+    /// within so many seconds, and the minute that files are given to settle, is read again next time (rule I13).
+    fn clock_lag_seconds(&self) -> u32 {
+        0
+    }
+
     /// Returns the extended attributes, sorted by name; none where there is no such thing.
     ///
     /// # Errors

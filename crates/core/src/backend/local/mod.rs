@@ -58,6 +58,12 @@ pub struct LocalBackend {
     has_lost_sync: AtomicBool,
 }
 
+/// Tells whether other machines keep the state of the file system that an open file lies on, and so its clock: network file
+/// systems, FUSE, and whatever can not be told.
+pub(crate) fn is_shared(file: impl AsFd) -> bool {
+    platform::coherence(file.as_fd()) != Promise::Kept
+}
+
 impl LocalBackend {
     /// Opens the directory, making it first when it is not there (not its parents), readable by its owner alone.
     ///

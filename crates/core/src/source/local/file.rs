@@ -19,6 +19,9 @@ use crate::metadata::{FileKind, Metadata};
 /// Files above this are announced to the system as read from front to end.
 const LARGE: u64 = 1 << 20;
 
+/// A server's clock can not be asked without writing to it. One that is behind by more than an hour breaks more than backups.
+const SHARED_CLOCK_LAG: u32 = 3600;
+
 #[derive(Debug)]
 pub(super) struct LocalFile {
     fd: OwnedFd,
@@ -94,6 +97,10 @@ impl SourceFile for LocalFile {
 
     fn metadata(&self) -> Result<Metadata, SourceError> {
         system::look_at_open(&self.fd, &self.people)
+    }
+
+    fn clock_lag_seconds(&self) -> u32 {
+        if crate::backend::is_shared(&self.fd) { SHARED_CLOCK_LAG } else { 0 }
     }
 
     fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
