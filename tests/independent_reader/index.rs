@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::{
+use crate::reader::{
     fields::{Fields, Id, Result, ensure},
-    repository::{Place, Repository},
+    repository::{Place, Repository, names},
     seal::{HEADER, Opener},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 /// has a record; gives the number of records.
 pub(crate) fn check(repository: &Repository) -> Result<usize> {
     let mut records = Vec::new();
-    for name in repository.names("index")? {
+    for name in names(&repository.folder, "index")? {
         records.extend(segment(repository, &name).map_err(|error| format!("{name}: {error}"))?);
     }
     let in_index: HashSet<Record> = records.iter().cloned().collect();
@@ -89,6 +89,8 @@ fn pack(repository: &Repository, row: &[u8]) -> Result<Id> {
     let exponent = length.max(2).ilog2();
     let step = 4096.max(1 << (exponent - exponent.ilog2() - 1));
     ensure(length >= 16_384 && length.is_multiple_of(step), "a length that tells of the content")?;
+    let directory_length = Fields(&object[length - 6..]).count(4)?;
+    ensure(directory_length % 1024 == 16, "a directory's length that tells of the content")?;
     ensure(object[4..16] == front && object[32..80] == back, "a pack with another header")?;
     Ok(pack)
 }

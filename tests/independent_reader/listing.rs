@@ -8,9 +8,12 @@ use std::{
 };
 
 use crate::{
-    fields::{Id, Result, hex},
-    repository::{Outcome, Repository},
-    tree::{Node, bytes_of, directory},
+    outcomes::{Outcome, outcomes},
+    reader::{
+        fields::{Id, Result, hex},
+        repository::Repository,
+        tree::{Node, directory},
+    },
 };
 
 /// What a line says of one name. Mode and time of symbolic links are left out: not every program can set them.
@@ -51,31 +54,31 @@ pub(crate) fn short_hash(bytes: &[u8]) -> String {
 
 /// Lists all outcomes of a repository.
 pub(crate) fn of_repository(repository: &Repository) -> Result<Vec<String>> {
-    let outcomes = repository.outcomes()?;
+    let outcomes = outcomes(repository)?;
     let number = |id: &[u8; 16]| {
-        let is_it = |outcome: &Outcome| matches!(outcome, Outcome::Snapshot(snapshot) if snapshot.id == *id);
+        let is_it = |outcome: &Outcome| matches!(outcome, Outcome::Snapshot(manifest) if manifest.id == *id);
         outcomes.iter().position(is_it).map_or("?".to_owned(), |at| (at + 1).to_string())
     };
     let mut lines = Vec::new();
     for (at, outcome) in outcomes.iter().enumerate() {
-        let snapshot = match outcome {
-            Outcome::Snapshot(snapshot) => snapshot,
+        let manifest = match outcome {
+            Outcome::Snapshot(manifest) => manifest,
             Outcome::Closed { by, reason } => {
                 lines.push(format!("{}: closed by {by}: {reason}", at + 1));
                 continue;
             }
         };
-        let (kind, parent) = snapshot.lineage;
+        let (kind, parent) = manifest.lineage;
         let lineage = ["full", "incremental to ", "differential to "][kind];
         let parent = parent.as_ref().map(number).unwrap_or_default();
-        let paths: Vec<_> = snapshot.paths.iter().map(|path| path.escape_ascii().to_string()).collect();
-        let complete = if snapshot.is_complete { "complete" } else { "incomplete" };
-        let (paths, tags, description) = (paths.join(","), snapshot.tags.join(","), &snapshot.description);
+        let paths: Vec<_> = manifest.paths.iter().map(|path| path.escape_ascii().to_string()).collect();
+        let complete = if manifest.is_complete { "complete" } else { "incomplete" };
+        let (paths, tags, description) = (paths.join(","), manifest.tags.join(","), &manifest.description);
         lines.push(format!("{}: {lineage}{parent} of {paths} [{tags}] {complete}: {description}", at + 1));
-        for (kind, path) in &snapshot.findings {
+        for (kind, path) in &manifest.findings {
             lines.push(format!("finding {kind} {}", path.escape_ascii()));
         }
-        of_tree(repository, &snapshot.root, b"", &mut HashMap::new(), &mut lines)?;
+        of_tree(repository, &manifest.root, b"", &mut HashMap::new(), &mut lines)?;
     }
     Ok(lines)
 }
@@ -99,18 +102,22 @@ pub(crate) fn of_tree(
             target: None,
             same_as: entry.link.and_then(|link| links.get(&link)).map(Vec::as_slice),
         };
-        let mut bytes = Vec::new();
+        let (mut bytes, special);
         match &entry.node {
             Node::File(pieces) => {
+                bytes = Vec::new();
                 for piece in pieces {
-                    bytes.extend(bytes_of(repository, piece)?);
+                    bytes.extend(piece.bytes(repository)?);
                 }
                 (line.kind, line.bytes) = ("file", Some(bytes.as_slice()));
             }
             Node::Directory(_) if entry.flags & 8 != 0 => line.kind = "unread",
             Node::Directory(_) => line.kind = "directory",
             Node::Symlink(target) => (line.kind, line.target) = ("link", Some(target.as_slice())),
-            Node::Other(kind) => line.kind = kind,
+            Node::Special(kind, numbers) => {
+                special = name_of_special(*kind, numbers);
+                line.kind = &special;
+            }
         }
         lines.push(line.text());
         for (name, value) in &entry.attributes {
@@ -124,6 +131,16 @@ pub(crate) fn of_tree(
         }
     }
     Ok(())
+}
+
+fn name_of_special(kind: u8, numbers: &[u64]) -> String {
+    let name = match kind {
+        3 => "fifo",
+        4 => "character-device",
+        5 => "block-device",
+        _ => "socket",
+    };
+    numbers.iter().fold(name.to_owned(), |name, number| format!("{name}-{number}"))
 }
 
 /// Lists a folder on disk and all below it under the name `path`: files, directories and symbolic links.

@@ -1,30 +1,17 @@
-//! A second reader of the stored format, written from `docs/format.md` alone: it shares no code with lbak and proves that
-//! the page is enough to get at one's data when lbak is gone.
+//! A second reader of the stored format, and what is done with it. `reader` stands alone: it begins in `reader/mod.rs`.
 //!
-//! The tour, from a folder to files:
-//!
-//! 1. `fields` takes integers, varints and lists off the front of some bytes.
-//! 2. `seal` knows headers, keys and slots: a password or key file opens a slot, the slot gives the master secrets, these
-//!    open every object.
-//! 3. `repository` opens `config`, reads the directories of all packs into a map from chunk id to place, reads chunks and
-//!    checks them against their ids, and reads what came of every session. It does without the index.
-//! 4. `tree` reads directories and the contents of files from chunks.
-//! 5. `restore` writes a snapshot to a folder.
-//!
-//! That is the reader. `index` checks that the index says what the packs say, `listing` makes the lines that the tests
-//! compare, `tests` and `core_agrees` are the tests.
+//! `outcomes` reads what is stored about a session beyond what a restore needs, `index` checks that the index says what
+//! the packs say, `nodes` that trees and lists are as their inner nodes say, `listing` makes the lines that the tests compare, `tests` and `core_agrees` are the tests, and `promise`
+//! keeps the reader small and on its own.
 
-mod fields;
-mod seal;
+mod reader;
 
-mod repository;
-
-mod tree;
-
-mod restore;
+mod outcomes;
 
 mod index;
 mod listing;
+mod nodes;
 
 mod core_agrees;
+mod promise;
 mod tests;

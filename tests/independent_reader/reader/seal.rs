@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{AeadInOut, inout::InOutBuf};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 
-use crate::fields::{Fields, Id, Result, ensure, hex};
+use super::fields::{Fields, Id, Result, ensure, hex};
 
 pub(crate) const HEADER: usize = 80;
 
@@ -16,9 +16,11 @@ pub(crate) enum Credential<'a> {
     KeyFile(&'a str),
 }
 
-/// The master secrets by key epoch.
-#[derive(Default)]
-pub(crate) struct Keys(BTreeMap<u32, [u8; 32]>);
+/// The master secrets by key epoch, and the id of the repository that they are for.
+pub(crate) struct Keys {
+    masters: BTreeMap<u32, [u8; 32]>,
+    repository: [u8; 16],
+}
 
 /// Opens the sealed parts of an object whose header was looked at.
 pub(crate) struct Opener {
@@ -75,29 +77,32 @@ impl Keys {
         }
         let opener = Opener { key: derive("slot key", &material), header };
         let record = opener.open(7, 0, &[name.as_bytes(), clear].concat(), sealed)?;
-        Fields::record(&record, |record| {
-            let masters = record.list(|fields| Ok((fields.u32()?, fields.array()?)))?;
-            let (_label, _created) = (record.string()?, record.integer(8)?);
-            Ok(Some((Self(masters.into_iter().collect()), record.octets()?)))
-        })
+        let mut record = Fields::of_record(&record)?;
+        let masters = (0..record.integer(8)?).map(|_| Ok((record.u32()?, record.array()?)));
+        let masters = masters.collect::<Result<_>>()?;
+        let (_label, _created, config) = (record.octets()?, record.integer(8)?, record.octets()?);
+        ensure(record.0.is_empty(), "bytes are left over")?;
+        let repository = Fields(config.get(16..).unwrap_or_default()).array()?;
+        Ok(Some((Self { masters, repository }, config)))
     }
 
     /// The keys of the chunk ids: of data, trees, lists.
     pub(crate) fn of_chunk_ids(&self) -> Result<[[u8; 32]; 3]> {
-        let (_, first) = self.0.first_key_value().ok_or("a slot without a master")?;
+        let (_, first) = self.masters.first_key_value().ok_or("a slot without a master")?;
         Ok(["data", "tree", "list"].map(|kind| derive(&format!("chunk id of {kind}"), first)))
     }
 
     pub(crate) fn opener(&self, object: &[u8], kinds: &[u8]) -> Result<Opener> {
         let header = Fields(object).array::<HEADER>()?;
         check_header(&header, kinds)?;
+        ensure(header[16..32] == self.repository, "an object of another repository")?;
         let class = match header[4] {
             4 | 5 | 8 => "class content",
             3 | 6 | 7 | 9 | 12 | 13 | 14 => "class index",
             _ => "class rule",
         };
         let epoch = Fields(&header[8..]).u32()?;
-        let master = self.0.get(&epoch).ok_or("a key epoch that the slot does not have")?;
+        let master = self.masters.get(&epoch).ok_or("a key epoch that the slot does not have")?;
         let key = derive("object key", &[&derive(class, master)[..], &header].concat());
         Ok(Opener { key, header })
     }
@@ -121,9 +126,7 @@ impl Opener {
 fn key_of_file(text: &str) -> Result<Id> {
     let line = text.strip_prefix("lbak-key-1 ").and_then(|rest| rest.strip_suffix('\n'));
     let (digits, check) = line.and_then(|line| line.split_once(' ')).ok_or("no key file")?;
-    let bytes = (0..32).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
-    let key: Id =
-        bytes.collect::<Option<Vec<_>>>().and_then(|key| key.try_into().ok()).ok_or("a key that is not hex")?;
-    ensure(digits.len() == 64 && blake3::hash(&key).to_hex()[..8] == *check, "a key file with a slip in it")?;
+    let key = *blake3::Hash::from_hex(digits)?.as_bytes();
+    ensure(blake3::hash(&key).to_hex()[..8] == *check, "a key file with a slip in it")?;
     Ok(key)
 }

@@ -34,8 +34,7 @@ impl<'a> Fields<'a> {
         Ok(usize::try_from(self.integer(width)?)?)
     }
 
-    // What trees are made of (section 8).
-
+    /// Seven bits a byte, the lowest first.
     pub(crate) fn varint(&mut self) -> Result<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -50,48 +49,22 @@ impl<'a> Fields<'a> {
         Err("a varint is too long".into())
     }
 
+    /// Bytes of a tree.
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>> {
         let length = usize::try_from(self.varint()?)?;
         Ok(self.take(length)?.to_vec())
     }
 
-    // What records are made of (section 2).
-
-    /// Reads all of a record.
-    pub(crate) fn record<T>(bytes: &'a [u8], fields: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn of_record(bytes: &'a [u8]) -> Result<Self> {
         let mut record = Self(bytes);
         ensure(record.u8()? == 1, "a record of an unknown version")?;
-        let value = fields(&mut record)?;
-        ensure(record.0.is_empty(), "bytes are left over")?;
-        Ok(value)
+        Ok(record)
     }
 
-    pub(crate) fn list<T>(&mut self, element: impl Fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
-        (0..self.integer(8)?).map(|_| element(self)).collect()
-    }
-
-    pub(crate) fn bool(&mut self) -> Result<bool> {
-        let value = self.u8()?;
-        ensure(value < 2, "neither true nor false")?;
-        Ok(value == 1)
-    }
-
-    pub(crate) fn option<T>(&mut self, value: impl Fn(&mut Self) -> Result<T>) -> Result<Option<T>> {
-        if self.bool()? { value(self).map(Some) } else { Ok(None) }
-    }
-
-    /// A list of u8.
+    /// A string of a record, or a list of u8.
     pub(crate) fn octets(&mut self) -> Result<Vec<u8>> {
         let length = self.count(8)?;
         Ok(self.take(length)?.to_vec())
-    }
-
-    pub(crate) fn string(&mut self) -> Result<String> {
-        Ok(String::from_utf8(self.octets()?)?)
-    }
-
-    pub(crate) fn time(&mut self) -> Result<(i64, u32)> {
-        Ok((self.integer(8)?.cast_signed(), self.u32()?))
     }
 }
 

@@ -1,20 +1,17 @@
 //! Writes a snapshot to a folder: every name under its absolute path there, with content, holes, hard links, mode and
 //! time. What the standard library can not set (owners, attributes, times of links) or make (FIFOs, devices) is left out.
 
-use std::{
-    collections::HashMap,
-    ffi::OsStr,
-    fs::{self, File, FileTimes, Permissions},
-    io::{Seek, SeekFrom, Write},
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink},
-    path::{Component, Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::fs::{self, File, FileTimes, Permissions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt, fs::symlink};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{collections::HashMap, ffi::OsStr};
 
-use crate::{
+use super::{
     fields::{Id, Result, ensure},
     repository::Repository,
-    tree::{Entry, Node, Piece, bytes_of, directory},
+    tree::{Entry, Node, Piece, directory},
 };
 
 /// The first name of every file that has several.
@@ -23,8 +20,7 @@ type Links = HashMap<(u64, u64), PathBuf>;
 pub(crate) fn restore(repository: &Repository, tree: &Id, folder: &Path, links: &mut Links) -> Result<()> {
     fs::create_dir_all(folder)?;
     for entry in directory(repository, tree)? {
-        let name = entry.name.strip_prefix(b"/").unwrap_or(&entry.name);
-        let name = Path::new(OsStr::from_bytes(name));
+        let name = Path::new(OsStr::from_bytes(entry.name.strip_prefix(b"/").unwrap_or(&entry.name)));
         ensure(name.components().all(|part| matches!(part, Component::Normal(_))), "a name that leads elsewhere")?;
         let path = folder.join(name);
         restore_entry(repository, &entry, &path, links).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -40,9 +36,9 @@ fn restore_entry(repository: &Repository, entry: &Entry, path: &Path, links: &mu
             if let Some(first) = entry.link.and_then(|link| links.insert(link, path.to_owned())) {
                 return Ok(fs::hard_link(first, path)?);
             }
-            write_file(repository, pieces, entry.size, path)?;
+            write_file(repository, pieces, path)?;
         }
-        Node::Other(_) => return Ok(()),
+        Node::Special(..) => return Ok(()),
     }
     let file = File::open(path)?;
     file.set_permissions(Permissions::from_mode(entry.mode))?;
@@ -53,15 +49,15 @@ fn restore_entry(repository: &Repository, entry: &Entry, path: &Path, links: &mu
     Ok(file.set_times(FileTimes::new().set_modified(modified))?)
 }
 
-fn write_file(repository: &Repository, pieces: &[Piece], length: u64, path: &Path) -> Result<()> {
+fn write_file(repository: &Repository, pieces: &[Piece], path: &Path) -> Result<()> {
     let mut file = File::create_new(path)?;
-    let mut offset = 0;
+    let mut offset: u64 = 0;
     for piece in pieces {
         if piece.chunk.is_some() {
             file.seek(SeekFrom::Start(offset))?;
-            file.write_all(&bytes_of(repository, piece)?)?;
+            file.write_all(&piece.bytes(repository)?)?;
         }
         offset += piece.length;
     }
-    Ok(file.set_len(length)?) // a hole at the end is no write
+    Ok(file.set_len(offset)?) // a hole at the end is no write
 }
