@@ -2,7 +2,7 @@
 
 use crate::{
     metadata::{FileKind, Metadata, Timestamp},
-    tree::{Entry, EntryFlags, Node},
+    tree::{Entry, EntryFlags},
 };
 
 /// How long after its last change a file may still change without any time stamp telling: writes through shared
@@ -18,7 +18,7 @@ pub(super) fn is_unchanged(parent: &Entry, found: &Metadata, link_group: u64) ->
 
 /// Tells whether nothing is seen to have changed, however the parent was read.
 pub(super) fn looks_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
-    let is_same_kind = kind_of(&parent.node) == found.kind;
+    let is_same_kind = parent.kind() == found.kind;
     let is_same_size = found.kind != FileKind::File || parent.size == found.size;
     is_same_kind
         && is_same_size
@@ -33,19 +33,6 @@ pub(super) fn is_unsettled(ctime: Timestamp, now: Timestamp, clock_lag_seconds: 
     let settling = SETTLING_SECONDS + i64::from(clock_lag_seconds);
     let settled_at = Timestamp { seconds: ctime.seconds.saturating_add(settling), ..ctime };
     now < settled_at
-}
-
-/// The kind of file that an entry stands for.
-pub(super) fn kind_of(node: &Node) -> FileKind {
-    match node {
-        Node::File { .. } => FileKind::File,
-        Node::Directory { .. } => FileKind::Directory,
-        Node::Symlink { .. } => FileKind::Symlink,
-        Node::Fifo => FileKind::Fifo,
-        Node::CharacterDevice { .. } => FileKind::CharacterDevice,
-        Node::BlockDevice { .. } => FileKind::BlockDevice,
-        Node::Socket => FileKind::Socket,
-    }
 }
 
 #[cfg(test)]
