@@ -24,6 +24,8 @@ pub mod observe;
 
 pub mod metadata;
 
+pub mod patterns;
+
 pub mod chunk;
 
 pub mod wire;
