@@ -51,6 +51,28 @@ pub enum Event<'a> {
     Finding(&'a Finding),
     /// Something worth a line in a verbose log.
     Note(&'a str),
+    /// What a restore has done with one entry, or would do.
+    Restored {
+        /// What.
+        action: Action,
+        /// Raw bytes of its path in the snapshot.
+        path: &'a [u8],
+        /// Size of a file.
+        bytes: u64,
+    },
+}
+
+/// What a restore has done with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It was not there.
+    Created,
+    /// It was there and differed.
+    Updated,
+    /// It was there and stays as it is.
+    Kept,
+    /// It was there and is not in the snapshot.
+    Deleted,
 }
 
 /// What a verb is busy with.
