@@ -2,8 +2,8 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, repository, snapshot, source,
-    store, tree,
+    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns, repository, snapshot,
+    source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
@@ -42,7 +42,11 @@ pub use lbak_core::{
 };
 
 // Back again.
-pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+pub use lbak_core::observe::Action;
+pub use lbak_restore::{
+    ActionCounts, Delete, InPlace, ListReport, ListedEntry, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
+    list, restore,
+};
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

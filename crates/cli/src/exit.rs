@@ -131,7 +131,10 @@ fn code_of(error: &Error) -> Exit {
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
         _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
-        Error::Store { source, .. } => match source.kind {
+        Error::Store { source, action, .. } => match source.kind {
+            BackendErrorKind::Denied if matches!(*action, "read" | "list") => {
+                "may this user read the repository's folder and all that is in it?"
+            }
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"
@@ -151,7 +154,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotInSnapshot { snapshot, .. } => {
             return Some(format!("`lbak ls {} -R` lists what is in it", snapshot.short()));
         }
-        Error::TargetNotEmpty { .. } => "restore into a new directory: nothing is overwritten",
+        Error::TargetNotEmpty { .. } => "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted",
         _ => return None,
     };
     Some(hint.to_owned())

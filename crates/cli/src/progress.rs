@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lbak::{Event, Finding, Observer, Stage, observe};
+use lbak::{Action, Event, Finding, Observer, Stage, observe};
 
 use crate::{json, output::Output, sizes, times};
 
@@ -105,6 +105,7 @@ impl Observer for Teller {
             Event::Stage(stage) => self.enter(*stage),
             Event::Progress(progress) => self.advance(*progress),
             Event::Finding(finding) => self.find(finding),
+            Event::Restored { action, path, bytes } => self.tell_entry(*action, path, *bytes),
             Event::Note(note) if self.output.is_verbose() => self.output.note(note),
             _ => {}
         }
@@ -150,6 +151,22 @@ impl Teller {
         } else if self.work == Work::Restore && finding.kind.is_damage() {
             self.output.detail(&finding.to_string());
         }
+    }
+
+    /// What is done with one entry: a line of the result, which `--verbose` asks for.
+    fn tell_entry(&self, action: Action, path: &[u8], bytes: u64) {
+        // As above.
+        let _ = if self.output.is_json() {
+            self.output.json(&json::RestoredEntry::of(action, path, bytes))
+        } else {
+            let word = match action {
+                Action::Created => "create",
+                Action::Updated => "update",
+                Action::Kept => "keep  ",
+                Action::Deleted => "delete",
+            };
+            self.output.line(&format!("{word} {}", lbak::escape(path)))
+        };
     }
 
     fn tell(&self, state: &State, now: Instant) {

@@ -4,6 +4,7 @@ mod init;
 mod key;
 mod ls;
 mod restore;
+mod restoring;
 mod selection;
 mod snapshot;
 mod snapshots;
@@ -19,6 +20,7 @@ pub(crate) use self::{
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
     ls::LsArguments,
     restore::RestoreArguments,
+    restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
     snapshots::SnapshotsArguments,

@@ -4,6 +4,10 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+mod restored;
+
+pub(crate) use restored::RestoredEntry;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
@@ -320,6 +324,14 @@ pub(crate) struct RestoreSummary {
     pub(crate) others: u64,
     pub(crate) bytes_restored: u64,
     pub(crate) files_lost: u64,
+    pub(crate) entries_created: u64,
+    pub(crate) entries_updated: u64,
+    pub(crate) entries_unchanged: u64,
+    pub(crate) entries_deleted: u64,
+    pub(crate) bytes_written: u64,
+    /// Absent without `--verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files_verified: Option<u64>,
     pub(crate) findings: Vec<FindingCount>,
 }
 

@@ -5,6 +5,7 @@ mod home;
 mod default_repository;
 mod exit_codes;
 mod help;
+mod in_place;
 mod json;
 mod keys;
 mod pipes;
