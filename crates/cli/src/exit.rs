@@ -154,7 +154,9 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotInSnapshot { snapshot, .. } => {
             return Some(format!("`lbak ls {} -R` lists what is in it", snapshot.short()));
         }
-        Error::TargetNotEmpty { .. } => "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted",
+        Error::TargetNotEmpty { .. } => {
+            "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

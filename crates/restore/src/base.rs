@@ -104,10 +104,7 @@ impl Base {
 
     /// Tells whether nothing of it has to be written, once all pieces have been compared.
     pub(crate) fn is_as_wanted(&self, size: u64) -> bool {
-        self.has_its_name()
-            && self.size == size
-            && !self.is_to_be_parted
-            && !self.has_differed.load(Ordering::Relaxed)
+        self.has_its_name() && self.size == size && !self.is_to_be_parted && !self.has_differed.load(Ordering::Relaxed)
     }
 
     /// Tells whether a chunk is in its place.

@@ -77,7 +77,12 @@ pub(crate) enum Fate {
 }
 
 /// Decides about the name of a file, a link or a node.
-pub(crate) fn fate(target: &Target, directory: &Directory, entry: &Entry, wanted: FileType) -> rustix::io::Result<Fate> {
+pub(crate) fn fate(
+    target: &Target,
+    directory: &Directory,
+    entry: &Entry,
+    wanted: FileType,
+) -> rustix::io::Result<Fate> {
     let Some(stat) = directory.existing(target, &entry.name)? else { return Ok(Fate::Free) };
     if target.is_reading_back {
         return Ok(if system::kind(&stat) == wanted { Fate::Change(stat) } else { Fate::Replace(stat) });

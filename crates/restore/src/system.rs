@@ -234,7 +234,11 @@ pub(crate) fn modified(stat: &Stat) -> Timestamp {
 }
 
 /// Bytes of a file.
-#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "sizes are not negative; other platforms have other types")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "sizes are not negative; other platforms have other types"
+)]
 pub(crate) fn size(stat: &Stat) -> u64 {
     stat.st_size as u64
 }

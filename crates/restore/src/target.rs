@@ -89,7 +89,13 @@ pub(crate) fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl Target {
-    pub(crate) fn new(path: &Path, options: &RestoreOptions, codec: Codec, findings: Findings, expected: Progress) -> Self {
+    pub(crate) fn new(
+        path: &Path,
+        options: &RestoreOptions,
+        codec: Codec,
+        findings: Findings,
+        expected: Progress,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             dry_run: options.dry_run,

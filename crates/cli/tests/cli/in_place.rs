@@ -67,7 +67,8 @@ fn delete_is_shown_by_a_dry_run_first() {
     let messages = run.messages();
     let action = |path: &str| {
         let path = format!("{data}/{path}");
-        let found = messages.iter().find(|message| message["message_type"] == "path" && message["path"] == path.as_str());
+        let found =
+            messages.iter().find(|message| message["message_type"] == "path" && message["path"] == path.as_str());
         found.and_then(|message| message["action"].as_str()).map(str::to_owned)
     };
     assert_eq!(action("extra/deep").as_deref(), Some("delete"));
@@ -164,7 +165,11 @@ fn verify_reads_back() {
     // The same size and time, and another content: trusted, until somebody looks.
     let modified = fs::metadata(home.path("out/a")).and_then(|found| found.modified()).expect("time");
     home.write("out/a", "the fist filer");
-    fs::File::options().append(true).open(home.path("out/a")).and_then(|file| file.set_modified(modified)).expect("time");
+    fs::File::options()
+        .append(true)
+        .open(home.path("out/a"))
+        .and_then(|file| file.set_modified(modified))
+        .expect("time");
     let run = home.run(["restore", "latest", "out", "--in-place", "--verify", "--json"]).expect_code(3);
     assert_eq!(run.message("summary")["files_verified"], 2);
     assert_eq!(run.message("finding")["kind"], "unwritable");
@@ -231,7 +236,8 @@ fn a_restore_that_is_killed_again_and_again_comes_to_its_end() {
     assert!(killed > 0, "every run was quicker than its end");
     let run = home.run(["restore", "latest", "out", "--in-place", "--verify"]).expect_code(0);
     assert!(run.stdout.contains("read back: 43 files"), "{run:?}");
-    let differences = Command::new("diff").arg("-r").arg(home.path("data")).arg(home.path("out")).output().expect("diff");
+    let differences =
+        Command::new("diff").arg("-r").arg(home.path("data")).arg(home.path("out")).output().expect("diff");
     assert!(differences.status.success(), "{:?}", Run::of(&differences));
     let left: Vec<_> = fs::read_dir(home.path("out"))
         .expect("it is there")

@@ -76,7 +76,11 @@ fn patterns_choose_and_directories_on_the_way_are_made_only_when_needed() {
         let options = RestoreOptions { patterns, path: path.map(|path| path.as_bytes().to_vec()), ..quick() };
         let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
         assert_eq!(report.findings, []);
-        assert_eq!(paths(&folders.target), expected.iter().map(|path| (*path).to_owned()).collect(), "{exclude:?} {include:?}");
+        assert_eq!(
+            paths(&folders.target),
+            expected.iter().map(|path| (*path).to_owned()).collect(),
+            "{exclude:?} {include:?}"
+        );
         for directory in ["sub", "deep"].iter().filter(|path| expected.contains(path)) {
             let mode = fs::metadata(folders.target.join(directory)).expect("directory").permissions().mode();
             assert_eq!(mode & 0o777, 0o750, "a directory on the way is as it was too");
@@ -212,7 +216,11 @@ struct Forgetful(PathBuf);
 impl Observer for Forgetful {
     fn event(&self, event: &Event<'_>) {
         if matches!(event, Event::Stage(Stage::ReadingData)) {
-            fs::File::options().write(true).open(&self.0).and_then(|file| file.write_all_at(b"?", 70_000)).expect("write");
+            fs::File::options()
+                .write(true)
+                .open(&self.0)
+                .and_then(|file| file.write_all_at(b"?", 70_000))
+                .expect("write");
         }
     }
 }
@@ -233,7 +241,8 @@ fn what_does_not_read_back_is_named() {
     fs::remove_dir_all(&folders.target).expect("remove");
 
     let observer = Arc::new(Forgetful(folders.target.join("b")));
-    let report = restore(&repository, &manifest, &folders.target, &RestoreOptions { observer, ..options }).expect("restore");
+    let report =
+        restore(&repository, &manifest, &folders.target, &RestoreOptions { observer, ..options }).expect("restore");
     let path = folders.source.join("b").to_str().expect("text").to_owned();
     assert_eq!(found(&report, FindingKind::Unwritable), [path].into());
     assert_eq!((report.verified_files, report.lost), (3, 0));
@@ -252,6 +261,7 @@ fn a_long_restore_announces_a_session_that_pins_the_snapshot_and_closes_it() {
     let dry = RestoreOptions { announce_from: 0, dry_run: true, ..quick() };
     restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
     assert_eq!(backend.count(Operation::Put, ""), 0, "a dry run announces nothing");
+    backend.take();
     let long = RestoreOptions { announce_from: 0, ..quick() };
     restore(&repository, &manifest, &folders.target, &long).expect("restore");
     let records = backend.take();
@@ -264,7 +274,8 @@ fn a_long_restore_announces_a_session_that_pins_the_snapshot_and_closes_it() {
     let name = lbak_core::backend::ObjectName::parse(session).expect("a name");
     let stored = backend.inner().contents()[session].clone();
     let plain = repository.codec().open_object(&name, &[lbak_core::snapshot::SessionRecord::KIND], None, &stored);
-    let record = lbak_core::snapshot::SessionRecord::decode("session", &plain.expect("it opens").plain).expect("record");
+    let record =
+        lbak_core::snapshot::SessionRecord::decode("session", &plain.expect("it opens").plain).expect("record");
     assert_eq!((record.purpose, record.pinned), (lbak_core::snapshot::Purpose::Restore, vec![slot]));
     let closed = session.replacen("sessions/", "snapshots/", 1);
     assert_eq!(records.last().map(|record| (record.operation, record.name.clone())), Some((Operation::Put, closed)));

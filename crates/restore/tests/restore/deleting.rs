@@ -113,7 +113,7 @@ fn what_is_left_out_is_not_deleted() {
     for (exclude, include, is_left) in [
         (&["*.log", "two"][..], none(), &["sub/keep.log", "sub/extra/deep/two"][..]),
         (none(), &["sub/extra/"][..], &["extra", "sub/keep.log", "sub/link"][..]),
-        (none(), &["*.log"][..], &["extra", "sub/extra/one", "sub/extra/deep/two"][..]),
+        (none(), &["*.log"][..], &["extra", "sub/extra/one", "sub/extra/deep/two", "sub/link"][..]),
     ] {
         restored(&repository, &manifest, &folders.target);
         add_extra(&folders);
@@ -122,7 +122,8 @@ fn what_is_left_out_is_not_deleted() {
         let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
         assert_eq!(report.findings, []);
         let exists = |name: &&str| fs::symlink_metadata(folders.target.join(name)).is_ok();
-        let all = ["extra", "sub/extra/one", "sub/extra/deep/two", "sub/keep.log", "sub/link", "a", "sub/b", "sub/deep/c"];
+        let all =
+            ["extra", "sub/extra/one", "sub/extra/deep/two", "sub/keep.log", "sub/link", "a", "sub/b", "sub/deep/c"];
         let left: Vec<&str> = all.into_iter().filter(exists).collect();
         let mut expected = is_left.to_vec();
         expected.extend(["a", "sub/b", "sub/deep/c"]);
@@ -138,7 +139,8 @@ fn an_incomplete_snapshot_deletes_only_when_that_is_insisted_on() {
     let folders = folders();
     let unread = MemoryNode::directory([("hidden", MemoryNode::file("hidden"))])
         .with_trouble(lbak_core::source::SourceErrorKind::Denied);
-    let source = MemorySource::new([("/source", MemoryNode::directory([("unread", unread), ("a", MemoryNode::file("a"))]))]);
+    let source =
+        MemorySource::new([("/source", MemoryNode::directory([("unread", unread), ("a", MemoryNode::file("a"))]))]);
     let manifest = take_from(&repository, &source);
     assert!(!manifest.is_complete);
     fs::create_dir_all(folders.target.join("unread")).expect("target");

@@ -221,7 +221,9 @@ fn a_link_that_stands_where_a_directory_was_is_replaced_and_never_followed() {
     fs::write(folders.source.join("directory/file"), "of the snapshot").expect("write");
     fs::write(folders.source.join("directory/deep/file"), "of the snapshot").expect("write");
     let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    for (link, delete) in [("directory", false), ("directory", true), ("directory/deep", true), ("directory/file", true)] {
+    for (link, delete) in
+        [("directory", false), ("directory", true), ("directory/deep", true), ("directory/file", true)]
+    {
         fs::create_dir_all(folders.target.join("directory")).expect("target");
         let path = folders.target.join(link);
         let _ = fs::remove_dir(&path);
@@ -265,7 +267,9 @@ struct Swapping {
 impl lbak_core::observe::Observer for Swapping {
     fn event(&self, event: &lbak_core::observe::Event<'_>) {
         let directory = self.target.join("directory");
-        if matches!(event, lbak_core::observe::Event::Progress(_)) && fs::rename(&directory, self.target.join("aside")).is_ok() {
+        if matches!(event, lbak_core::observe::Event::Progress(_))
+            && fs::rename(&directory, self.target.join("aside")).is_ok()
+        {
             std::os::unix::fs::symlink(&self.canary, &directory).expect("link");
         }
     }

@@ -50,7 +50,12 @@ fn again(repository: &Repository, manifest: &Manifest, folders: &Folders, overwr
 
 fn set_modified(path: &Path, seconds: u64) {
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-    File::options().append(true).open(path).expect("open").set_times(FileTimes::new().set_modified(time)).expect("time");
+    File::options()
+        .append(true)
+        .open(path)
+        .expect("open")
+        .set_times(FileTimes::new().set_modified(time))
+        .expect("time");
 }
 
 proptest! {
@@ -125,7 +130,10 @@ fn what_is_in_its_place_is_not_read_from_the_repository() {
         .collect();
     let read_bytes = |backend: &RecordingBackend<MemoryBackend>| -> u64 {
         let reads = backend.take().into_iter();
-        reads.filter(|read| read.operation == Operation::GetRange && data.contains(&read.name)).map(|read| read.bytes).sum()
+        reads
+            .filter(|read| read.operation == Operation::GetRange && data.contains(&read.name))
+            .map(|read| read.bytes)
+            .sum()
     };
     copy_of(&folders);
     let target = folders.target.join("large");

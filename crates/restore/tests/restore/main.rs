@@ -20,6 +20,7 @@ fn every_file_here_is_part_of_this_binary() {
         .collect();
     files.sort();
     let modules = ["choosing", "cost", "damage", "deleting", "hostile", "in_place", "main", "resuming", "round_trips"];
-    let expected: Vec<String> = modules.iter().chain(&["support", "targets"]).map(|name| format!("{name}.rs")).collect();
+    let expected: Vec<String> =
+        modules.iter().chain(&["support", "targets"]).map(|name| format!("{name}.rs")).collect();
     assert_eq!(files, expected);
 }
