@@ -1,5 +1,7 @@
 //! Blocks: a run of chunks behind one codec byte, compressed when that pays.
 
+use std::io::Cursor;
+
 use crate::error::{Error, Result};
 
 /// Most plain bytes of a block: lengths are stored in 24 bits, also that of a raw block with its codec byte and tag.
@@ -63,10 +65,14 @@ impl BlockEncoder {
         if let Some(zstd) = self.zstd.as_mut().filter(|_| plain.len() > 64)
             && (plain.len() < SAMPLED_FROM || looks_compressible(zstd, plain))
         {
-            // One byte less than the plain bytes: what does not shrink fails fast and is stored raw.
-            encoded.resize(start + plain.len(), 0);
-            if let Ok(length) = zstd.compress_to_buffer(plain, &mut encoded[start + 1..]) {
-                encoded[start] = ZSTD;
+            encoded.push(ZSTD);
+            // What does not shrink fails, or is found to be no shorter, and is stored raw.
+            encoded.reserve(plain.len());
+            let mut behind = Cursor::new(&mut *encoded);
+            behind.set_position(start as u64 + 1);
+            if let Ok(length) = zstd.compress_to_buffer(plain, &mut behind)
+                && length < plain.len()
+            {
                 encoded.truncate(start + 1 + length);
                 return;
             }
