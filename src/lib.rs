@@ -9,7 +9,7 @@ pub use lbak_core::{
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
     error::{BackendError, BackendErrorKind, Error, Result, escape},
-    observe::{Cancellation, Event, Finding, FindingKind, Observer, Progress, Silent, Stage},
+    observe::{Cancellation, Difference, Event, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage},
 };
 
 // Where objects lie.
