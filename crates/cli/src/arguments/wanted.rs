@@ -9,12 +9,20 @@ use clap::Args;
 #[command(next_help_heading = "What is read")]
 pub(crate) struct WantedArguments {
     /// Also back up the paths in this file, one in each line as it stands; `-` is standard input
+    ///
+    /// Nothing in it is a comment or a pattern, and every path must be there. Each is recorded in the snapshot: of very many
+    /// files name the directory that they lie in, and what is wanted of it with --include.
     #[arg(long, value_name = "FILE")]
     pub(crate) files_from: Vec<PathBuf>,
     /// The same with a NUL byte behind each path, as `find -print0` writes them
     #[arg(long, value_name = "FILE")]
     pub(crate) files_from0: Vec<PathBuf>,
     /// Leave out what matches, as a line of a .gitignore does: `*.tmp`, `/srv/data/cache/`, `!keep.tmp`
+    ///
+    /// Without a slash a pattern matches a name at any depth; with one at the front it is an absolute path, with one inside a
+    /// path below PATH; one at the end matches directories only. `*` and `?` stop at slashes, `**` does not, `!` takes back
+    /// what an earlier pattern excluded, and the last that matches decides. What is below an excluded directory is not looked
+    /// at. A named PATH itself is always taken.
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
     /// The same, whether letters are upper case or lower case
@@ -27,6 +35,8 @@ pub(crate) struct WantedArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) iexclude_file: Vec<PathBuf>,
     /// Read only what matches, with all that is below it; what is excluded stays excluded
+    ///
+    /// Patterns are those of --exclude. Directories on the way are stored, those that lead to nothing are not.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) include: Vec<String>,
     /// The same, whether letters are upper case or lower case

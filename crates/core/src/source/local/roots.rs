@@ -23,7 +23,8 @@ use crate::{
     metadata::{FileKind, Metadata},
 };
 
-/// Most bytes of named paths: each snapshot records them.
+/// Most bytes of named paths, each with its length: every snapshot records them, and whoever lists snapshots reads them all.
+/// Some 200,000 paths.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Makes paths absolute and normal, sorts them, drops what another one contains. Takes a time that grows with their number
@@ -57,8 +58,9 @@ pub(super) fn resolve<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
     let is_below: Vec<bool> = resolved.iter().map(|path| topmost(path, &names).is_some()).collect();
     let mut is_below = is_below.into_iter();
     resolved.retain(|_| !is_below.next().unwrap_or(false));
-    if resolved.iter().map(|path| raw(path).len()).sum::<usize>() > MOST_BYTES {
-        let what = format!("the list of {} paths to back up, which each snapshot records,", resolved.len());
+    let recorded: usize = resolved.iter().map(|path| raw(path).len() + size_of::<u64>()).sum();
+    if recorded > MOST_BYTES {
+        let what = format!("the list of {} paths that the snapshot would record", resolved.len());
         return Err(Error::TooLarge { what, limit: format!("{} MiB", MOST_BYTES >> 20) });
     }
     Ok(resolved)
