@@ -184,6 +184,7 @@ fn patterns_that_can_not_mean_anything_are_usage_errors_and_nothing_is_stored() 
 
 // File systems.
 
+#[expect(clippy::print_stderr, reason = "whoever reads the log of a test is told that it tested nothing")]
 fn is_proc_there() -> bool {
     let is_there = Path::new("/proc/version").exists();
     if !is_there {
@@ -233,6 +234,7 @@ fn one_file_system_keeps_mount_points_empty() {
 }
 
 /// Runs a script of the shell in a mount namespace of its own; `None` where that is not allowed.
+#[expect(clippy::print_stderr, reason = "whoever reads the log of a test is told that it tested nothing")]
 fn in_namespace(home: &Home, script: &str) -> Option<Run> {
     let unshare = |script: &str| {
         let mut command = home.command(["--version"]);
