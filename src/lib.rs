@@ -2,14 +2,16 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, repository, snapshot, source,
-    store, tree,
+    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns, repository, snapshot,
+    source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
     error::{BackendError, BackendErrorKind, Error, Result, escape},
-    observe::{Cancellation, Event, Finding, FindingKind, Observer, Progress, Silent, Stage},
+    observe::{
+        Cancellation, Difference, Event, Exclusion, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage,
+    },
 };
 
 // Where objects lie.
@@ -27,7 +29,7 @@ pub use lbak_core::{
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{LocalSource, MemorySource, Source},
+    source::{ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source},
     store::WriterOptions,
 };
 

@@ -16,8 +16,10 @@ mod findings;
 mod invocation;
 mod json;
 mod known;
+mod named;
 mod opening;
 mod output;
+mod path_lines;
 mod paths;
 mod progress;
 mod secrets;
@@ -26,6 +28,7 @@ mod signals;
 mod sizes;
 mod tables;
 mod times;
+mod wanted;
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -64,6 +64,14 @@ impl Output {
         self.write(visible(line).as_bytes())
     }
 
+    /// Writes a line of the result while a bar may be shown.
+    pub(crate) fn line_beside_bar(&self, line: &str) -> anyhow::Result<()> {
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(|| self.line(line).and_then(|()| self.finish())),
+            None => self.line(line),
+        }
+    }
+
     /// Writes a line of a report on work that was done: not with `--quiet`.
     pub(crate) fn report(&self, line: &str) -> anyhow::Result<()> {
         if self.is_quiet { Ok(()) } else { self.line(line) }

@@ -9,6 +9,7 @@ mod snapshot;
 mod snapshots;
 mod stats;
 mod verify;
+mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     snapshots::SnapshotsArguments,
     stats::StatsArguments,
     verify::VerifyArguments,
+    wanted::WantedArguments,
 };
 
 const AFTER_HELP: &str = "\

@@ -9,5 +9,6 @@ mod json;
 mod keys;
 mod pipes;
 mod restore;
+mod selection;
 mod signals;
 mod tables;
