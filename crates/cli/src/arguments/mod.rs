@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod dump;
 mod init;
 mod key;
 mod ls;
@@ -15,6 +16,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    dump::{ArchiveForm, DumpArguments},
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
     ls::LsArguments,
@@ -88,6 +90,7 @@ pub(crate) enum Command {
     Snapshot(SnapshotArguments),
     Snapshots(SnapshotsArguments),
     Restore(RestoreArguments),
+    Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),

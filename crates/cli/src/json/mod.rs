@@ -4,9 +4,12 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+mod dump;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
+pub(crate) use self::dump::DumpSummary;
 use crate::times;
 
 /// Raw path bytes as they stand in JSON.
