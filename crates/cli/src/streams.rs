@@ -15,6 +15,8 @@ use crate::exit::Trouble;
 /// Zeros that are worth a hole.
 const HOLE: usize = 32 << 10;
 
+static ZEROS: [u8; HOLE] = [0; HOLE];
+
 /// Standard output for raw bytes.
 pub(crate) struct RawOutput {
     file: File,
@@ -121,7 +123,7 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let is_hole = self.draft.is_some() && bytes.len() >= HOLE && bytes.iter().all(|&byte| byte == 0);
+        let is_hole = self.draft.is_some() && bytes.len() >= HOLE && bytes.chunks(HOLE).all(|part| ZEROS.starts_with(part));
         let written = if is_hole {
             self.file.seek(SeekFrom::Current(i64::try_from(bytes.len()).unwrap_or(0)))?;
             bytes.len()

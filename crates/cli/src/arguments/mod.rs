@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod cat;
 mod dump;
 mod init;
 mod key;
@@ -16,6 +17,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    cat::{CatArguments, ObjectKind},
     dump::{ArchiveForm, DumpArguments},
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
@@ -96,6 +98,7 @@ pub(crate) enum Command {
     Ls(LsArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
+    Cat(CatArguments),
 }
 
 #[cfg(test)]

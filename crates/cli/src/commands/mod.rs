@@ -1,5 +1,6 @@
 //! The commands: one file each, a short list of steps over the facade.
 
+mod cat;
 mod dump;
 mod init;
 mod key;
@@ -26,5 +27,6 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
         Command::Stats(_) => stats::run(invocation),
+        Command::Cat(arguments) => cat::run(arguments, invocation),
     }
 }
