@@ -123,7 +123,8 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let is_hole = self.draft.is_some() && bytes.len() >= HOLE && bytes.chunks(HOLE).all(|part| ZEROS.starts_with(part));
+        let is_hole =
+            self.draft.is_some() && bytes.len() >= HOLE && bytes.chunks(HOLE).all(|part| ZEROS.starts_with(part));
         let written = if is_hole {
             self.file.seek(SeekFrom::Current(i64::try_from(bytes.len()).unwrap_or(0)))?;
             bytes.len()

@@ -105,8 +105,7 @@ fn find(repository: &Repository, kind: ObjectKind, digits: &str) -> anyhow::Resu
         ObjectKind::Fin => Folder::Fin,
         _ => Folder::Snapshots,
     };
-    let found: Vec<ObjectName> =
-        repository.objects_like(folder, digits)?.into_iter().map(|(name, _)| name).collect();
+    let found: Vec<ObjectName> = repository.objects_like(folder, digits)?.into_iter().map(|(name, _)| name).collect();
     only(found, folder.prefix(), digits)
 }
 
@@ -136,7 +135,9 @@ fn chunk(repository: &Repository, kind: ChunkKind, digits: &str) -> anyhow::Resu
         ChunkKind::Tree => "the trees",
         ChunkKind::List => "the lists",
     };
-    let id = match ChunkId::from_hex(digits).filter(|id| view.index.find(id, kind, &mut |_| true).is_ok_and(|found| found.is_some())) {
+    let id = match ChunkId::from_hex(digits)
+        .filter(|id| view.index.find(id, kind, &mut |_| true).is_ok_and(|found| found.is_some()))
+    {
         Some(id) => id,
         None => only(repository.chunks_like(&view, kind, digits, NAMED + 1)?, what, digits)?,
     };

@@ -1,10 +1,6 @@
 //! `lbak dump`: writes a file, or an archive of a directory, to standard output or a file.
 
-use std::{
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Event, Manifest, Observer, Repository};
 

@@ -197,9 +197,7 @@ pub(crate) fn tree(node: &TreeNode) -> Value {
     match node {
         TreeNode::Run(entries) => json!({ "level": 0, "entries": entries.iter().map(entry).collect::<Vec<_>>() }),
         TreeNode::Inner { level, children } => {
-            let child = |child: &lbak::tree::TreeChild| {
-                json!({ "id": child.id.to_string(), "entries": child.entries, "last": path(&child.last) })
-            };
+            let child = |child: &lbak::tree::TreeChild| json!({ "id": child.id.to_string(), "entries": child.entries, "last": path(&child.last) });
             json!({ "level": level, "children": children.iter().map(child).collect::<Vec<_>>() })
         }
     }
@@ -210,9 +208,7 @@ pub(crate) fn list(node: &ListNode) -> Value {
     match node {
         ListNode::Pieces(pieces) => json!({ "level": 0, "pieces": self::pieces(pieces) }),
         ListNode::Inner { level, children } => {
-            let child = |child: &lbak::tree::ListChild| {
-                json!({ "id": child.id.to_string(), "pieces": child.pieces, "bytes": child.bytes })
-            };
+            let child = |child: &lbak::tree::ListChild| json!({ "id": child.id.to_string(), "pieces": child.pieces, "bytes": child.bytes });
             json!({ "level": level, "children": children.iter().map(child).collect::<Vec<_>>() })
         }
     }

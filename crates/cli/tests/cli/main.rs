@@ -2,7 +2,9 @@
 
 mod home;
 
+mod cat;
 mod default_repository;
+mod dump;
 mod exit_codes;
 mod help;
 mod json;
@@ -11,3 +13,4 @@ mod pipes;
 mod restore;
 mod signals;
 mod tables;
+mod to_command;

@@ -11,9 +11,7 @@ use crate::{
     id::{ChunkId, ChunkKind},
     index::{Location, PackRow, Segment, Summary},
     pack::{Directory, read_directory},
-    snapshot::{
-        DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot, open_slot,
-    },
+    snapshot::{DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot, open_slot},
     store::{get_listed, list_names},
 };
 

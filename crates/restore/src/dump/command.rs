@@ -33,7 +33,7 @@ use lbak_core::{
 };
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{DumpOptions, DumpReport, Prepared, AfterError};
+use super::{AfterError, DumpOptions, DumpReport, Prepared};
 
 /// How soon a cancellation reaches a command that reads nothing.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -127,11 +127,11 @@ struct Sink {
 impl Sink {
     fn start(command: &mut Command) -> Result<Self> {
         let name = PathBuf::from(command.get_program());
-        let mut child = command
-            .stdin(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|source| Error::Target { action: "run", path: name.clone(), source })?;
+        let mut child = command.stdin(Stdio::piped()).process_group(0).spawn().map_err(|source| Error::Target {
+            action: "run",
+            path: name.clone(),
+            source,
+        })?;
         let input = child.stdin.take();
         let group = Pid::from_child(&child);
         Ok(Self { name, child, input, group, is_ended: false, is_refused: false })

@@ -12,11 +12,7 @@ use lbak_core::{
     observe::{Event, FindingKind, Progress},
 };
 
-use super::{
-    fetch::Fetched,
-    header::extension,
-    part::Part,
-};
+use super::{fetch::Fetched, header::extension, part::Part};
 use crate::findings::Findings;
 
 /// Zeros that are written at once.

@@ -148,11 +148,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Reads what lies where the index says; what does not is left out.
-    fn read(
-        &mut self,
-        reader: &ChunkReader,
-        mut found: Vec<Found>,
-    ) -> Result<HashMap<ChunkId, Result<Bytes, String>>> {
+    fn read(&mut self, reader: &ChunkReader, mut found: Vec<Found>) -> Result<HashMap<ChunkId, Result<Bytes, String>>> {
         let last = found.last().map(Found::key);
         found.sort_unstable_by_key(|found| (found.key(), found.location.offset));
         let blocks: Vec<&[Found]> = found.chunk_by(|one, next| one.key() == next.key()).collect();

@@ -229,7 +229,8 @@ mod tests {
         for length in [0, 1, 5, 85, 86, 87, 88, 89, 90, 91, 980, 990, 1_000, 99_990] {
             let mut records = Records::default();
             records.put(b"path", &vec![b'x'; length]);
-            let told: usize = String::from_utf8_lossy(&records.0).split(' ').next().and_then(|n| n.parse().ok()).expect("n");
+            let told: usize =
+                String::from_utf8_lossy(&records.0).split(' ').next().and_then(|n| n.parse().ok()).expect("n");
             assert_eq!(told, records.0.len(), "{length}");
         }
     }

@@ -289,7 +289,10 @@ fn subject(mut selected: Vec<Selected>, is_single: bool, form: DumpForm, finding
             return match one.entry.node {
                 Node::File { .. } => Ok(Subject::File { path: one.path, entry: one.entry }),
                 _ => {
-                    let what = format!("\"{}\" is no file and no directory: as a tar archive it can be had", escape(&one.path));
+                    let what = format!(
+                        "\"{}\" is no file and no directory: as a tar archive it can be had",
+                        escape(&one.path)
+                    );
                     Err(Error::Invalid { what })
                 }
             };
@@ -308,6 +311,8 @@ fn subject(mut selected: Vec<Selected>, is_single: bool, form: DumpForm, finding
 fn refuse_losses(findings: &Findings) -> Result<()> {
     match findings.lost() {
         0 => Ok(()),
-        lost => Err(Error::damaged("what was asked for", format!("{lost} of its entries are lost; nothing was written"))),
+        lost => {
+            Err(Error::damaged("what was asked for", format!("{lost} of its entries are lost; nothing was written")))
+        }
     }
 }

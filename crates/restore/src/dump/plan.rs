@@ -205,7 +205,12 @@ impl<'a> Walk<'a, '_> {
             sparse: None,
         };
         if let Some(first) = self.links.meet(name, entry) {
-            return Ok(self.push_header(&Heading { kind: Kind::HardLink, link: &first, attributes: &[], ..heading })?);
+            return Ok(self.push_header(&Heading {
+                kind: Kind::HardLink,
+                link: &first,
+                attributes: &[],
+                ..heading
+            })?);
         }
         match &entry.node {
             Node::File { content } => return self.file(heading, content),

@@ -29,7 +29,9 @@ pub(super) struct Layout {
 
 impl Layout {
     /// Measures the pieces of a file.
-    pub(super) fn measure(pieces: &mut dyn Iterator<Item = Result<PlacedPiece, LostPieces>>) -> Result<Self, LostPieces> {
+    pub(super) fn measure(
+        pieces: &mut dyn Iterator<Item = Result<PlacedPiece, LostPieces>>,
+    ) -> Result<Self, LostPieces> {
         let mut layout = Self::default();
         let mut extents = Extents::default();
         for placed in pieces {

@@ -52,8 +52,12 @@ fn unpack(archive: &[u8], target: &Path) -> bool {
 
 /// What tar says about an archive.
 fn listed(archive: &[u8]) -> Option<bool> {
-    let spawned =
-        Command::new("tar").args(["-tf", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let spawned = Command::new("tar")
+        .args(["-tf", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let mut child = spawned.ok()?;
     // It may stop reading before the end.
     let _ = child.stdin.take().expect("piped").write_all(archive);
@@ -196,7 +200,8 @@ fn a_broken_archive_never_looks_whole() {
     dump(&repository, &manifest, &DumpOptions::default(), &mut whole).expect("dump");
     assert_ne!(listed(&whole), Some(false));
 
-    let mut blocks: Vec<_> = blocks_of_files(&repository, &manifest).into_iter().flat_map(|(_, blocks)| blocks).collect();
+    let mut blocks: Vec<_> =
+        blocks_of_files(&repository, &manifest).into_iter().flat_map(|(_, blocks)| blocks).collect();
     blocks.sort_by_key(lbak_core::store::BlockPlace::key);
     blocks.dedup_by_key(|block| block.key());
     for block in &blocks {
@@ -218,7 +223,9 @@ fn a_lost_directory_is_found_before_the_first_byte_or_breaks_the_archive_off_in_
     fs::write(folders.source.join("a"), "a").expect("write");
     let mut manifest = take(&repository, std::slice::from_ref(&folders.source));
     let mut forge = Forge::new(&repository, 1);
-    let entry = |name: &str, node| Entry::new(name.into(), node, &Metadata { kind: FileKind::Directory, ..Metadata::default() });
+    let entry = |name: &str, node| {
+        Entry::new(name.into(), node, &Metadata { kind: FileKind::Directory, ..Metadata::default() })
+    };
     let empty = forge.tree(Vec::new());
     let top = forge.tree(vec![
         entry("empty", Node::Directory { tree: empty }),
