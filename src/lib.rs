@@ -46,5 +46,8 @@ pub use lbak_core::{
 // Back again.
 pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
 
+// Back as a stream.
+pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
+
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

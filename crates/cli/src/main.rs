@@ -26,6 +26,7 @@ mod secrets;
 mod selecting;
 mod signals;
 mod sizes;
+mod streams;
 mod tables;
 mod times;
 mod wanted;

@@ -156,7 +156,8 @@ impl Output {
         self.to_stderr(&format!("{prefix}{}\n", visible(text)));
     }
 
-    fn json_to_stderr(&self, message: &impl Serialize) {
+    /// Writes a JSON line beside the results.
+    pub(crate) fn json_to_stderr(&self, message: &impl Serialize) {
         if let Ok(line) = serde_json::to_string(message) {
             self.to_stderr(&format!("{line}\n"));
         }

@@ -1,5 +1,7 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod cat;
+mod dump;
 mod init;
 mod key;
 mod ls;
@@ -16,6 +18,8 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    cat::{CatArguments, ObjectKind},
+    dump::{ArchiveForm, DumpArguments},
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
     ls::LsArguments,
@@ -90,11 +94,13 @@ pub(crate) enum Command {
     Snapshot(SnapshotArguments),
     Snapshots(SnapshotsArguments),
     Restore(RestoreArguments),
+    Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
+    Cat(CatArguments),
 }
 
 #[cfg(test)]

@@ -5,10 +5,13 @@
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
 mod paths;
+mod dump;
+pub(crate) mod object;
 
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
+pub(crate) use self::dump::DumpSummary;
 use crate::times;
 
 pub(crate) use self::paths::{PathLine, exclusion_counts};

@@ -2,7 +2,9 @@
 
 mod home;
 
+mod cat;
 mod default_repository;
+mod dump;
 mod exit_codes;
 mod help;
 mod json;
@@ -12,3 +14,4 @@ mod restore;
 mod selection;
 mod signals;
 mod tables;
+mod to_command;
