@@ -9,7 +9,9 @@ pub use lbak_core::{
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
     error::{BackendError, BackendErrorKind, Error, Result, escape},
-    observe::{Cancellation, Event, Finding, FindingKind, Observer, Progress, Silent, Stage},
+    observe::{
+        Cancellation, Difference, Event, Exclusion, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage,
+    },
 };
 
 // Where objects lie.
@@ -27,7 +29,7 @@ pub use lbak_core::{
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{LocalSource, MemorySource, Source},
+    source::{ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source},
     store::WriterOptions,
 };
 
@@ -47,6 +49,9 @@ pub use lbak_restore::{
     ActionCounts, Delete, InPlace, ListReport, ListedEntry, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
     list, restore,
 };
+
+// Back as a stream.
+pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

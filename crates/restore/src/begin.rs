@@ -64,18 +64,9 @@ pub(crate) fn file(
             let is_to_be_parted = entry.link_group == 0 && stat.st_nlink > 1 && !target.is_reading_back;
             (Some(Base::there(&stat, is_to_be_parted)), None)
         }
-        Fate::Replace(stat) if system::kind(&stat) == FileType::Directory && !is_removable(target) => {
-            fail(target, directory, &entry, origin.as_deref(), Errno::EXIST)?;
-            return Ok(None);
-        }
         Fate::Replace(stat) => (None, Some(stat)),
     };
     Ok(Some(File::new(directory, entry, origin, base, replaced)))
-}
-
-/// Without anything said about what is there, nothing of it is replaced.
-fn is_removable(target: &Target) -> bool {
-    target.in_place.is_some()
 }
 
 /// Leaves what is there; where only its content is trusted, its metadata is set if it differs.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashSet, hash_map::RandomState},
     hash::BuildHasher,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
 };
 
 use lbak_core::tree::Entry;
@@ -31,14 +31,14 @@ impl Present {
         let mut present = Self::default();
         for name in names(fd).unwrap_or_default() {
             present.has_temporary |= temporary::is_temporary(&name);
-            present.names.insert(present.hasher.hash_one(&name));
+            present.names.insert(present.hasher.hash_one(name.as_slice()));
         }
         present
     }
 
     /// Tells whether a name, spelt exactly so, was there. In rare cases one that was not seems so.
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
-        self.names.contains(&self.hasher.hash_one(name.to_vec()))
+        self.names.contains(&self.hasher.hash_one(name))
     }
 }
 
@@ -99,6 +99,9 @@ pub(crate) fn fate(
         Overwrite::IfChanged => looks_same && !is_wrongly_linked,
         Overwrite::Always => false,
     };
+    if !stays && !is_kind && system::kind(&stat) == FileType::Directory && !target.deletes() {
+        refuse_full(target, directory, &entry.name)?;
+    }
     Ok(match (stays, is_kind) {
         (true, _) => Fate::Stay { stat, is_same: looks_same },
         (false, true) => Fate::Change(stat),
@@ -106,9 +109,17 @@ pub(crate) fn fate(
     })
 }
 
+/// A directory that holds something is in the way until deleting is asked for: better known before anything is read for what
+/// would take its place.
+fn refuse_full(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
+    let at = directory.fd(target)?;
+    let fd = system::open_directory(at.as_fd(), name, false)?;
+    if names(fd)?.is_empty() { Ok(()) } else { Err(Errno::NOTEMPTY) }
+}
+
 /// Makes a name free that something else than a file has, so that an entry can take it.
 pub(crate) fn make_free(target: &Target, directory: &Directory, name: &[u8], stat: &Stat) -> rustix::io::Result<()> {
-    let at: std::sync::Arc<OwnedFd> = directory.fd(target)?;
+    let at = directory.fd(target)?;
     if system::kind(stat) != FileType::Directory {
         return rustix::fs::unlinkat(&*at, name, AtFlags::empty());
     }

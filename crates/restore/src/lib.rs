@@ -1,4 +1,4 @@
-//! The verb `restore`, and `list`, which shows what there is to restore.
+//! The verb `restore`, `list`, which shows what there is to restore, and `dump`, which streams it.
 //!
 //! ```text
 //! walk the trees (a thread of its own): make directories → fill a window: files and the chunks they are made of
@@ -24,6 +24,7 @@ mod base;
 mod begin;
 mod chunks;
 mod directory;
+mod dump;
 mod existing;
 mod extra;
 mod file;
@@ -45,6 +46,7 @@ mod temporary;
 mod window;
 mod write;
 
+pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 pub use list::{ListReport, ListedEntry, list};
 pub use options::{ActionCounts, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport};
 pub use restore::restore;

@@ -31,9 +31,8 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Read trees and look chunks up, make and write nothing.
     pub dry_run: bool,
-    /// Tell of every entry what is done with it ([`Event::Restored`](lbak_core::observe::Event::Restored)).
-    pub tell_each: bool,
-    /// Hears of progress and findings.
+    /// Hears of progress and findings, and, if it wants paths, what is done with each entry
+    /// ([`Event::Restored`](lbak_core::observe::Event::Restored)).
     pub observer: Arc<dyn Observer>,
     /// Stops it; files that are not finished are removed, but for large ones (see [`restore`](crate::restore)).
     pub cancellation: Cancellation,
@@ -130,7 +129,6 @@ impl Default for RestoreOptions {
             attributes: Patterns::default(),
             verify: false,
             dry_run: false,
-            tell_each: false,
             observer: Arc::new(Silent),
             cancellation: Cancellation::default(),
             window_bytes: 64 << 20,

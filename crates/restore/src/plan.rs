@@ -253,6 +253,9 @@ impl<'a> Walk<'a> {
         join(&mut self.path, &entry.name);
         let choice = self.choose(is_wanted, matches!(entry.node, Node::Directory { .. }));
         if let (Choice::OnTheWay, &Node::Directory { tree }) = (choice, &entry.node) {
+            if !self.may_lead() {
+                return Ok(());
+            }
             let flags = entry.flags;
             let is_there = self.target.deletes() && self.is_there(&entry);
             self.enter(Standing::Later(Box::new(entry)), tree, flags, false)?;
@@ -276,12 +279,21 @@ impl<'a> Walk<'a> {
         if patterns.is_empty() {
             return Choice::Wanted;
         }
-        let below = self.path.get(self.root_length..).unwrap_or_default();
-        let below = below.strip_prefix(b"/").unwrap_or(below);
-        match patterns.choose(&self.path, below, is_directory) {
+        match patterns.choose(&self.path, self.below_root(), is_directory) {
             Choice::OnTheWay if is_wanted => Choice::Wanted,
             choice => choice,
         }
+    }
+
+    /// Tells whether anything below the directory that is looked at may be wanted.
+    fn may_lead(&self) -> bool {
+        self.target.patterns.may_lead(&self.path, self.below_root())
+    }
+
+    /// The path that is looked at, from its root on.
+    fn below_root(&self) -> &[u8] {
+        let below = self.path.get(self.root_length..).unwrap_or_default();
+        below.strip_prefix(b"/").unwrap_or(below)
     }
 
     /// Tells whether a directory of the one that is being walked is there already.
@@ -423,7 +435,7 @@ fn in_words_of_run(lost: &lbak_core::tree::LostRun) -> String {
     }
 }
 
-fn read_stored_attributes(content: &Content, read: &ReadChunk<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn read_stored_attributes(content: &Content, read: &ReadChunk<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut bytes = Vec::new();
     for placed in ContentReader::new(content, None, read) {
         let piece = placed.map_err(|lost| lost.error)?.piece;

@@ -106,7 +106,7 @@ impl Target {
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
-            tell_each: options.tell_each,
+            tell_each: options.observer.wants_paths(),
             roots: Mutex::default(),
             unfinished: Mutex::default(),
             findings,

@@ -16,6 +16,7 @@ use crate::{
     invocation::Invocation,
     json, opening,
     output::Output,
+    path_lines::PathLines,
     paths,
     progress::Work,
     selecting::{self, Choice},
@@ -52,8 +53,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         attributes,
         verify: arguments.setting.verify,
         dry_run: arguments.dry_run,
-        tell_each: output.is_verbose(),
-        observer: progress.observer(),
+        observer: PathLines::new(progress.observer(), output, arguments.dry_run),
         cancellation: invocation.cancellation(),
         ..RestoreOptions::default()
     };

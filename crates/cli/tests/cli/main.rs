@@ -2,7 +2,9 @@
 
 mod home;
 
+mod cat;
 mod default_repository;
+mod dump;
 mod exit_codes;
 mod help;
 mod in_place;
@@ -10,5 +12,7 @@ mod json;
 mod keys;
 mod pipes;
 mod restore;
+mod selection;
 mod signals;
 mod tables;
+mod to_command;

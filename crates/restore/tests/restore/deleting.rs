@@ -32,6 +32,10 @@ impl Observer for Listener {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push((*action, path));
         }
     }
+
+    fn wants_paths(&self) -> bool {
+        true
+    }
 }
 
 fn none() -> &'static [&'static str] {
@@ -62,7 +66,7 @@ fn only_what_the_snapshot_does_not_have_is_deleted_and_a_dry_run_says_so() {
     restored(&repository, &manifest, &folders.target);
     add_extra(&folders);
     let listener = Arc::new(Listener::default());
-    let told = RestoreOptions { tell_each: true, observer: listener.clone(), ..with_delete(Overwrite::IfChanged) };
+    let told = RestoreOptions { observer: listener.clone(), ..with_delete(Overwrite::IfChanged) };
     let dry = RestoreOptions { dry_run: true, ..told.clone() };
     let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
     let deleted = || -> Vec<String> {

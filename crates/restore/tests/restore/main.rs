@@ -4,6 +4,7 @@ mod choosing;
 mod cost;
 mod damage;
 mod deleting;
+mod dump;
 mod hostile;
 mod in_place;
 mod resuming;
@@ -19,7 +20,8 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    let modules = ["choosing", "cost", "damage", "deleting", "hostile", "in_place", "main", "resuming", "round_trips"];
+    let modules =
+        ["choosing", "cost", "damage", "deleting", "dump", "hostile", "in_place", "main", "resuming", "round_trips"];
     let expected: Vec<String> =
         modules.iter().chain(&["support", "targets"]).map(|name| format!("{name}.rs")).collect();
     assert_eq!(files, expected);
