@@ -41,6 +41,9 @@ pub use lbak_core::{
     tree::{Entry, Node},
 };
 
+// Said otherwise afterwards.
+pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
+
 // Back again.
 pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
 
