@@ -21,6 +21,7 @@ use crate::{
     default_repository::{DefaultRepository, is_there},
     environment,
     exit::{Exit, Trouble},
+    habits::{self, Foreign},
     invocation::Invocation,
     known::Known,
     secrets::{NewKeyFile, Offered},
@@ -152,7 +153,7 @@ fn is_no_folder(place: &Path) -> bool {
 /// Passes when nothing is at the place where a repository is to be made, or an empty folder.
 pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
     let not_empty = |holds: String| Error::NotEmpty { place: place.display().to_string(), holds };
-    let mut names = match fs::read_dir(place) {
+    let names = match fs::read_dir(place) {
         Ok(names) => names,
         Err(_) if is_no_folder(place) => {
             return Err(Trouble::new(Exit::Failed, format!("{} is not a folder", place.display())).into());
@@ -163,7 +164,11 @@ pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
     if is_there(&place.join("config")) {
         return Err(not_empty("it holds a repository already".into()).into());
     }
-    match names.next() {
+    // The top folder of a file system has a folder of its own for what a check of it finds.
+    let is_of_file_system = |name: &io::Result<fs::DirEntry>| {
+        name.as_ref().is_ok_and(|name| name.file_name() == "lost+found" && name.path().is_dir())
+    };
+    match names.into_iter().find(|name| !is_of_file_system(name)) {
         None => Ok(()),
         Some(name) => {
             let name = name.with_context(|| format!("cannot list {}", place.display()))?.file_name();
@@ -298,6 +303,10 @@ fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
 
 fn no_default(default: &DefaultRepository) -> Trouble {
     let folder = default.folder.display();
+    if let Some(variable) = habits::foreign_variable(Foreign::Repository) {
+        let trouble = Trouble::new(Exit::NoRepository, "no repository was named");
+        return trouble.hint(format!("{variable} is not lbak's: set LBAK_REPOSITORY or give -r PLACE"));
+    }
     let trouble = Trouble::new(
         Exit::NoRepository,
         format!("no repository was named, and the default one, {folder}, is not there"),

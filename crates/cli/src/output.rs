@@ -21,7 +21,7 @@ use crate::{arguments::GlobalArguments, exit::Exit, json, tables::visible};
 pub(crate) struct Output {
     is_json: bool,
     is_quiet: bool,
-    is_verbose: bool,
+    verbosity: u8,
     stdout: Mutex<BufWriter<Stdout>>,
     is_closed: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
@@ -32,7 +32,7 @@ impl Output {
         Self {
             is_json: arguments.json,
             is_quiet: arguments.quiet,
-            is_verbose: arguments.verbose,
+            verbosity: arguments.verbose,
             stdout: Mutex::new(BufWriter::new(io::stdout())),
             is_closed: AtomicBool::new(false),
             bar: Mutex::default(),
@@ -51,7 +51,12 @@ impl Output {
 
     /// More is told.
     pub(crate) fn is_verbose(&self) -> bool {
-        self.is_verbose
+        self.verbosity > 0
+    }
+
+    /// Still more is told.
+    pub(crate) fn is_very_verbose(&self) -> bool {
+        self.verbosity > 1
     }
 
     /// Nobody reads standard output any more.
@@ -62,6 +67,15 @@ impl Output {
     /// Writes a line of the result.
     pub(crate) fn line(&self, line: &str) -> anyhow::Result<()> {
         self.write(visible(line).as_bytes())
+    }
+
+    /// Writes bytes of the result as they are: a script, a page.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let outcome = self.stdout().write_all(bytes);
+        self.judge(outcome)
     }
 
     /// Writes a line of a report on work that was done: not with `--quiet`.

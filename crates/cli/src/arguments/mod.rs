@@ -1,13 +1,16 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod completions;
 mod init;
 mod key;
 mod ls;
+mod man;
 mod restore;
 mod selection;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod verify;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -15,14 +18,17 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    completions::CompletionsArguments,
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
     ls::LsArguments,
+    man::ManArguments,
     restore::RestoreArguments,
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
     snapshots::SnapshotsArguments,
     stats::StatsArguments,
+    tag::TagArguments,
     verify::VerifyArguments,
 };
 
@@ -45,7 +51,7 @@ Example:
 
 /// Encrypted, deduplicated snapshots that always restore alone.
 #[derive(Debug, Parser)]
-#[command(name = "lbak", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 120)]
+#[command(name = "lbak", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: GlobalArguments,
@@ -58,7 +64,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "General options")]
 pub(crate) struct GlobalArguments {
     /// Folder of the repository
-    #[arg(short, long, global = true, value_name = "PLACE")]
+    #[arg(short, long, alias = "repo", global = true, value_name = "PLACE")]
     pub(crate) repository: Option<OsString>,
     /// File that holds the key
     #[arg(long, global = true, value_name = "FILE")]
@@ -75,9 +81,9 @@ pub(crate) struct GlobalArguments {
     /// Print only results, findings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more about what is done
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
+    /// Say more about what is done: stages and their times; twice: how far it is, every second
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// What to do.
@@ -93,6 +99,9 @@ pub(crate) enum Command {
     Ls(LsArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
+    Tag(TagArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
 #[cfg(test)]

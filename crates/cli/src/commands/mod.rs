@@ -1,5 +1,6 @@
 //! The commands: one file each, a short list of steps over the facade.
 
+mod completions;
 mod init;
 mod key;
 mod ls;
@@ -7,6 +8,7 @@ mod restore;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
@@ -22,5 +24,8 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
         Command::Stats(_) => stats::run(invocation),
+        Command::Tag(arguments) => tag::run(arguments, invocation),
+        Command::Completions(arguments) => completions::completions(arguments, invocation),
+        Command::Man(arguments) => completions::man(arguments, invocation),
     }
 }

@@ -4,6 +4,8 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+pub(crate) mod tag;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
