@@ -39,7 +39,10 @@ const MOST: usize = 200;
 /// Answers a shell that is completing, and ends the program; does nothing in any other run.
 pub(crate) fn answer() {
     if env::var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(|| with_snapshots(command_line::command())).var(VARIABLE).completer("lbak").complete();
+        CompleteEnv::with_factory(|| with_snapshots(command_line::command()))
+            .var(VARIABLE)
+            .completer("lbak")
+            .complete();
     }
 }
 
@@ -97,7 +100,8 @@ fn catalog() -> Option<Catalog> {
     if offered.is_empty() && named.is_none() {
         offered.key_file = default.map(|default| default.key);
     }
-    if offered.is_empty() || matches!(offered.password, Some(PasswordSource::Command(_))) && offered.key_file.is_none() {
+    if offered.is_empty() || matches!(offered.password, Some(PasswordSource::Command(_))) && offered.key_file.is_none()
+    {
         return None;
     }
     let credential = offered.credential(&folder).ok()?;

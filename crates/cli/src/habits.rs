@@ -8,25 +8,52 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const COMMANDS: [(&[&str], &str); 21] = [
     (&["forget", "delete"], "lbak can not forget snapshots yet; `lbak tag` marks those that are to stay"),
     (&["prune", "compact"], "lbak can not reclaim space yet; what is stored twice is stored once in any case"),
-    (&["mount", "umount", "webdav"], "lbak can not mount yet; `lbak ls`, `lbak find` and `lbak dump` look into a snapshot"),
-    (&["unlock", "break-lock", "with-lock"], "there is nothing to unlock: any number of hosts write at once, without locks"),
-    (&["rebuild-index", "repair-index"], "the index is read beside the packs themselves: a damaged part costs time and no data"),
-    (&["repair"], "lbak can not repair yet; `lbak verify` names what is damaged, the next `lbak snapshot` stores it anew"),
+    (
+        &["mount", "umount", "webdav"],
+        "lbak can not mount yet; `lbak ls`, `lbak find` and `lbak dump` look into a snapshot",
+    ),
+    (
+        &["unlock", "break-lock", "with-lock"],
+        "there is nothing to unlock: any number of hosts write at once, without locks",
+    ),
+    (
+        &["rebuild-index", "repair-index"],
+        "the index is read beside the packs themselves: a damaged part costs time and no data",
+    ),
+    (
+        &["repair"],
+        "lbak can not repair yet; `lbak verify` names what is damaged, the next `lbak snapshot` stores it anew",
+    ),
     (&["migrate", "upgrade"], "there is nothing to migrate: there is one format"),
-    (&["rewrite", "recreate"], "lbak can not take files out of a snapshot yet; `lbak tag` changes tags and description"),
-    (&["copy", "transfer"], "lbak can not copy snapshots yet; the repository's folder may be copied as it is, with any program"),
-    (&["recover"], "a snapshot is visible with all it needs or not at all; `lbak verify` tells of snapshots that can not be read"),
+    (
+        &["rewrite", "recreate"],
+        "lbak can not take files out of a snapshot yet; `lbak tag` changes tags and description",
+    ),
+    (
+        &["copy", "transfer"],
+        "lbak can not copy snapshots yet; the repository's folder may be copied as it is, with any program",
+    ),
+    (
+        &["recover"],
+        "a snapshot is visible with all it needs or not at all; `lbak verify` tells of snapshots that can not be read",
+    ),
     (&["self-update"], "lbak is updated as it was installed"),
     (&["cache"], "there is no cache to look after"),
     (&["list"], "`lbak snapshots`, `lbak key list`, `lbak ls SNAPSHOT` and `lbak stats` list what there is"),
     (&["create"], "`lbak snapshot PATH…` takes a snapshot; it gets an id, no name (--tag and --description name it)"),
-    (&["extract"], "`lbak restore SNAPSHOT[:PATH] TARGET` restores, `lbak restore SNAPSHOT --original` to where it was"),
+    (
+        &["extract"],
+        "`lbak restore SNAPSHOT[:PATH] TARGET` restores, `lbak restore SNAPSHOT --original` to where it was",
+    ),
     (&["info", "repoinfo"], "`lbak snapshots` shows the sizes of each snapshot, `lbak stats` those of the repository"),
     (&["export-tar"], "`lbak dump SNAPSHOT[:PATH]` writes an archive to standard output"),
     (&["generate"], "`lbak completions SHELL` and `lbak man [DIRECTORY]`"),
     (&["version"], "`lbak --version`"),
     (&["rename"], "snapshots have ids, no names: `lbak tag SNAPSHOT --description TEXT` says what one is"),
-    (&["serve", "options", "config", "show-config"], "options and LBAK_ variables are all there is to set: see `lbak --help`"),
+    (
+        &["serve", "options", "config", "show-config"],
+        "options and LBAK_ variables are all there is to set: see `lbak --help`",
+    ),
 ];
 
 /// Options of other programs, and what to do instead.
@@ -39,9 +66,15 @@ const OPTIONS: [(&[&str], &str); 13] = [
     (&["--read-concurrency"], "`--threads N`"),
     (&["--no-lock", "--retry-lock"], "there are no locks: leave it out"),
     (&["--no-cache", "--cache-dir", "--cleanup-cache"], "there is no cache that needs an option: leave it out"),
-    (&["--keep-last", "--keep-daily", "--keep-weekly", "--keep-monthly", "--keep-within"], "lbak can not forget snapshots yet"),
+    (
+        &["--keep-last", "--keep-daily", "--keep-weekly", "--keep-monthly", "--keep-within"],
+        "lbak can not forget snapshots yet",
+    ),
     (&["--insecure-no-password"], "a repository always has a key: `--key-file FILE` needs no password"),
-    (&["--password", "--passphrase"], "never on the command line, which every user can read: --password-file, --password-command"),
+    (
+        &["--password", "--passphrase"],
+        "never on the command line, which every user can read: --password-file, --password-command",
+    ),
     (&["--no-scan"], "lbak does not scan first: leave it out"),
     (&["--skip-if-unchanged"], "a snapshot of unchanged files costs one small object: leave it out"),
 ];

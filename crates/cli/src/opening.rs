@@ -254,8 +254,13 @@ pub(crate) fn make(folder: &Path, slots: &[NewSlot], threads: Option<usize>) -> 
 }
 
 /// Makes a repository whose key file may have been made for it; a key that came to open nothing is taken back.
-pub(crate) fn make_with_key(folder: &Path, key: NewKeyFile, mut slots: Vec<NewSlot>) -> anyhow::Result<Opened> {
-    slots.insert(0, slot(Credential::KeyFile(key.key.clone())));
+pub(crate) fn make_with_key(
+    folder: &Path,
+    key: NewKeyFile,
+    mut slots: Vec<NewSlot>,
+    label: Option<&str>,
+) -> anyhow::Result<Opened> {
+    slots.insert(0, slot(Credential::KeyFile(key.key.clone()), label));
     let made = make(folder, &slots, None);
     if made.is_err() && !has_config_with(folder, &key) {
         key.take_back();
@@ -263,9 +268,10 @@ pub(crate) fn make_with_key(folder: &Path, key: NewKeyFile, mut slots: Vec<NewSl
     made
 }
 
-/// A slot that says who made it where.
-pub(crate) fn slot(credential: Credential) -> NewSlot {
-    NewSlot::new(credential, format!("{}@{}", environment::user(), environment::host()))
+/// A slot with a label; without one it says who made it where.
+pub(crate) fn slot(credential: Credential, label: Option<&str>) -> NewSlot {
+    let maker = || format!("{}@{}", environment::user(), environment::host());
+    NewSlot::new(credential, label.map_or_else(maker, str::to_owned))
 }
 
 /// Whether a repository is there that this key opens: an error told after everything was stored.
@@ -287,7 +293,7 @@ fn make_default(
     }
     let key = NewKeyFile::read_or_make(&default.key)?;
     let credential = Credential::KeyFile(key.key.clone());
-    let opened = make_with_key(&default.folder, key, Vec::new()).inspect_err(|_| {
+    let opened = make_with_key(&default.folder, key, Vec::new(), None).inspect_err(|_| {
         // Removes it only when it is empty: then the next attempt starts afresh.
         let _ = fs::remove_dir(&default.folder);
     })?;
@@ -298,6 +304,9 @@ fn make_default(
 }
 
 fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
+    if let Some(variable) = habits::foreign_variable(Foreign::Repository) {
+        invocation.output.note(&format!("{variable} is not lbak's: it is not read"));
+    }
     default.notice().iter().for_each(|line| invocation.output.note(line));
 }
 

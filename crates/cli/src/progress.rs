@@ -45,6 +45,8 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        let state = *self.0.state();
+        self.0.tell_time_of(&state, Instant::now());
         self.0.output.show_bar(None);
     }
 }
@@ -56,6 +58,8 @@ enum Manner {
     Terminal,
     /// A new line now and then.
     Lines,
+    /// A new line every second.
+    ManyLines,
     /// JSON lines on standard output.
     Json,
     /// Not at all.
@@ -68,6 +72,7 @@ impl Manner {
             (_, true) => Self::Silent,
             (true, _) => Self::Json,
             _ if Output::is_watched() => Self::Terminal,
+            _ if output.is_very_verbose() => Self::ManyLines,
             _ => Self::Lines,
         }
     }
@@ -76,7 +81,7 @@ impl Manner {
     fn pause(self) -> Duration {
         match self {
             Self::Terminal => Duration::from_millis(100),
-            Self::Json => Duration::from_secs(1),
+            Self::Json | Self::ManyLines => Duration::from_secs(1),
             // A nightly job of hours leaves a log that can be read.
             Self::Lines | Self::Silent => Duration::from_secs(30),
         }
@@ -114,16 +119,26 @@ impl Observer for Teller {
 impl Teller {
     fn enter(&self, stage: Stage) {
         let now = Instant::now();
-        let state = {
+        let (before, state) = {
             let mut state = self.state();
             if state.stage == Some(stage) {
                 return;
             }
+            let before = *state;
             *state = State { stage: Some(stage), stage_began: now, so_far: observe::Progress::default(), ..*state };
-            *state
+            (before, *state)
         };
+        self.tell_time_of(&before, now);
         if self.manner == Manner::Terminal {
             self.tell(&state, now);
+        }
+    }
+
+    /// With `-v` each stage is told with its time when it is over.
+    fn tell_time_of(&self, state: &State, now: Instant) {
+        if state.stage.is_some() && self.output.is_verbose() {
+            let seconds = now.duration_since(state.stage_began).as_secs_f64();
+            self.output.note(&format!("{}: {seconds:.2} s", doing(state.stage)));
         }
     }
 
@@ -156,7 +171,9 @@ impl Teller {
         let seconds = now.duration_since(state.stage_began).as_secs_f64();
         match self.manner {
             Manner::Terminal => self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds)),
-            Manner::Lines => self.output.note(&line(self.work, state.stage, &state.so_far, seconds)),
+            Manner::Lines | Manner::ManyLines => {
+                self.output.note(&line(self.work, state.stage, &state.so_far, seconds))
+            }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();
                 let status = json::Status::of(state.stage, &state.so_far, elapsed, remaining(&state.so_far, seconds));

@@ -9,12 +9,8 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  echo 'source <(lbak completions bash)' >> ~/.bashrc
-  echo 'source <(lbak completions zsh)' >> ~/.zshrc
-  echo 'lbak completions fish | source' > ~/.config/fish/completions/lbak.fish
-
-Example:
-  lbak completions bash")]
+  source <(lbak completions bash)        in ~/.bashrc, and likewise in ~/.zshrc
+  lbak completions fish > ~/.config/fish/completions/lbak.fish")]
 pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]

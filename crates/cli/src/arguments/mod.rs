@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::{
     completions::CompletionsArguments,
     init::InitArguments,
-    key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
+    key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::LsArguments,
     man::ManArguments,
     restore::RestoreArguments,

@@ -16,7 +16,7 @@ use crate::{arguments::Command, exit::Exit, invocation::Invocation};
 /// Runs one command. An error is told by the caller; whatever else ends it is in the exit code.
 pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     match command {
-        Command::Init(_) => init::run(invocation),
+        Command::Init(arguments) => init::run(arguments, invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
         Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
         Command::Restore(arguments) => restore::run(arguments, invocation),

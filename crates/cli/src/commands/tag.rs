@@ -3,14 +3,7 @@
 use lbak::{AmendOptions, AmendReport, Changes, Committed, Pick, Selection};
 
 use crate::{
-    arguments::TagArguments,
-    environment,
-    exit::Exit,
-    invocation::Invocation,
-    json,
-    opening,
-    output::Output,
-    selecting,
+    arguments::TagArguments, environment, exit::Exit, invocation::Invocation, json, opening, output::Output, selecting,
 };
 
 pub(crate) fn run(arguments: &TagArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
@@ -63,7 +56,11 @@ fn tell(output: &Output, report: &AmendReport, is_dry_run: bool) -> anyhow::Resu
         (true, true) => "would be changed",
         (false, _) => "is so already",
     };
-    output.report(&format!("snapshot {} {what}: {}", manifest.id.short(), described(&manifest.tags, &manifest.description)))
+    output.report(&format!(
+        "snapshot {} {what}: {}",
+        manifest.id.short(),
+        described(&manifest.tags, &manifest.description)
+    ))
 }
 
 /// `tags a, b; description "what was shipped"`.

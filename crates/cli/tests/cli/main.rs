@@ -2,12 +2,17 @@
 
 mod home;
 
+mod completions;
 mod default_repository;
 mod exit_codes;
+mod habits;
 mod help;
 mod json;
+mod key_change;
 mod keys;
 mod pipes;
 mod restore;
 mod signals;
 mod tables;
+mod tag;
+mod telling;

@@ -22,7 +22,7 @@ pub use config::Config;
 pub use init::{InitOptions, NewSlot};
 pub use open::OpenOptions;
 pub use session::{Announcement, Outcome, Session};
-pub use slots::{SlotInfo, SlotState};
+pub use slots::{OpenedSlot, SlotInfo, SlotState};
 pub use view::View;
 
 use crate::{
@@ -49,6 +49,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
+    opened_by: OpenedSlot,
 }
 
 impl std::fmt::Debug for Repository {
