@@ -52,7 +52,7 @@ fn with_snapshots(command: Command) -> Command {
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_snapshots)).mut_args(|argument| {
         let is_snapshot = argument
             .get_value_names()
-            .is_some_and(|names| names.iter().any(|name| name.trim_start_matches('[').starts_with("SNAPSHOT")));
+            .is_some_and(|names| names.iter().any(|name| name.starts_with("SNAPSHOT") || *name == "SECOND"));
         if is_snapshot { argument.add(ArgValueCompleter::new(snapshots)) } else { argument }
     })
 }

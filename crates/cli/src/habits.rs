@@ -57,12 +57,10 @@ const COMMANDS: [(&[&str], &str); 21] = [
 ];
 
 /// Options of other programs, and what to do instead.
-const OPTIONS: [(&[&str], &str); 13] = [
+const OPTIONS: [(&[&str], &str); 11] = [
     (&["--force"], "`--lineage full` reads every file again"),
     (&["--parent"], "lbak compares with the snapshot before it of the same host and paths; `--lineage full` with none"),
     (&["--read-data-subset"], "`--read-data=SHARE`: `1/7`, `10%`"),
-    (&["--stdin-filename"], "`--stdin-name NAME`"),
-    (&["--stdin-from-command"], "`--from-command -- COMMAND ARGUMENT…`"),
     (&["--read-concurrency"], "`--threads N`"),
     (&["--no-lock", "--retry-lock"], "there are no locks: leave it out"),
     (&["--no-cache", "--cache-dir", "--cleanup-cache"], "there is no cache that needs an option: leave it out"),

@@ -155,6 +155,12 @@ impl Output {
         io::stderr().is_terminal()
     }
 
+    /// Columns of the terminal behind standard error.
+    pub(crate) fn columns() -> usize {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_col));
+        size.ok().filter(|columns| *columns > 0).unwrap_or(80)
+    }
+
     fn say(&self, text: &str, kind: &'static str, prefix: &str) {
         if self.is_json {
             return self.json_to_stderr(&json::Note { message_type: kind, message: text });

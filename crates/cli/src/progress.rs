@@ -170,9 +170,12 @@ impl Teller {
     fn tell(&self, state: &State, now: Instant) {
         let seconds = now.duration_since(state.stage_began).as_secs_f64();
         match self.manner {
-            Manner::Terminal => self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds)),
+            Manner::Terminal => {
+                let columns = Output::columns();
+                self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds, columns));
+            }
             Manner::Lines | Manner::ManyLines => {
-                self.output.note(&line(self.work, state.stage, &state.so_far, seconds))
+                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX))
             }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();
@@ -189,36 +192,46 @@ impl Teller {
     }
 }
 
-/// One line: `storing: 1,204 files, 1.2 GiB of 4.0 GiB (30%), 310 MiB/s, 9 s left, 200 MiB new, 81.0 MiB stored`.
-fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64) -> String {
+/// One line, as wide as there is room for, what people look for first:
+/// `storing: 1.2 GiB of 4.0 GiB (30%), 9 s left, 310 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored`.
+fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64, columns: usize) -> String {
     let mut line = doing(stage).to_owned();
     if *progress == observe::Progress::default() {
         return line + " …";
     }
-    if progress.files > 0 {
-        line.push_str(": ");
-        line.push_str(&sizes::counted(progress.files, "file", "files"));
-        line.push(',');
-    } else {
-        line.push(':');
-    }
-    line.push_str(&format!(" {}", sizes::bytes(progress.bytes)));
-    if let Some(total) = progress.total_bytes.filter(|total| *total > 0) {
-        let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
-        line.push_str(&format!(" of {} ({percent}%)", sizes::bytes(total)));
-    }
-    line.push_str(&format!(", {}", sizes::rate(progress.bytes, seconds)));
-    if let Some(left) = remaining(progress, seconds) {
-        line.push_str(&format!(", {} left", times::duration(left)));
-    }
-    if work == Work::Snapshot {
-        line.push_str(&format!(", {} new", sizes::bytes(progress.new_bytes)));
-        // A dry run stores nothing.
-        if progress.stored_bytes > 0 {
-            line.push_str(&format!(", {} stored", sizes::bytes(progress.stored_bytes)));
+    let mut next = ": ";
+    for part in parts(work, progress, seconds) {
+        if line.chars().count() + next.len() + part.chars().count() > columns {
+            break;
         }
+        line.push_str(next);
+        line.push_str(&part);
+        next = ", ";
     }
     line
+}
+
+fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> {
+    let mut parts = vec![match progress.total_bytes.filter(|total| *total > 0) {
+        Some(total) => {
+            let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
+            format!("{} of {} ({percent}%)", sizes::bytes(progress.bytes), sizes::bytes(total))
+        }
+        None => sizes::bytes(progress.bytes),
+    }];
+    parts.extend(remaining(progress, seconds).map(|left| format!("{} left", times::duration(left))));
+    parts.push(sizes::rate(progress.bytes, seconds));
+    if progress.files > 0 {
+        parts.push(sizes::counted(progress.files, "file", "files"));
+    }
+    if work == Work::Snapshot {
+        parts.push(format!("{} new", sizes::bytes(progress.new_bytes)));
+        // A dry run stores nothing.
+        if progress.stored_bytes > 0 {
+            parts.push(format!("{} stored", sizes::bytes(progress.stored_bytes)));
+        }
+    }
+    parts
 }
 
 fn doing(stage: Option<Stage>) -> &'static str {
@@ -263,16 +276,19 @@ mod tests {
             stored_bytes: 81 << 20,
             ..observe::Progress::default()
         };
-        assert_eq!(
-            line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0),
-            "storing: 1,204 files, 1.0 GiB of 4.0 GiB (25%), 256 MiB/s, 12 s left, 200 MiB new, 81.0 MiB stored"
-        );
+        let line = |columns| line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0, columns);
+        let whole =
+            "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored";
+        assert_eq!(line(usize::MAX), whole);
+        assert_eq!(line(80), "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files");
+        assert_eq!(line(40), "storing: 1.0 GiB of 4.0 GiB (25%)");
+        assert_eq!(line(10), "storing");
     }
 
     #[test]
     fn nothing_is_promised_before_anything_is_known() {
         let none = observe::Progress::default();
-        assert_eq!(line(Work::Restore, None, &none, 0.0), "opening …");
+        assert_eq!(line(Work::Restore, None, &none, 0.0, 80), "opening …");
         assert_eq!(remaining(&none, 5.0), None);
     }
 }

@@ -9,7 +9,7 @@ use super::SelectionArguments;
 /// The snapshot keeps its id, its content and its times. Changes that others make at the same time are kept too. While space is
 /// being reclaimed this may be too late (exit code 1): then the snapshot stays as it is.
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+#[command(override_usage = "lbak tag [OPTIONS] <SNAPSHOT>...", group = ArgGroup::new("change").required(true).multiple(true))]
 #[command(after_help = "\
 Examples:
   lbak tag latest --add keep --remove nightly

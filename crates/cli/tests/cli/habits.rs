@@ -62,7 +62,7 @@ fn options_without_an_equal_are_answered() {
         (&["snapshots", "--no-lock"], "no locks"),
         (&["init", "--password", "x"], "--password-file"),
     ] {
-        home.run(arguments).expect_code(2).expect_stderr(&format!("hint: ")).expect_stderr(says);
+        home.run(arguments).expect_code(2).expect_stderr("hint: ").expect_stderr(says);
     }
 }
 

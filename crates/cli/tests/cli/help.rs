@@ -53,8 +53,8 @@ fn no_line_of_help_is_too_long_and_every_option_is_explained() {
             }
             let lines: Vec<&str> = help.lines().collect();
             for (at, line) in lines.iter().enumerate() {
-                let is_option = line.trim_start().starts_with('-') && line.starts_with("  ");
-                if !is_option || line.trim_start().starts_with("--  ") {
+                let is_option = line.starts_with("  -") || line.starts_with("      --");
+                if !is_option {
                     continue;
                 }
                 // Beside it, or on the next line.
