@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  source <(lbak completions bash)        in ~/.bashrc, and likewise in ~/.zshrc
-  lbak completions fish > ~/.config/fish/completions/lbak.fish")]
+  source <(lbak completions bash)    in ~/.bashrc, and likewise in ~/.zshrc
+  lbak completions fish | source     in ~/.config/fish/completions/lbak.fish")]
 pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]

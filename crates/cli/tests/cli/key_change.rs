@@ -86,6 +86,7 @@ fn a_password_where_there_are_only_key_files_says_so() {
 }
 
 /// Runs on a terminal and types lines, each when the one before was asked for.
+#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn typed(home: &Home, arguments: &str, lines: &[&str]) -> Option<Run> {
     let script = ["/usr/bin/script", "/bin/script"].into_iter().find(|path| std::path::Path::new(path).exists());
     let Some(script) = script else {

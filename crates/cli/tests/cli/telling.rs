@@ -56,7 +56,7 @@ fn the_first_ten_findings_are_told_and_the_rest_counted() {
     for number in 0..25 {
         let path = format!("data/{number:02}");
         home.write(&path, "x");
-        fs::set_permissions(home.path(&path), fs::Permissions::from_mode(0)).expect("it is ours");
+        fs::set_permissions(home.path(&path), fs::Permissions::from_mode(0o0)).expect("it is ours");
     }
     give(&home);
     let told = |more: &[&str]| as_ordinary_user(&home, &[&["snapshot", "data"], more].concat()).expect_code(3).stderr;
@@ -73,7 +73,7 @@ fn a_repository_that_may_not_be_read_is_not_said_to_need_writing() {
     home.snapshot();
     fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o755)).expect("it is ours");
     fs::set_permissions(home.path("key"), fs::Permissions::from_mode(0o644)).expect("it is ours");
-    fs::set_permissions(home.path("repository"), fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(home.path("repository"), fs::Permissions::from_mode(0o0)).expect("it is ours");
     let run = as_ordinary_user(&home, &["snapshots"]).expect_code(1);
     fs::set_permissions(home.path("repository"), fs::Permissions::from_mode(0o700)).expect("it is ours");
     assert!(run.stderr.contains("may this user read") && !run.stderr.contains("for writing"), "{run:?}");
