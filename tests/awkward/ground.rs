@@ -3,15 +3,15 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::MetadataExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
 use lbak::{
-    Clock, Credential, InitOptions, LocalSource, Manifest, MemoryBackend, NewSlot, PasswordCost, Repository,
-    RestoreOptions, RestoreReport, SnapshotOptions, SnapshotReport, Timestamp,
+    Clock, Credential, Finding, InitOptions, LocalSource, Manifest, MemoryBackend, NewSlot, PasswordCost, Repository,
+    RestoreOptions, RestoreReport, SnapshotOptions, SnapshotReport, Timestamp, escape,
 };
 use lbak_testkit::{
     awkward::{AwkwardOptions, Case, Needs, Outcome, make, remove_tree},
@@ -111,6 +111,15 @@ pub(crate) fn take(repository: &Repository, path: &Path) -> (SnapshotReport, Man
 pub(crate) fn restored(repository: &Repository, manifest: &Manifest, target: &Path) -> RestoreReport {
     let options = RestoreOptions { sync: false, ..RestoreOptions::default() };
     lbak::restore(repository, manifest, target, &options).expect("a restore")
+}
+
+/// Findings, one line each, with paths from the tree on.
+pub(crate) fn told(findings: &[Finding], tree: &Path) -> BTreeSet<String> {
+    let show = |finding: &Finding| {
+        let path = finding.path.strip_prefix(tree.as_os_str().as_bytes()).unwrap_or(&finding.path);
+        format!("{} {}: {}", finding.kind, escape(path), finding.message)
+    };
+    findings.iter().map(show).collect()
 }
 
 /// What is not the same, one line each.
