@@ -11,7 +11,7 @@ use std::{
 
 use lbak::{
     Clock, Credential, Finding, InitOptions, LocalSource, Manifest, MemoryBackend, NewSlot, PasswordCost, Repository,
-    RestoreOptions, RestoreReport, SnapshotOptions, SnapshotReport, Timestamp, escape,
+    RestoreOptions, RestoreReport, SnapshotOptions, SnapshotReport, Source, Timestamp, escape,
 };
 use lbak_testkit::{
     awkward::{AwkwardOptions, Case, Needs, Outcome, make, remove_tree},
@@ -101,8 +101,11 @@ pub(crate) fn repository() -> Repository {
 
 /// Takes a snapshot of one directory.
 pub(crate) fn take(repository: &Repository, path: &Path) -> (SnapshotReport, Manifest) {
-    let source = LocalSource::new(&[path]).expect("it is there");
-    let report = lbak::snapshot(repository, &source, &SnapshotOptions::default()).expect("a snapshot");
+    take_from(repository, &LocalSource::new(&[path]).expect("it is there"))
+}
+
+pub(crate) fn take_from(repository: &Repository, source: &dyn Source) -> (SnapshotReport, Manifest) {
+    let report = lbak::snapshot(repository, source, &SnapshotOptions::default()).expect("a snapshot");
     let catalog = repository.catalog().expect("a catalog");
     let committed = catalog.snapshots.into_iter().find(|found| found.manifest.id == report.snapshot);
     (report, committed.expect("it was committed").manifest)

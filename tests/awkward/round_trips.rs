@@ -1,9 +1,11 @@
 //! There and back.
 
-use lbak::{FileCounts, VerifyOptions, verify};
+use std::path::Path;
+
+use lbak::{FileCounts, MemorySource, RestoreOptions, VerifyOptions, source::MemoryNode, verify};
 use lbak_testkit::awkward::AwkwardOptions;
 
-use crate::ground::{Ground, compared, expected, is_root, repository, restored, take, told};
+use crate::ground::{Ground, compared, expected, is_root, repository, restored, take, take_from, told};
 
 /// Sockets are the only thing that is never backed up.
 const SOCKETS: [&str; 2] =
@@ -54,4 +56,17 @@ fn everything_comes_back_in_memory() {
     if let Some(ground) = Ground::in_memory() {
         comes_back(&ground);
     }
+}
+
+/// The sum of their lengths fits no number: a count overflowed, and the snapshot panicked.
+#[test]
+fn files_that_are_longer_than_can_be_counted_come_back() {
+    let longest = || MemoryNode::sparse_file([(i64::MAX.unsigned_abs(), Vec::new())]);
+    let files = ["a", "b", "c"].map(|name| (name, longest()));
+    let repository = repository();
+    let (report, manifest) = take_from(&repository, &MemorySource::new([("/tree", MemoryNode::directory(files))]));
+    assert_eq!((report.totals.files, report.sizes.logical), (3, u64::MAX));
+    let options = RestoreOptions { dry_run: true, ..RestoreOptions::default() };
+    let back = lbak::restore(&repository, &manifest, Path::new("/nowhere"), &options).expect("a dry run");
+    assert_eq!((back.totals.files, back.bytes), (3, u64::MAX));
 }
