@@ -93,7 +93,8 @@ impl Walk {
     fn level(&self, open: &[OwnedFd; 2]) -> io::Result<Level> {
         let mut names: BTreeMap<Vec<u8>, [bool; 2]> = BTreeMap::new();
         for (side, fd) in open.iter().enumerate() {
-            for entry in Dir::read_from(fd)? {
+            // Of the descriptor itself: to open it once more, as `.`, it would have to let us in.
+            for entry in Dir::new(fd.try_clone()?)? {
                 match entry?.file_name().to_bytes() {
                     b"." | b".." => {}
                     name => names.entry(name.to_vec()).or_default()[side] = true,
