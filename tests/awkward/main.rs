@@ -7,3 +7,4 @@ mod ground;
 
 mod ordinary;
 mod round_trips;
+mod targets;

@@ -17,8 +17,9 @@ use crate::ground::{Ground, compared, is_root, repository, restored, take, told}
 /// `nobody`.
 const ORDINARY: u32 = 65_534;
 
-/// Runs one test of this binary as an ordinary user, with this folder for its temporary files.
-fn run_again(test: &str, folder: &Path) {
+/// Runs one test of this binary as an ordinary user, with this folder for its temporary files, after `prepare`.
+pub(crate) fn run_again(test: &str, folder: &Path, prepare: impl FnOnce()) {
+    prepare();
     chown(folder, Some(ORDINARY), Some(ORDINARY)).expect("root gives files away");
     // Where the binary lies others may have no way to; and what lies in memory may not be run.
     let disk = Ground::on_disk();
@@ -40,9 +41,9 @@ fn run_again(test: &str, folder: &Path) {
 fn an_ordinary_user_gets_back_what_he_made() {
     if is_root() {
         let test = "ordinary::an_ordinary_user_gets_back_what_he_made";
-        run_again(test, Ground::on_disk().folder());
+        run_again(test, Ground::on_disk().folder(), || {});
         if let Some(ground) = Ground::in_memory() {
-            run_again(test, ground.folder());
+            run_again(test, ground.folder(), || {});
         }
         return;
     }
