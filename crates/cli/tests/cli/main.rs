@@ -2,6 +2,7 @@
 
 mod home;
 
+mod awkward;
 mod default_repository;
 mod exit_codes;
 mod help;
