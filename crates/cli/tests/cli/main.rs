@@ -4,6 +4,7 @@ mod home;
 
 mod cat;
 mod completions;
+mod awkward;
 mod default_repository;
 mod dump;
 mod exit_codes;
