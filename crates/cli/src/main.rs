@@ -9,11 +9,14 @@
 
 mod arguments;
 mod chosen;
+mod command_line;
 mod commands;
+mod completing;
 mod default_repository;
 mod environment;
 mod exit;
 mod findings;
+mod habits;
 mod invocation;
 mod json;
 mod known;
@@ -34,13 +37,12 @@ mod wanted;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::Parser;
-
-use crate::{arguments::Arguments, environment::Environment, exit::Exit, invocation::Invocation, output::Output};
+use crate::{environment::Environment, exit::Exit, invocation::Invocation, output::Output};
 
 fn main() -> ExitCode {
     // Usage errors, `--help` and `--version` end here.
-    let arguments = Arguments::parse();
+    completing::answer();
+    let arguments = command_line::parse();
     let output = Arc::new(Output::new(&arguments.global));
     let outcome = Environment::read().and_then(|environment| {
         let invocation = Invocation::new(&arguments.global, environment, &output);

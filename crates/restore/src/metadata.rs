@@ -95,7 +95,8 @@ impl Owners {
         if user != self.uid {
             withheld |= SET_USER;
         }
-        if group != self.gid && change(None, Some(gid)).is_err() {
+        // His own group too: in a set-gid directory a new file has got that directory's.
+        if change(None, Some(gid)).is_err() {
             withheld |= SET_GROUP;
         }
         if withheld != 0 {
@@ -136,8 +137,11 @@ pub(crate) fn set_on_open(
     set_attributes(target, entry, &mut unset, |name, value| {
         rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
     });
+    let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
+    drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
     set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
+    check_time(entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
 }
 
@@ -151,9 +155,14 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
         None => Err(Errno::NOSYS),
     });
     if !matches!(entry.node, Node::Symlink { .. }) {
+        if let Some(path) = system::path_to(at, name) {
+            let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
+            drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
+        }
         set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
     }
     note("time", rustix::fs::utimensat(at, name, &timestamps(entry.mtime), no_follow), &mut unset);
+    check_time(entry, &mut unset, || system::look(at, name));
     tell(target, unset, path);
 }
 
@@ -252,6 +261,41 @@ fn set_attributes(target: &Target, entry: &Entry, unset: &mut Vec<String>, set: 
     }
     if is_without {
         target.owners.without_attributes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Takes access lists away that came from a directory's default list, and that the entry did not have.
+fn drop_inherited(
+    target: &Target,
+    entry: &Entry,
+    unset: &mut Vec<String>,
+    is_there: impl Fn(&str) -> bool,
+    remove: impl Fn(&str) -> Result<()>,
+) {
+    let own = match &entry.attributes {
+        Attributes::Inline(pairs) => pairs.as_slice(),
+        Attributes::None | Attributes::Stored(_) => &[],
+    };
+    for name in ["system.posix_acl_access", "system.posix_acl_default"] {
+        let is_own = own.iter().any(|(own, _)| own == name.as_bytes());
+        let can_be = name.ends_with("access") || matches!(entry.node, Node::Directory { .. });
+        if !is_own && can_be && is_attribute_wanted(&target.attributes, name.as_bytes()) && is_there(name) {
+            note(&format!("inherited {name}"), remove(name), unset);
+        }
+    }
+}
+
+/// File systems bring times that they can not keep to the nearest one they can, without a word.
+fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<Stat>) {
+    let wanted = entry.mtime.seconds;
+    // Every file system keeps those from 1970 to 2038.
+    if (0..=i64::from(i32::MAX)).contains(&wanted) {
+        return;
+    }
+    if let Ok(found) = look().map(|stat| i64::from(stat.st_mtime))
+        && found != wanted
+    {
+        unset.push(format!("time: this file system has made {found} of {wanted} seconds since 1970"));
     }
 }
 

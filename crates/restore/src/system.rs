@@ -64,13 +64,12 @@ pub(crate) fn other_name(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
     let wanted = look(at, name).ok()?.st_ino;
     let mut other = None;
     for entry in rustix::fs::Dir::read_from(at).ok()?.flatten() {
-        let found = entry.file_name().to_bytes();
-        if found == name {
-            // The name itself is there; the others are hard links.
-            return None;
-        }
-        if entry.ino() == wanted && !matches!(found, b"." | b"..") {
-            other.get_or_insert_with(|| found.to_vec());
+        match entry.file_name().to_bytes() {
+            // It is that very name; others of the same file are hard links.
+            found if found == name => return None,
+            b"." | b".." => {}
+            found if entry.ino() == wanted => other = Some(found.to_vec()),
+            _ => {}
         }
     }
     other
