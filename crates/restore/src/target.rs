@@ -50,6 +50,8 @@ pub(crate) struct Target {
     tell_each: bool,
     /// Paths of what is restored, which may be mount points of their own.
     roots: Mutex<HashSet<Vec<u8>>>,
+    /// The target, locked against other restores.
+    locked: Mutex<Option<OwnedFd>>,
     /// The directory in which a file tells that this restore is not complete.
     unfinished: Mutex<Option<OwnedFd>>,
     pub(crate) findings: Findings,
@@ -109,6 +111,7 @@ impl Target {
             sync: options.sync,
             tell_each: options.observer.wants_paths(),
             roots: Mutex::default(),
+            locked: Mutex::default(),
             unfinished: Mutex::default(),
             findings,
             cancellation: options.cancellation.clone(),
@@ -124,8 +127,9 @@ impl Target {
     /// The same place, to compare what is there with the snapshot.
     pub(crate) fn to_read_back(&self, options: &RestoreOptions) -> Self {
         let findings = self.findings.of_reading_back();
-        let target = Self::new(&self.path, options, self.codec.clone(), findings, self.expected);
-        Self { dry_run: true, is_reading_back: true, tell_each: false, ..target }
+        let mut target = Self::new(&self.path, options, self.codec.clone(), findings, self.expected);
+        (target.dry_run, target.is_reading_back, target.tell_each) = (true, true, false);
+        target
     }
 
     /// Notes the path of something that was asked for.
@@ -205,6 +209,7 @@ impl Target {
             let what = format!("another restore is writing to {}: wait for its end", self.path.display());
             return Err(Error::Invalid { what });
         }
+        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = fd.try_clone().ok();
         if held == Held::Something {
             return Ok(());
         }
@@ -311,6 +316,16 @@ impl Target {
             directories: load(&self.restored.directories),
             links: load(&self.restored.links),
             others: load(&self.restored.others),
+        }
+    }
+}
+
+impl Drop for Target {
+    /// Unlocks it. That the descriptors are closed is not enough: a process that is just being started may have copies.
+    fn drop(&mut self) {
+        let locked = self.locked.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(fd) = locked {
+            let _ = rustix::fs::flock(fd, FlockOperation::Unlock);
         }
     }
 }

@@ -59,6 +59,7 @@ fn patterns_choose_and_directories_on_the_way_are_made_only_when_needed() {
     let absolute = folders.source.join("deep").to_str().expect("text").to_owned();
     let above = folders.folder.path().to_str().expect("text").to_owned();
     let text = ["a.txt", "deep", "deep/down", "deep/down/d.txt", "sub", "sub/b.txt"];
+    #[expect(clippy::type_complexity, reason = "a table: exclude, include, path, what is there")]
     let cases: [(&[&str], &[&str], Option<&str>, &[&str]); 8] = [
         (&[], &["*.txt"], None, &text),
         (&["*.bin", "other"], &[], None, &text),
