@@ -14,7 +14,7 @@ use std::{
 use lbak_core::id::{ChunkId, ChunkKind};
 use rustix::{
     fs::{FileType, OFlags, Stat},
-    io::Result,
+    io::{Errno, Result},
 };
 
 use crate::{
@@ -24,6 +24,9 @@ use crate::{
     target::Target,
     temporary,
 };
+
+/// No file system for files has larger blocks, but for a few that have no holes.
+const LARGEST_BLOCK: u64 = 1 << 20;
 
 /// A file that holds some of what is wanted.
 pub(crate) struct Base {
@@ -142,14 +145,20 @@ impl Base {
             if !are_zeros(target, &fd, start, end)? {
                 return Ok(false);
             }
-            if !target.dry_run && self.has_its_name() && !self.has_links {
-                let name = file.name_of_base(target, self, &file.state());
-                let at = file.directory.fd(target)?;
-                // Reading it gives the same bytes either way: trouble with this is none.
-                let _ = system::open_file(at.as_fd(), &name, OFlags::RDWR, self.identity)
-                    .and_then(|fd| system::punch(fd, offset, end - offset));
+            if target.dry_run {
+                return Ok(true);
             }
-            Ok(true)
+            // Reading gives the same bytes before and after, by whatever name: nothing is lost when this is interrupted.
+            let name = file.name_of_base(target, self, &file.state());
+            let at = file.directory.fd(target)?;
+            let fd = system::open_file(at.as_fd(), &name, OFlags::RDWR, self.identity)?;
+            // Behind the end too, or the last block would stay.
+            let length = if end == self.size { (end - offset).next_multiple_of(LARGEST_BLOCK) } else { end - offset };
+            match system::punch(fd, offset, length) {
+                // Where there are no holes, zeros are all that can be had.
+                Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(true),
+                Err(errno) => Err(errno),
+            }
         };
         self.note(has_hole().unwrap_or(false))
     }

@@ -210,12 +210,25 @@ impl Removal<'_> {
         above: Identity,
         is_wanted: bool,
     ) -> rustix::io::Result<Option<(OwnedFd, Level)>> {
-        let fd = system::open_directory(at, name, false)?;
-        let identity = system::identity(&rustix::fs::fstat(&fd)?);
+        let fd = match system::open_directory(at, name, false) {
+            // Its owner may do what its mode forbids him.
+            Err(Errno::ACCESS) if !self.target.dry_run => {
+                system::set_mode_of_node(at, name, 0o700)?;
+                system::open_directory(at, name, false)?
+            }
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&fd)?;
+        let identity = system::identity(&stat);
         if identity.0 != above.0 || system::is_mount_point(&fd) == Some(true) {
             let message = "another file system is mounted here: it is not deleted";
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
             return Ok(None);
+        }
+        let permissions = system::permissions(&stat);
+        if permissions & 0o700 != 0o700 && !self.target.dry_run {
+            // When it is not allowed, what is deleted in it tells.
+            let _ = rustix::fs::fchmod(&fd, system::mode(permissions | 0o700));
         }
         let level = Level::new(identity, existing::names(&fd)?, self.path.len(), is_wanted);
         Ok(Some((fd, Level { name: name.to_vec(), ..level })))

@@ -364,7 +364,11 @@ impl File {
             return self.create(target, state);
         }
         let fd = self.create(target, state)?;
-        let from = base.open(target, self, state)?;
+        let from = match base.open(target, self, state) {
+            // Nothing of it could be compared: there is nothing to copy.
+            Err(Errno::ACCESS) if !base.has_matched() => return Ok(fd),
+            from => from?,
+        };
         if system::clone(&*from, &fd) {
             return Ok(fd);
         }

@@ -182,6 +182,10 @@ pub(crate) fn mend_on_name(
         are_attributes_same && is_mode_and_owner(target, stat, entry) && system::modified(stat) == entry.mtime;
     if !is_same && !target.dry_run {
         let mut unset = Vec::new();
+        if !are_attributes_same && target.owners.uid != 0 && !matches!(entry.node, Node::Symlink { .. }) {
+            // Its owner may set attributes of a file only while he may write it; the mode is set again below.
+            let _ = system::set_mode_of_node(at, name, system::permissions(stat) | 0o600);
+        }
         if let (Some((extra, _)), Some(path)) = (&attributes, system::path_to(at, name)) {
             for attribute in extra {
                 note_attribute(attribute, rustix::fs::lremovexattr(&*path, attribute.as_slice()), &mut unset);
