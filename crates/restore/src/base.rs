@@ -25,9 +25,6 @@ use crate::{
     temporary,
 };
 
-/// No file system for files has larger blocks, but for a few that have no holes.
-const LARGEST_BLOCK: u64 = 1 << 20;
-
 /// A file that holds some of what is wanted.
 pub(crate) struct Base {
     pub(crate) identity: Identity,
@@ -152,9 +149,7 @@ impl Base {
             let name = file.name_of_base(target, self, &file.state());
             let at = file.directory.fd(target)?;
             let fd = system::open_file(at.as_fd(), &name, OFlags::RDWR, self.identity)?;
-            // Behind the end too, or the last block would stay.
-            let length = if end == self.size { (end - offset).next_multiple_of(LARGEST_BLOCK) } else { end - offset };
-            match system::punch(fd, offset, length) {
+            match system::punch(fd, offset, end - offset, self.size) {
                 // Where there are no holes, zeros are all that can be had.
                 Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(true),
                 Err(errno) => Err(errno),

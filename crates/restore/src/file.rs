@@ -149,7 +149,7 @@ impl File {
 
     /// Makes a hole where there may be something else.
     pub(crate) fn make_hole(&self, target: &Target, offset: u64, length: u64) -> Result<()> {
-        self.change(target, 0, |fd| system::make_hole(fd, offset, length))
+        self.change(target, 0, |fd| system::make_hole(fd, offset, length, self.entry.size))
     }
 
     fn change(&self, target: &Target, bytes: u64, write: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> Result<()> {

@@ -130,9 +130,9 @@ pub(crate) fn data_from(fd: impl AsFd, offset: u64, end: u64) -> Result<Option<(
     Ok(Some((start, stop.max(start + 1).min(end))))
 }
 
-/// Makes a hole; where there are none, writes zeros.
-pub(crate) fn make_hole(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
-    match punch(&fd, offset, length) {
+/// Makes a hole in a file of this size; where there are none, writes zeros.
+pub(crate) fn make_hole(fd: impl AsFd, offset: u64, length: u64, size: u64) -> Result<()> {
+    match punch(&fd, offset, length, size) {
         Ok(()) => return Ok(()),
         Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {}
         Err(errno) => return Err(errno),
@@ -148,16 +148,23 @@ pub(crate) fn make_hole(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
     Ok(())
 }
 
-/// Makes a hole in a file, whose size stays.
+/// No file system has larger blocks, but for a few that have no holes.
 #[cfg(target_os = "linux")]
-pub(crate) fn punch(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
+const LARGEST_BLOCK: u64 = 1 << 20;
+
+/// Makes a hole in a file of this size, which stays as it is.
+#[cfg(target_os = "linux")]
+pub(crate) fn punch(fd: impl AsFd, offset: u64, length: u64, size: u64) -> Result<()> {
     use rustix::fs::FallocateFlags as Flags;
+    // Behind the end too, or the last block would stay.
+    let is_end = offset.saturating_add(length) >= size;
+    let length = if is_end { length.checked_next_multiple_of(LARGEST_BLOCK).unwrap_or(length) } else { length };
     rustix::fs::fallocate(fd, Flags::PUNCH_HOLE | Flags::KEEP_SIZE, offset, length)
 }
 
 /// Makes a hole in a file.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn punch(_: impl AsFd, _: u64, _: u64) -> Result<()> {
+pub(crate) fn punch(_: impl AsFd, _: u64, _: u64, _: u64) -> Result<()> {
     Err(Errno::NOTSUP)
 }
 
