@@ -51,3 +51,5 @@ pub mod snapshot;
 pub mod repository;
 
 pub mod capture;
+
+pub mod browse;
