@@ -16,6 +16,7 @@ mod findings;
 mod invocation;
 mod json;
 mod known;
+mod listing;
 mod opening;
 mod output;
 mod paths;

@@ -1,5 +1,7 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod diff;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -15,13 +17,15 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    diff::DiffArguments,
+    find::FindArguments,
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
-    ls::LsArguments,
+    ls::{LongArguments, LsArguments, SortArgument},
     restore::RestoreArguments,
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
-    snapshots::SnapshotsArguments,
+    snapshots::{GroupArgument, SnapshotsArguments},
     stats::StatsArguments,
     verify::VerifyArguments,
 };
@@ -91,6 +95,8 @@ pub(crate) enum Command {
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
+    Find(FindArguments),
+    Diff(DiffArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
 }

@@ -1,5 +1,7 @@
 //! The commands: one file each, a short list of steps over the facade.
 
+mod diff;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -7,6 +9,7 @@ mod restore;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod usage;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
@@ -20,7 +23,9 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Restore(arguments) => restore::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
+        Command::Find(arguments) => find::run(arguments, invocation),
+        Command::Diff(arguments) => diff::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
-        Command::Stats(_) => stats::run(invocation),
+        Command::Stats(arguments) => stats::run(arguments, invocation),
     }
 }

@@ -4,6 +4,8 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+pub(crate) mod inspect;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
@@ -371,6 +373,10 @@ pub(crate) struct Node {
     pub(crate) inode: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linktarget: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_major: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_minor: Option<u32>,
 }
 
 /// One key slot of `lbak key list`, or the one that `key add` and `key remove` were about.
