@@ -1,6 +1,6 @@
 //! The verb `find`: in which snapshots something is, and where.
 
-use std::collections::HashSet;
+use std::{cell::Cell, collections::HashSet};
 
 use lbak_core::{
     browse::{Chunks, Findings, join, open_tree, pass},
@@ -37,6 +37,8 @@ pub struct FindReport {
     pub snapshots: u64,
     /// Snapshots that were looked into.
     pub searched: u64,
+    /// Directories that were read, over all snapshots.
+    pub directories_read: u64,
     /// Findings by kind.
     pub finding_counts: Vec<FindingCount>,
     /// The first hundred findings.
@@ -62,8 +64,15 @@ pub fn find<'s>(
     let findings = Findings::new(std::sync::Arc::new(Silent));
     let chunks = Chunks::open(repository, &findings)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
-    let mut search =
-        Search { wanted: &wanted, read: &read, findings: &findings, found, barren: Barren::default(), hits: 0 };
+    let mut search = Search {
+        wanted: &wanted,
+        read: &read,
+        findings: &findings,
+        found,
+        barren: Barren::default(),
+        hits: 0,
+        read_count: Cell::new(0),
+    };
     let mut report = FindReport::default();
     for snapshot in snapshots {
         let before = search.hits;
@@ -72,6 +81,7 @@ pub fn find<'s>(
         report.snapshots += u64::from(search.hits > before);
     }
     report.hits = search.hits;
+    report.directories_read = search.read_count.get();
     report.lost = findings.lost();
     (report.finding_counts, report.findings) = findings.take();
     Ok(report)
@@ -84,6 +94,7 @@ struct Search<'a, 'f> {
     found: &'f mut dyn FnMut(Hit<'_>) -> Result<()>,
     barren: Barren,
     hits: u64,
+    read_count: Cell<u64>,
 }
 
 /// A directory that is being walked.
@@ -155,6 +166,7 @@ impl<'a> Search<'a, '_> {
         if self.barren.0.contains(&place) {
             return Ok(None);
         }
+        self.read_count.update(|count| count + 1);
         let entries = open_tree(rule, tree, self.read, self.findings, path)?;
         let (path_length, hits_before) = (path.len(), self.hits);
         Ok(entries.map(|entries| Level { entries, path_length, below_root, place, hits_before, is_hurt: false }))

@@ -3,7 +3,7 @@
 //! All snapshots are walked side by side, and what several of them share is one lane: a directory that a hundred snapshots
 //! have in common is read once. Memory is that of the directories on the way down, one for each version of them.
 
-use std::{iter::Peekable, rc::Rc};
+use std::{cell::Cell, iter::Peekable, rc::Rc};
 
 use lbak_core::{
     browse::{Chunks, Findings, join, open_tree, pass},
@@ -49,6 +49,8 @@ pub struct HistoryReport {
     pub paths: u64,
     /// Snapshots that were looked into.
     pub searched: u64,
+    /// Directories that were read: each version once, however many snapshots have it.
+    pub directories_read: u64,
     /// Findings by kind.
     pub finding_counts: Vec<FindingCount>,
     /// The first hundred findings.
@@ -76,11 +78,20 @@ pub fn history<'s>(
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let mut snapshots: Vec<&Manifest> = snapshots.into_iter().collect();
     snapshots.sort_by_key(|snapshot| (snapshot.point_in_time.unwrap_or(snapshot.ended_at), snapshot.id));
-    let walk = Walk { snapshots: &snapshots, wanted: &wanted, read: &read, findings: &findings };
+    let read_count = Cell::new(0);
+    let walk =
+        Walk { snapshots: &snapshots, wanted: &wanted, read: &read, findings: &findings, read_count: &read_count };
     let paths = walk.run(found)?;
     let lost = findings.lost();
     let (finding_counts, findings) = findings.take();
-    Ok(HistoryReport { paths, searched: snapshots.len() as u64, finding_counts, findings, lost })
+    Ok(HistoryReport {
+        paths,
+        searched: snapshots.len() as u64,
+        directories_read: read_count.get(),
+        finding_counts,
+        findings,
+        lost,
+    })
 }
 
 struct Walk<'a> {
@@ -89,6 +100,7 @@ struct Walk<'a> {
     wanted: &'a Wanted<'a>,
     read: &'a ReadChunk<'a>,
     findings: &'a Findings,
+    read_count: &'a Cell<u64>,
 }
 
 /// One version of a directory, and the snapshots that have it, by number.
@@ -160,6 +172,7 @@ impl<'a> Walk<'a> {
     ) -> Result<Level<'a>> {
         let mut lanes = Vec::with_capacity(trees.len());
         for (tree, holders) in trees {
+            self.read_count.update(|count| count + 1);
             let entries = open_tree(rule, tree, self.read, self.findings, path)?;
             lanes.extend(entries.map(|entries| Lane { entries: entries.peekable(), holders }));
         }

@@ -8,7 +8,7 @@ use super::SelectionArguments;
 
 /// Show what differs between two snapshots, or between a snapshot and what is there now
 ///
-/// `+` added, `-` removed, `M` content modified, `T` another kind of file, `U` only metadata updated (with --metadata), `?` may be
+/// `+` added, `-` removed, `M` content modified, `T` another kind of file, `U` only metadata updated (with --metadata or -v), `?` may be
 /// modified: against a directory, a file of the same size with another time, which --content reads. `M?` is a file whose content
 /// changed though its size and all its times are the same. A directory ends with a slash.
 ///

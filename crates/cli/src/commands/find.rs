@@ -90,11 +90,13 @@ fn find(
     let outcome = lbak::find(repository, snapshots.iter().copied(), options, &mut show);
     let Some(report) = outcome_of(failed, outcome, output)? else { return Ok(None) };
     lines.finish()?;
-    let FindReport { hits, snapshots, searched, finding_counts, findings, lost } = report;
+    let FindReport { hits, snapshots, searched, finding_counts, findings, lost, .. } = report;
     if output.is_json() {
         let counts = json::finding_counts(&finding_counts);
         output.json(&json::inspect::FindSummary::new(hits, snapshots, searched, lost, counts))?;
     } else {
+        // Behind what was found, where both go to one screen.
+        output.finish()?;
         let matches = sizes::counted(hits, "match", "matches");
         output.note(&format!("{matches} in {snapshots} of {}", sizes::counted(searched, "snapshot", "snapshots")));
     }
@@ -136,11 +138,12 @@ fn history(
     };
     let outcome = lbak::history(repository, snapshots.iter().copied(), options, &mut show);
     let Some(report) = outcome_of(failed, outcome, output)? else { return Ok(None) };
-    let HistoryReport { paths, searched, finding_counts, findings, lost } = report;
+    let HistoryReport { paths, searched, finding_counts, findings, lost, .. } = report;
     if output.is_json() {
         let counts = json::finding_counts(&finding_counts);
         output.json(&json::inspect::HistorySummary::new(paths, searched, lost, counts))?;
     } else {
+        output.finish()?;
         let paths = sizes::counted(paths, "path", "paths");
         output.note(&format!("{paths} in {}", sizes::counted(searched, "snapshot", "snapshots")));
     }
