@@ -105,7 +105,7 @@ fn tell(output: &Output, manifests: &[&Manifest], report: &StatsReport) -> anyho
     }
     table.lines().try_for_each(|line| output.line(&line))?;
     output.report(&format!(
-        "forgetting {} would free about {} once reclaiming has written its packs anew",
+        "forgetting {} frees about {} once reclaiming has rewritten its packs",
         if manifests.len() == 1 { "it" } else { "them" },
         sizes::bytes(exclusive.stored_bytes)
     ))

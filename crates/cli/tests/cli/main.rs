@@ -3,11 +3,15 @@
 mod home;
 
 mod default_repository;
+mod diff;
 mod exit_codes;
+mod find;
 mod help;
 mod json;
 mod keys;
+mod listing;
 mod pipes;
 mod restore;
 mod signals;
 mod tables;
+mod usage;

@@ -61,7 +61,7 @@ fn every_path_is_told_once_with_as_many_snapshots_as_find_finds() {
     let snapshots: Vec<Manifest> = (0..12_u32)
         .map(|number| {
             let inner = |salt: u32| {
-                let files = (0..6).filter(move |name| (number * 7 + name * salt) % 3 != 0);
+                let files = (0..6).filter(move |name| !(number * 7 + name * salt).is_multiple_of(3));
                 let named = files.map(|name| (format!("f{name}"), file(&format!("{}", number / (name + 1)))));
                 lbak_core::source::MemoryNode::directory(named)
             };
