@@ -2,7 +2,9 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod dump;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -23,15 +25,17 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::{
     cat::{CatArguments, ObjectKind},
     completions::CompletionsArguments,
+    diff::DiffArguments,
     dump::{ArchiveForm, DumpArguments},
+    find::FindArguments,
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
-    ls::LsArguments,
+    ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
     restore::RestoreArguments,
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
-    snapshots::SnapshotsArguments,
+    snapshots::{GroupArgument, SnapshotsArguments},
     stats::StatsArguments,
     tag::TagArguments,
     verify::VerifyArguments,
@@ -104,6 +108,8 @@ pub(crate) enum Command {
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
+    Find(FindArguments),
+    Diff(DiffArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
     Cat(CatArguments),

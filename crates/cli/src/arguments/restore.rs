@@ -24,7 +24,7 @@ pub(crate) struct RestoreArguments {
     /// Directory to restore to: missing (made, its parents are not) or empty
     #[arg(required_unless_present_any = ["original", "to_command"], conflicts_with_all = ["original", "to_command"])]
     pub(crate) target: Option<PathBuf>,
-    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`
+    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, `yesterday 18:00`, `2h ago`
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     #[command(flatten)]

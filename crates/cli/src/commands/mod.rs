@@ -2,7 +2,9 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod dump;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -12,6 +14,7 @@ mod snapshot;
 mod snapshots;
 mod stats;
 mod tag;
+mod usage;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
@@ -27,11 +30,13 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
+        Command::Find(arguments) => find::run(arguments, invocation),
+        Command::Diff(arguments) => diff::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
-        Command::Stats(_) => stats::run(invocation),
         Command::Cat(arguments) => cat::run(arguments, invocation),
         Command::Tag(arguments) => tag::run(arguments, invocation),
         Command::Completions(arguments) => completions::completions(arguments, invocation),
         Command::Man(arguments) => completions::man(arguments, invocation),
+        Command::Stats(arguments) => stats::run(arguments, invocation),
     }
 }

@@ -5,6 +5,7 @@
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
 mod dump;
+pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
 pub(crate) mod tag;
@@ -381,6 +382,10 @@ pub(crate) struct Node {
     pub(crate) inode: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linktarget: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_major: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_minor: Option<u32>,
 }
 
 /// One key slot of `lbak key list`, or the one that another `lbak key …` was about.

@@ -2,17 +2,20 @@
 
 mod home;
 
+mod awkward;
 mod cat;
 mod completions;
-mod awkward;
 mod default_repository;
+mod diff;
 mod dump;
 mod exit_codes;
+mod find;
 mod habits;
 mod help;
 mod json;
 mod key_change;
 mod keys;
+mod listing;
 mod pipes;
 mod restore;
 mod selection;
@@ -21,3 +24,4 @@ mod tables;
 mod tag;
 mod telling;
 mod to_command;
+mod usage;
