@@ -7,8 +7,9 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::Ordering,
-        mpsc::{self, Receiver, SyncSender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
+    time::Duration,
 };
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     findings::Findings,
     known::Known,
     reading,
+    reuse::Reuse,
 };
 use crate::{
     error::{Error, Result},
@@ -37,6 +39,9 @@ use crate::{
 
 /// Batches that wait for a reader.
 const WAITING_BATCHES: usize = 2;
+
+/// How soon a request to stop is heard while nothing comes: it is a flag that a signal sets, and wakes nobody.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Threads that read files.
 const READERS: usize = 2;
@@ -77,6 +82,7 @@ pub(super) fn capture(
                 keys: context.keys(),
                 parent: &reader,
                 is_trusted: comparison.is_trusted,
+                reuse: comparison.reuse,
                 findings,
                 chunks: ChunkStore::new(&context),
                 directories: Directories::new(),
@@ -95,7 +101,8 @@ pub(super) fn capture(
                 finished_files: 0,
                 finished_bytes: 0,
             };
-            walk.run(comparison.base.root)
+            // A reader may be waiting for somebody who sends nothing, and would be waited for.
+            walk.run(comparison.base.root).inspect_err(|_| attempt.source.stop())
         })
     })
 }
@@ -115,6 +122,7 @@ pub(super) struct Walk<'a> {
     pub(super) keys: &'a Keys,
     parent: &'a ChunkReader,
     is_trusted: bool,
+    reuse: Reuse,
     findings: &'a mut Findings,
     pub(super) chunks: ChunkStore<'a>,
     pub(super) directories: Directories,
@@ -151,9 +159,10 @@ impl Walk<'_> {
         self.batches = None; // the readers end when they have read what is waiting
         while self.directories.root.is_none() {
             // A sender lives in the context, so this waits until something comes; failures come as messages too.
-            match self.arrived.recv() {
+            match self.arrived.recv_timeout(PATIENCE) {
                 Ok(message) => self.take(message)?,
-                Err(_) => return Err(Error::Panicked { doing: "reading files" }),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Panicked { doing: "reading files" }),
             }
             self.context.check()?;
         }
@@ -290,7 +299,7 @@ impl Walk<'_> {
             return self.note(FindingKind::Skipped, join(path, &found.name), "sockets are not backed up");
         }
         let link_group = self.link_group(&found.metadata);
-        let unchanged = known.as_ref().filter(|known| is_unchanged(known, &found.metadata, link_group));
+        let unchanged = known.as_ref().filter(|known| self.reuse.allows(known, &found.metadata, link_group));
         if let Some(unchanged) = unchanged
             && self.is_all_stored(unchanged)?
         {
@@ -306,6 +315,7 @@ impl Walk<'_> {
         }
         self.directories.differs(number);
         if found.metadata.kind == FileKind::File {
+            self.reuse.check_readable(path, &found.name)?;
             match known {
                 Some(known) if looks_unchanged(&known, &found.metadata, link_group) => {
                     self.walked.files.unsettled += 1;
@@ -351,7 +361,9 @@ impl Walk<'_> {
 
     /// Hands a file to the readers.
     fn read(&mut self, job: Job) -> Result<()> {
-        match self.batcher.add(job) {
+        // What is opened once only is not tried as a small file first.
+        let batch = if self.reuse == Reuse::Unchanged { self.batcher.add(job) } else { Some(Batch::Large(job)) };
+        match batch {
             Some(batch) => self.send_batch(Some(batch)),
             None => Ok(()),
         }

@@ -1,0 +1,1 @@
+//! Commands that behave and commands that do not.
