@@ -27,7 +27,8 @@ pub use lbak_core::{
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{LocalSource, MemorySource, Source},
+    error::OutputFailure,
+    source::{CommandSource, LocalSource, MemorySource, Source, StreamSource, words_for_people},
     store::WriterOptions,
 };
 

@@ -8,6 +8,7 @@ mod selection;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod verify;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -23,6 +24,7 @@ pub(crate) use self::{
     snapshot::SnapshotArguments,
     snapshots::SnapshotsArguments,
     stats::StatsArguments,
+    stream::StreamArguments,
     verify::VerifyArguments,
 };
 

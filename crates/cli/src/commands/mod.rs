@@ -7,6 +7,7 @@ mod restore;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};

@@ -2,7 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use lbak::{Lineage, LineageKind, LocalSource, Repository, SnapshotOptions, SnapshotReport, escape};
+use lbak::{Lineage, LineageKind, LocalSource, Repository, SnapshotOptions, SnapshotReport, Source, escape};
 
 use crate::{
     arguments::SnapshotArguments,
@@ -11,30 +11,45 @@ use crate::{
     findings,
     invocation::Invocation,
     json,
-    opening::{self, Place},
+    opening::{self, Opened, Place},
     output::Output,
     progress::Work,
     sizes,
 };
 
 pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    if arguments.stream.is_asked_for() {
+        return super::stream::run(arguments, invocation);
+    }
     // A path that is not there is found out before a repository is made for it.
-    let source = LocalSource::new(&arguments.paths)?;
-    opening::refuse_inside(&Place::meant(invocation)?, &arguments.paths)?;
+    let paths = arguments.all_paths();
+    let source = LocalSource::new(&paths)?;
+    opening::refuse_inside(&Place::meant(invocation)?, &paths)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     let (device, inode) = opened.backend.identity();
     let source = source.skip_identity(device, inode);
 
     let report = take(&opened.repository, &source, arguments, invocation)?;
+    let named: Vec<String> = source.paths().iter().map(|path| escape(path.as_os_str().as_bytes())).collect();
+    tell_all(&opened, &report, &named.join(" "), invocation)
+}
+
+/// Tells what came of a snapshot of whatever is named so.
+pub(super) fn tell_all(
+    opened: &Opened,
+    report: &SnapshotReport,
+    named: &str,
+    invocation: &Invocation<'_>,
+) -> anyhow::Result<Exit> {
     let output = invocation.output;
     let told = match output.is_json() {
-        true => output.json(&json::SnapshotSummary::of(&report)),
-        false => tell(output, &report, &source),
+        true => output.json(&json::SnapshotSummary::of(report)),
+        false => tell(output, report, named),
     };
     // Written out here: later nobody knows any more that there is a snapshot.
     let told = told.and_then(|()| output.finish());
     findings::tell(output, &report.finding_counts, &report.findings);
-    tell_damage(output, &opened.repository, &report);
+    tell_damage(output, &opened.repository, report);
     told.map_err(|error| match report.head {
         Some(_) => {
             let what = format!("snapshot {} was committed, but the report could not be written", report.snapshot);
@@ -67,9 +82,9 @@ fn tell_damage(output: &Output, repository: &Repository, report: &SnapshotReport
     output.detail("hint: `lbak verify` names what is damaged and which snapshots and paths it hurts");
 }
 
-fn take(
+pub(super) fn take(
     repository: &Repository,
-    source: &LocalSource,
+    source: &dyn Source,
     arguments: &SnapshotArguments,
     invocation: &Invocation<'_>,
 ) -> anyhow::Result<SnapshotReport> {
@@ -89,15 +104,13 @@ fn take(
     Ok(lbak::snapshot(repository, source, &options)?)
 }
 
-fn tell(output: &Output, report: &SnapshotReport, source: &LocalSource) -> anyhow::Result<()> {
-    let paths: Vec<String> = source.paths().iter().map(|path| escape(path.as_os_str().as_bytes())).collect();
-    let paths = paths.join(" ");
+fn tell(output: &Output, report: &SnapshotReport, named: &str) -> anyhow::Result<()> {
     let (files, totals, size) = (&report.files, &report.totals, &report.sizes);
     let is_stored = report.head.is_some();
     let seconds = report.elapsed.as_secs_f64();
     output.report(&match is_stored {
-        true => format!("snapshot {} of {paths}", report.snapshot.short()),
-        false => format!("dry run of {paths}: nothing was stored"),
+        true => format!("snapshot {} of {named}", report.snapshot.short()),
+        false => format!("dry run of {named}: nothing was stored"),
     })?;
     output.report(&format!("  {}", compared(report)))?;
     // They look unchanged, but so soon after a change that is no proof.

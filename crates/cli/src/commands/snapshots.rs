@@ -1,6 +1,6 @@
 //! `lbak snapshots`: lists what can be restored, oldest first, and what can not.
 
-use lbak::{Catalog, ObjectName, Selection, Timestamp, escape};
+use lbak::{Catalog, ObjectName, Selection, SourceKind, Timestamp, escape};
 
 use crate::{
     arguments::SnapshotsArguments,
@@ -52,7 +52,7 @@ fn tell(output: &Output, catalog: &Catalog, selection: &Selection, now: Timestam
             sizes::bytes(manifest.sizes.logical),
             sizes::bytes(manifest.sizes.new),
             sizes::bytes(manifest.sizes.stored),
-            paths.join(" "),
+            format!("{}{}", paths.join(" "), command(output, &manifest.source)),
             manifest.tags.join(","),
         ]);
         shown += 1;
@@ -70,6 +70,16 @@ fn tell(output: &Output, catalog: &Catalog, selection: &Selection, now: Timestam
         output.report("> dated in the future: a clock is wrong, here or where it was taken")?;
     }
     Ok(())
+}
+
+/// The command whose output it is, when that much is asked for.
+fn command(output: &Output, source: &SourceKind) -> String {
+    match source {
+        SourceKind::Command { words, .. } if output.is_verbose() => {
+            format!(" (output of `{}`)", lbak::words_for_people(words.iter().map(Vec::as_slice)))
+        }
+        _ => String::new(),
+    }
 }
 
 fn tell_programs(output: &Output, catalog: &Catalog, selection: &Selection, now: Timestamp) -> anyhow::Result<()> {

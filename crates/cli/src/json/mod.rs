@@ -4,6 +4,8 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+mod stream;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
@@ -242,6 +244,8 @@ pub(crate) struct Snapshot {
     hostname: String,
     username: String,
     paths: Vec<String>,
+    #[serde(flatten)]
+    origin: stream::Origin,
     tags: Vec<String>,
     description: String,
     program_version: String,
@@ -274,6 +278,7 @@ impl Snapshot {
             hostname: manifest.host.clone(),
             username: manifest.user.clone(),
             paths: manifest.paths.iter().map(|bytes| path(bytes)).collect(),
+            origin: stream::Origin::of(&manifest.source),
             tags: manifest.tags.clone(),
             description: manifest.description.clone(),
             program_version: manifest.program.clone(),
