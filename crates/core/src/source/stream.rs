@@ -209,3 +209,70 @@ pub(super) fn is_worth_another_try(error: &io::Error) -> bool {
 pub(super) fn unread(error: io::Error) -> OutputFailure {
     OutputFailure::Unread(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Write, pipe};
+
+    use super::*;
+    use crate::source::Portion;
+
+    fn read(source: &StreamSource) -> Result<Vec<u8>, SourceError> {
+        let roots = source.roots()?;
+        let found = roots.entries()?.next().expect("one name").expect("it is there");
+        let mut file = roots.file(&found.name, &found.metadata)?;
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 7]);
+        while let Portion::Data(length) = file.read(&mut buffer)? {
+            bytes.extend_from_slice(&buffer[..length]);
+        }
+        Ok(bytes)
+    }
+
+    fn failure_of(source: &StreamSource) -> OutputFailure {
+        assert!(read(source).is_err());
+        match source.finish() {
+            Err(Error::Stream { failure, .. }) => failure,
+            other => panic!("it failed: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn anything_that_can_be_read_is_read_to_its_end_once() {
+        let source = StreamSource::new("a", &b"some bytes that fill several buffers"[..]).expect("a name");
+        assert!(source.finish().is_err(), "it was not read");
+        assert_eq!(read(&source).expect("it is read"), b"some bytes that fill several buffers");
+        assert_eq!(source.finish().ok(), Some(SourceOutcome::Read));
+        assert!(read(&source).is_err(), "once");
+    }
+
+    #[test]
+    fn a_reader_that_fails_is_no_backup() {
+        struct Failing(bool);
+        impl Read for Failing {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if std::mem::replace(&mut self.0, true) { Err(io::Error::other("the line is dead")) } else { Ok(buffer.len()) }
+            }
+        }
+        let source = StreamSource::new("a", Failing(false)).expect("a name");
+        assert_eq!(failure_of(&source), OutputFailure::Unread("the line is dead".into()));
+        assert_eq!(failure_of(&StreamSource::new("a", io::empty()).expect("a name")), OutputFailure::Empty);
+        let short = StreamSource::new("a", &b"abc"[..]).expect("a name").least_bytes(4);
+        assert_eq!(failure_of(&short), OutputFailure::TooShort { bytes: 3, least: 4 });
+    }
+
+    #[test]
+    fn a_descriptor_that_stays_silent_is_not_waited_for_for_ever() {
+        let (input, mut output) = pipe().expect("a pipe");
+        output.write_all(b"begun").expect("there is room");
+        let limit = Duration::from_millis(50);
+        let source = StreamSource::from_descriptor("a", input).expect("a name").silence_limit(Some(limit));
+        assert_eq!(failure_of(&source), OutputFailure::Silent(limit));
+
+        let (input, _output) = pipe().expect("a pipe");
+        let source = StreamSource::from_descriptor("a", input).expect("a name");
+        std::thread::scope(|threads| {
+            threads.spawn(|| source.stop());
+            assert_eq!(failure_of(&source), OutputFailure::GivenUp);
+        });
+    }
+}
