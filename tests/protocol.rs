@@ -272,7 +272,10 @@ fn a_stream_whose_session_was_closed_is_committed_without_being_read_again() {
         assert!(restored(&repository, &report) == bytes);
         let catalog = repository.catalog().unwrap();
         let recorded = matches!(&catalog.snapshots[0].manifest.source, SourceKind::Command { words, status: 0 } if words[0] == b"cat");
-        assert_eq!((recorded, catalog.snapshots[0].manifest.paths.as_slice()), (is_command, &[b"/db/dump".to_vec()][..]));
+        assert_eq!(
+            (recorded, catalog.snapshots[0].manifest.paths.as_slice()),
+            (is_command, &[b"/db/dump".to_vec()][..])
+        );
     }
 }
 

@@ -162,7 +162,9 @@ fn hint_for(error: &Error) -> Option<String> {
 fn hint_for_output(failure: &OutputFailure) -> Option<String> {
     let hint = match failure {
         OutputFailure::Empty => "--allow-empty takes that for a backup, too; nothing was committed",
-        OutputFailure::NotStarted(_) => "no shell reads the command: `-- sh -c 'a | b'` runs one; nothing was committed",
+        OutputFailure::NotStarted(_) => {
+            "no shell reads the command: `-- sh -c 'a | b'` runs one; nothing was committed"
+        }
         OutputFailure::WantsTerminal => "give it its password in a file or a variable; nothing was committed",
         _ => "nothing was committed; what was stored is used by the next run",
     };

@@ -10,4 +10,5 @@ mod keys;
 mod pipes;
 mod restore;
 mod signals;
+mod streams;
 mod tables;

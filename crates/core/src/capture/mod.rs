@@ -67,7 +67,8 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
         options.observer.event(&Event::Stage(Stage::Opening));
         let session =
             if options.dry_run { repository.look(&announcement)? } else { repository.announce(&announcement)? };
-        let attempt = Attempt { repository, source, roots: &roots, announcement: &announcement, options, session: &session };
+        let attempt =
+            Attempt { repository, source, roots: &roots, announcement: &announcement, options, session: &session };
         let base = attempt.base(lost_root.as_ref());
         let outcome = attempt.capture(&base).and_then(|captured| Ok((captured, source.finish()?)));
         let (mut captured, said) = match outcome {
@@ -173,7 +174,11 @@ impl Attempt<'_> {
     fn base(&self, lost: Option<&LostAttempt>) -> Comparison {
         let reuse = Reuse::of(self.source.is_repeatable(), lost.is_some());
         if let Some(lost) = lost {
-            return Comparison { base: Base { lineage: lost.lineage, root: Some(lost.root) }, is_trusted: false, reuse };
+            return Comparison {
+                base: Base { lineage: lost.lineage, root: Some(lost.root) },
+                is_trusted: false,
+                reuse,
+            };
         }
         let group: Vec<_> = self
             .session

@@ -250,7 +250,11 @@ mod tests {
         struct Failing(bool);
         impl Read for Failing {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                if std::mem::replace(&mut self.0, true) { Err(io::Error::other("the line is dead")) } else { Ok(buffer.len()) }
+                if std::mem::replace(&mut self.0, true) {
+                    Err(io::Error::other("the line is dead"))
+                } else {
+                    Ok(buffer.len())
+                }
             }
         }
         let source = StreamSource::new("a", Failing(false)).expect("a name");

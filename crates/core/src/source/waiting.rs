@@ -52,7 +52,8 @@ impl Stop {
     pub(super) fn wait(&self, input: Option<BorrowedFd<'_>>, at_most: Duration) -> io::Result<Woken> {
         let woken = self.woken.as_fd();
         // What is not waited for is watched twice.
-        let mut both = [PollFd::new(&woken, PollFlags::IN), PollFd::new(input.as_ref().unwrap_or(&woken), PollFlags::IN)];
+        let mut both =
+            [PollFd::new(&woken, PollFlags::IN), PollFd::new(input.as_ref().unwrap_or(&woken), PollFlags::IN)];
         let count = poll_for(&mut both, at_most)?;
         Ok(match count {
             _ if self.is_on() => Woken::Stopped,

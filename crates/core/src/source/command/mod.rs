@@ -168,7 +168,11 @@ pub fn words_for_people<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> String
     let quoted = words.into_iter().map(|word| {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+=:,./@%^".contains(byte) || !byte.is_ascii();
         let escaped = escape(word);
-        if !word.is_empty() && word.iter().all(is_plain) { escaped } else { format!("'{escaped}'") }
+        if !word.is_empty() && word.iter().all(is_plain) {
+            escaped
+        } else {
+            format!("'{}'", escaped.replace('\'', r"'\''"))
+        }
     });
     quoted.collect::<Vec<_>>().join(" ")
 }

@@ -163,7 +163,8 @@ fn a_command_that_does_not_want_to_end_is_ended_by_force_with_all_its_children()
         number.display(),
         child.display()
     );
-    let source = shell(&script).silence_limit(Some(Duration::from_millis(300))).graces(Duration::from_millis(200), SECOND);
+    let source =
+        shell(&script).silence_limit(Some(Duration::from_millis(300))).graces(Duration::from_millis(200), SECOND);
     assert!(matches!(failure_of(&source).0, OutputFailure::Silent(_)));
     assert_dies(&number);
     assert_dies(&child);
@@ -199,8 +200,6 @@ fn a_grandchild_that_holds_only_standard_error_goes_on() {
     kill_process(process.expect("a number"), Signal::KILL).expect("it is there");
 }
 
-
-
 #[test]
 fn standard_error_is_told_line_by_line_and_its_end_is_kept() {
     let lines = Arc::new(Mutex::new(Vec::<Vec<u8>>::new()));
@@ -213,11 +212,17 @@ fn standard_error_is_told_line_by_line_and_its_end_is_kept() {
     let (failure, said) = failure_of(&source);
     assert_eq!(failure, OutputFailure::Exited(1));
     let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!((lines.len(), lines[3000].as_slice(), lines[3001].as_slice()), (3002, &b"last\x1b"[..], &b"without end"[..]));
+    assert_eq!(
+        (lines.len(), lines[3000].as_slice(), lines[3001].as_slice()),
+        (3002, &b"last\x1b"[..], &b"without end"[..])
+    );
     assert!(said.len() > 60_000 && said.len() < 66_000, "{}", said.len());
     assert!(said.ends_with("user\nlast\\x1b\nwithout end"), "escaped");
     let message = source.finish().expect_err("it failed").to_string();
-    assert!(message.ends_with("failed with exit status 1: a line of some forty bytes for the user / last\\x1b / without end"));
+    assert!(
+        message
+            .ends_with("failed with exit status 1: a line of some forty bytes for the user / last\\x1b / without end")
+    );
 }
 
 #[test]
