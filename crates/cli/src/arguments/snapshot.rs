@@ -15,8 +15,8 @@ use super::StreamArguments;
 #[command(after_help = "\
 Examples:
   lbak snapshot /srv/models --tag nightly --description 'before the upgrade'
-  lbak snapshot --from-command --stdin-name shop.dump --timeout 10m -- pg_dump -Fc --compress=0 shop
-  zfs send pool/data@now | lbak snapshot --stdin --stdin-name data.zfs")]
+  some-program | lbak snapshot --stdin --stdin-name output.txt
+  lbak snapshot --from-command --stdin-name shop.sql --timeout 30m -- pg_dump --no-password shop")]
 pub(crate) struct SnapshotArguments {
     /// Directories and files; each must be there
     #[arg(required_unless_present_any = ["stream", "command"], value_name = "PATH")]

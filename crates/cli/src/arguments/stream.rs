@@ -33,7 +33,8 @@ pub(crate) struct StreamArguments {
     #[arg(long, value_name = "SIZE", value_parser = size, requires = "stream")]
     pub(crate) min_bytes: Option<u64>,
     /// Fail when TEXT does not stand in the last 4 KiB
-    #[arg(long, value_name = "TEXT", requires = "stream")]
+    // It is a comment of SQL as often as not: `-- Dump completed`.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, requires = "stream")]
     pub(crate) expect_trailer: Option<OsString>,
     /// The words of the command for --from-command
     #[arg(last = true, value_name = "COMMAND")]
