@@ -2,14 +2,16 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, repository, snapshot, source,
-    store, tree,
+    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns, repository, snapshot,
+    source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
     error::{BackendError, BackendErrorKind, Error, Result, escape},
-    observe::{Cancellation, Event, Finding, FindingKind, Observer, Progress, Silent, Stage},
+    observe::{
+        Cancellation, Difference, Event, Exclusion, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage,
+    },
 };
 
 // Where objects lie.
@@ -28,7 +30,10 @@ pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
     error::OutputFailure,
-    source::{CommandSource, LocalSource, MemorySource, Source, StreamSource, words_for_people},
+    source::{
+        CommandSource, ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source,
+        StreamSource, words_for_people,
+    },
     store::WriterOptions,
 };
 
@@ -44,6 +49,9 @@ pub use lbak_core::{
 
 // Back again.
 pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+
+// Back as a stream.
+pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

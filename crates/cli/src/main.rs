@@ -16,16 +16,20 @@ mod findings;
 mod invocation;
 mod json;
 mod known;
+mod named;
 mod opening;
 mod output;
+mod path_lines;
 mod paths;
 mod progress;
 mod secrets;
 mod selecting;
 mod signals;
 mod sizes;
+mod streams;
 mod tables;
 mod times;
+mod wanted;
 
 use std::{process::ExitCode, sync::Arc};
 

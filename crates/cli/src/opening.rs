@@ -1,6 +1,7 @@
 //! Which repository is meant, and how it is opened.
 
 use std::{
+    collections::HashMap,
     fs::{self, DirBuilder},
     io,
     os::unix::{
@@ -180,9 +181,20 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
     // A folder that holds no repository is told as that.
     let is_used = ["config", "keys"].iter().any(|name| is_there(&folder.join(name)));
     let Some(repository) = identity(folder).filter(|_| is_used) else { return Ok(()) };
+    // A list may name a hundred thousand files of one folder.
+    let mut folders: HashMap<PathBuf, bool> = HashMap::new();
+    let mut is_inside = |folder: &Path| match folders.get(folder) {
+        Some(is_inside) => *is_inside,
+        None => {
+            let is_inside = folder.ancestors().any(|above| identity(above) == Some(repository));
+            folders.insert(folder.to_owned(), is_inside);
+            is_inside
+        }
+    };
     for path in paths {
-        let is_inside =
-            path.canonicalize().is_ok_and(|path| path.ancestors().any(|above| identity(above) == Some(repository)));
+        let is_inside = path
+            .canonicalize()
+            .is_ok_and(|path| identity(&path) == Some(repository) || path.parent().is_some_and(&mut is_inside));
         if is_inside {
             let (path, folder) = (path.display(), folder.display());
             let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));

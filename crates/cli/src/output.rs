@@ -64,6 +64,14 @@ impl Output {
         self.write(visible(line).as_bytes())
     }
 
+    /// Writes a line of the result while a bar may be shown.
+    pub(crate) fn line_beside_bar(&self, line: &str) -> anyhow::Result<()> {
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(|| self.line(line).and_then(|()| self.finish())),
+            None => self.line(line),
+        }
+    }
+
     /// Writes a line of a report on work that was done: not with `--quiet`.
     pub(crate) fn report(&self, line: &str) -> anyhow::Result<()> {
         if self.is_quiet { Ok(()) } else { self.line(line) }
@@ -153,7 +161,8 @@ impl Output {
         self.to_stderr(&format!("{prefix}{}\n", visible(text)));
     }
 
-    fn json_to_stderr(&self, message: &impl Serialize) {
+    /// Writes a JSON line beside the results.
+    pub(crate) fn json_to_stderr(&self, message: &impl Serialize) {
         if let Ok(line) = serde_json::to_string(message) {
             self.to_stderr(&format!("{line}\n"));
         }

@@ -1,5 +1,7 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod cat;
+mod dump;
 mod init;
 mod key;
 mod ls;
@@ -10,12 +12,15 @@ mod snapshots;
 mod stats;
 mod stream;
 mod verify;
+mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    cat::{CatArguments, ObjectKind},
+    dump::{ArchiveForm, DumpArguments},
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
     ls::LsArguments,
@@ -26,6 +31,7 @@ pub(crate) use self::{
     stats::StatsArguments,
     stream::StreamArguments,
     verify::VerifyArguments,
+    wanted::WantedArguments,
 };
 
 const AFTER_HELP: &str = "\
@@ -90,11 +96,13 @@ pub(crate) enum Command {
     Snapshot(SnapshotArguments),
     Snapshots(SnapshotsArguments),
     Restore(RestoreArguments),
+    Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
+    Cat(CatArguments),
 }
 
 #[cfg(test)]

@@ -10,12 +10,18 @@ use jiff::SignedDuration;
 #[command(next_help_heading = "Streams and commands")]
 pub(crate) struct StreamArguments {
     /// Back up standard input, as one file
-    #[arg(long, group = "stream")]
+    #[arg(long, group = "stream", conflicts_with = "WantedArguments")]
     pub(crate) stdin: bool,
     /// Run the COMMAND behind `--` and back up its output, as one file; nothing is committed unless it ends with status 0
     ///
     /// No shell reads the words. They are stored in the snapshot: no passwords in them. A dry run runs the command, too.
-    #[arg(long, group = "stream", alias = "stdin-from-command", requires = "command")]
+    #[arg(
+        long,
+        group = "stream",
+        alias = "stdin-from-command",
+        requires = "command",
+        conflicts_with = "WantedArguments"
+    )]
     pub(crate) from_command: bool,
     /// Path of that file in the snapshot [default: stdin]
     #[arg(long, value_name = "NAME", alias = "stdin-filename", requires = "stream")]
@@ -30,7 +36,7 @@ pub(crate) struct StreamArguments {
     #[arg(long, requires = "stream")]
     pub(crate) allow_empty: bool,
     /// Fail when fewer bytes came: `1000`, `64K`, `2M`, `1G`
-    #[arg(long, value_name = "SIZE", value_parser = size, requires = "stream")]
+    #[arg(long, value_name = "SIZE", value_parser = super::wanted::size, requires = "stream")]
     pub(crate) min_bytes: Option<u64>,
     /// Fail when TEXT does not stand in the last 4 KiB
     // It is a comment of SQL as often as not: `-- Dump completed`.
@@ -53,38 +59,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "give a time with its unit: `90s`, `10m`".to_owned())
 }
 
-/// Bytes, with K, M, G or T for powers of 1024, as restic has it.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => Some(0),
-        "K" | "KB" | "KIB" => Some(10),
-        "M" | "MB" | "MIB" => Some(20),
-        "G" | "GB" | "GIB" => Some(30),
-        "T" | "TB" | "TIB" => Some(40),
-        _ => None,
-    };
-    let bytes = digits.parse::<u64>().ok().zip(shift).and_then(|(number, shift)| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "give a number of bytes, or one with K, M, G or T".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_need_a_unit_and_sizes_may_have_one() {
+    fn times_need_a_unit() {
         for (text, seconds) in [("90s", 90), ("10m", 600), ("1h 30m", 5400), ("10 minutes", 600), ("2h", 7200)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "10", "0s", "-1m", "1 month", "soon"] {
             assert!(duration(text).is_err(), "{text}");
-        }
-        for (text, bytes) in [("0", 0), ("1000", 1000), ("64K", 64 << 10), ("2MiB", 2 << 20), ("1g", 1 << 30)] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "K", "-1", "1.5M", "1X", "99999999999G"] {
-            assert!(size(text).is_err(), "{text}");
         }
     }
 }

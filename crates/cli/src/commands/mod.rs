@@ -1,9 +1,12 @@
 //! The commands: one file each, a short list of steps over the facade.
 
+mod cat;
+mod dump;
 mod init;
 mod key;
 mod ls;
 mod restore;
+mod restore_to_command;
 mod snapshot;
 mod snapshots;
 mod stats;
@@ -18,10 +21,13 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Init(_) => init::run(invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
         Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
+        Command::Restore(arguments) if arguments.to_command => restore_to_command::run(arguments, invocation),
         Command::Restore(arguments) => restore::run(arguments, invocation),
+        Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
         Command::Stats(_) => stats::run(invocation),
+        Command::Cat(arguments) => cat::run(arguments, invocation),
     }
 }

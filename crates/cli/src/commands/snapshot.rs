@@ -1,8 +1,10 @@
 //! `lbak snapshot`: takes a snapshot and reports what it was compared with, what it cost and what was wrong.
 
-use std::os::unix::ffi::OsStrExt;
+use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
-use lbak::{Lineage, LineageKind, LocalSource, Repository, SnapshotOptions, SnapshotReport, Source, escape};
+use lbak::{
+    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport, Source,
+};
 
 use crate::{
     arguments::SnapshotArguments,
@@ -11,10 +13,13 @@ use crate::{
     findings,
     invocation::Invocation,
     json,
+    named::Named,
     opening::{self, Opened, Place},
     output::Output,
-    progress::Work,
-    sizes,
+    path_lines::PathLines,
+    paths,
+    progress::{Progress, Work},
+    sizes, wanted,
 };
 
 pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
@@ -22,29 +27,49 @@ pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
         return super::stream::run(arguments, invocation);
     }
     // A path that is not there is found out before a repository is made for it.
-    let paths = arguments.all_paths();
-    let source = LocalSource::new(&paths)?;
-    opening::refuse_inside(&Place::meant(invocation)?, &paths)?;
+    let named = Named::read(&arguments.all_paths(), &arguments.wanted)?;
+    let source = named.source()?;
+    opening::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
+    let mut rules = wanted::rules(&arguments.wanted)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
-    let (device, inode) = opened.backend.identity();
-    let source = source.skip_identity(device, inode);
+    rules.repositories.push(opened.backend.identity());
 
-    let report = take(&opened.repository, &source, arguments, invocation)?;
-    let named: Vec<String> = source.paths().iter().map(|path| escape(path.as_os_str().as_bytes())).collect();
-    tell_all(&opened, &report, &named.join(" "), invocation)
+    let observing = Observing::new(arguments, invocation);
+    let selected = SelectedSource::new(&source, rules)
+        .observed_by(Arc::clone(&observing.observer))
+        .stopped_by(invocation.cancellation());
+    let report = take(&opened.repository, &selected, &observing, arguments, invocation)?;
+    drop(observing);
+    let named = paths::joined(source.paths().iter().map(|path| path.as_os_str().as_bytes()));
+    tell_all(&opened, &report, &selected.excluded(), &named, invocation)
+}
+
+/// Shows what is done, until it is dropped.
+pub(super) struct Observing {
+    observer: Arc<dyn Observer>,
+    _progress: Progress,
+}
+
+impl Observing {
+    pub(super) fn new(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> Self {
+        let progress = invocation.progress(Work::Snapshot);
+        let observer: Arc<dyn Observer> = PathLines::new(progress.observer(), invocation.output, arguments.dry_run);
+        Self { observer, _progress: progress }
+    }
 }
 
 /// Tells what came of a snapshot of whatever is named so.
 pub(super) fn tell_all(
     opened: &Opened,
     report: &SnapshotReport,
+    excluded: &[ExclusionCount],
     named: &str,
     invocation: &Invocation<'_>,
 ) -> anyhow::Result<Exit> {
     let output = invocation.output;
     let told = match output.is_json() {
-        true => output.json(&json::SnapshotSummary::of(report)),
-        false => tell(output, report, named),
+        true => output.json(&json::SnapshotSummary::of(report, excluded)),
+        false => tell(output, report, excluded, named),
     };
     // Written out here: later nobody knows any more that there is a snapshot.
     let told = told.and_then(|()| output.finish());
@@ -85,10 +110,10 @@ fn tell_damage(output: &Output, repository: &Repository, report: &SnapshotReport
 pub(super) fn take(
     repository: &Repository,
     source: &dyn Source,
+    observing: &Observing,
     arguments: &SnapshotArguments,
     invocation: &Invocation<'_>,
 ) -> anyhow::Result<SnapshotReport> {
-    let progress = invocation.progress(Work::Snapshot);
     let options = SnapshotOptions {
         lineage: arguments.lineage.into(),
         host: arguments.host.clone().unwrap_or_else(environment::host),
@@ -97,14 +122,14 @@ pub(super) fn take(
         description: arguments.description.clone(),
         compression: arguments.compression.into(),
         dry_run: arguments.dry_run,
-        observer: progress.observer(),
+        observer: Arc::clone(&observing.observer),
         cancellation: invocation.cancellation(),
         ..SnapshotOptions::default()
     };
     Ok(lbak::snapshot(repository, source, &options)?)
 }
 
-fn tell(output: &Output, report: &SnapshotReport, named: &str) -> anyhow::Result<()> {
+fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], named: &str) -> anyhow::Result<()> {
     let (files, totals, size) = (&report.files, &report.totals, &report.sizes);
     let is_stored = report.head.is_some();
     let seconds = report.elapsed.as_secs_f64();
@@ -134,6 +159,9 @@ fn tell(output: &Output, report: &SnapshotReport, named: &str) -> anyhow::Result
     }
     let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
     output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
+    for ExclusionCount { exclusion, count } in excluded.iter().filter(|_| output.is_verbose()) {
+        output.report(&format!("  left out  {}: {exclusion}", sizes::count(*count)))?;
+    }
     if report.lost_sessions > 0 {
         let times = sizes::counted(u64::from(report.lost_sessions), "time", "times");
         output.report(&format!("  begun again {times}, because of reclaiming"))?;

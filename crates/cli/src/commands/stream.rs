@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use lbak::{CommandSource, Source, StreamSource, escape};
 
+use super::snapshot::Observing;
 use crate::{
     arguments::{SnapshotArguments, StreamArguments},
     exit::{Exit, Trouble},
@@ -26,8 +27,10 @@ pub(super) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
     refuse_paths(arguments)?;
     let (source, named) = source(&arguments.stream, invocation.output)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
-    let report = super::snapshot::take(&opened.repository, &*source, arguments, invocation)?;
-    super::snapshot::tell_all(&opened, &report, &named, invocation)
+    let observing = Observing::new(arguments, invocation);
+    let report = super::snapshot::take(&opened.repository, &*source, &observing, arguments, invocation)?;
+    drop(observing);
+    super::snapshot::tell_all(&opened, &report, &[], &named, invocation)
 }
 
 fn refuse_paths(arguments: &SnapshotArguments) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::home::Home;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 13] = [
     &["init"],
     &["snapshot"],
     &["snapshots"],
@@ -14,6 +14,8 @@ const COMMANDS: [&[&str]; 11] = [
     &["key", "add"],
     &["key", "remove"],
     &["stats"],
+    &["dump"],
+    &["cat"],
 ];
 
 #[test]

@@ -2,13 +2,17 @@
 
 mod home;
 
+mod cat;
 mod default_repository;
+mod dump;
 mod exit_codes;
 mod help;
 mod json;
 mod keys;
 mod pipes;
 mod restore;
+mod selection;
 mod signals;
 mod streams;
 mod tables;
+mod to_command;

@@ -1,9 +1,10 @@
 //! Which files are taken over from the tree that is compared with.
 
-use super::{batch::join, compare::is_unchanged};
+use super::{batch::join, compare::reason_to_read};
 use crate::{
     error::{Error, Result, escape},
     metadata::Metadata,
+    observe::{Difference, ReadReason},
     tree::Entry,
 };
 
@@ -27,12 +28,14 @@ impl Reuse {
         }
     }
 
-    /// Tells whether an entry may be taken over, if all that it refers to is stored.
-    pub(super) fn allows(self, known: &Entry, found: &Metadata, link_group: u64) -> bool {
+    /// Why a file is read although there is an entry of its name; `None` when that may be taken over, if all that it refers
+    /// to is stored.
+    pub(super) fn reason_to_read(self, known: &Entry, found: &Metadata, link_group: u64) -> Option<ReadReason> {
         match self {
-            Self::Unchanged => is_unchanged(known, found, link_group),
-            Self::Nothing => false,
-            Self::Everything => known.kind() == found.kind,
+            Self::Unchanged => reason_to_read(known, found, link_group),
+            Self::Everything if known.kind() == found.kind => None,
+            Self::Everything => Some(ReadReason::Changed(Difference::Kind)),
+            Self::Nothing => Some(ReadReason::ReadOnce),
         }
     }
 

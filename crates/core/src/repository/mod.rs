@@ -9,6 +9,7 @@
 mod clock;
 mod config;
 mod init;
+mod inspect;
 mod loose;
 mod open;
 mod session;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use init::{InitOptions, NewSlot};
+pub use inspect::StoredObject;
 pub use open::OpenOptions;
 pub use session::{Announcement, Outcome, Session};
 pub use slots::{SlotInfo, SlotState};

@@ -32,6 +32,8 @@ mod local;
 
 mod memory;
 
+mod selected;
+
 mod one_file;
 
 mod proof;
@@ -45,6 +47,7 @@ mod command;
 pub use command::{CommandSource, Listener, words_for_people};
 pub use local::LocalSource;
 pub use memory::{MemoryNode, MemorySource};
+pub use selected::{ExclusionCount, Marker, SelectedSource, SelectionRules};
 pub use stream::StreamSource;
 
 /// Something that can be backed up.
@@ -149,6 +152,13 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// When some attribute is there and can not be read.
     fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError>;
+
+    /// Tells whether a directory of this directory lies on a file system that shows the running system and no files of anybody:
+    /// proc, sysfs and their like. Nothing is opened for it that could make another file system appear.
+    fn is_pseudo(&self, name: &[u8]) -> bool {
+        let _ = name;
+        false
+    }
 }
 
 /// An open regular file, read once from front to end.
