@@ -22,7 +22,9 @@ pub use lbak_core::{
     codec::slot::{Credential, SlotForm},
     id::{ObjectHash, PackId, RepositoryId, SessionId, SlotId, SnapshotId},
     keys::{KeyFile, PasswordCost},
-    repository::{Clock, InitOptions, NewSlot, OpenOptions, Repository, SlotInfo, SlotState, SystemClock, View},
+    repository::{
+        Clock, InitOptions, NewSlot, OpenOptions, OpenedSlot, Repository, SlotInfo, SlotState, SystemClock, View,
+    },
 };
 
 // What can be backed up, and the verb.
@@ -46,6 +48,9 @@ pub use lbak_core::{
     },
     tree::{Entry, Node},
 };
+
+// Said otherwise afterwards.
+pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
 
 // Back again.
 pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};

@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod object;
 mod paths;
 mod stream;
+pub(crate) mod tag;
 
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
@@ -386,8 +387,8 @@ pub(crate) struct Node {
     pub(crate) linktarget: Option<String>,
 }
 
-/// One key slot of `lbak key list`, or the one that `key add` and `key remove` were about.
-#[derive(Serialize)]
+/// One key slot of `lbak key list`, or the one that another `lbak key …` was about.
+#[derive(Default, Serialize)]
 pub(crate) struct Key {
     pub(crate) message_type: &'static str,
     pub(crate) id: String,
@@ -399,6 +400,12 @@ pub(crate) struct Key {
     pub(crate) passes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lanes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) opened_by: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replaced: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) damage: Option<String>,
 }

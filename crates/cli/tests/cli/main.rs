@@ -2,12 +2,16 @@
 
 mod home;
 
+mod awkward;
 mod cat;
+mod completions;
 mod default_repository;
 mod dump;
 mod exit_codes;
+mod habits;
 mod help;
 mod json;
+mod key_change;
 mod keys;
 mod pipes;
 mod restore;
@@ -15,4 +19,6 @@ mod selection;
 mod signals;
 mod streams;
 mod tables;
+mod tag;
+mod telling;
 mod to_command;

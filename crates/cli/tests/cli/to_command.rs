@@ -26,7 +26,8 @@ fn home_with_large_file() -> (Home, Vec<u8>) {
 }
 
 fn restore(home: &Home, part: &str, options: &[&str], command: &[&str]) -> Run {
-    let arguments = ["restore", part].iter().chain(options).chain(&["--to-command", "--"]).chain(command);
+    let restore = ["restore", part];
+    let arguments = restore.iter().chain(options).chain(&["--to-command", "--"]).chain(command);
     home.run(arguments)
 }
 

@@ -342,7 +342,7 @@ impl Walk<'_> {
         if entry.kind() == FileKind::File {
             self.walked.files.unchanged += 1;
             self.finished_files += 1;
-            self.finished_bytes += entry.size;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
         }
         self.directories.add(number, entry);
     }
@@ -428,7 +428,8 @@ impl Walk<'_> {
         match entry.node {
             Node::File { .. } => {
                 totals.files += 1;
-                self.walked.logical_bytes += entry.size;
+                // Sparse files may sum up to more than can be counted: then it stays at the largest number.
+                self.walked.logical_bytes = self.walked.logical_bytes.saturating_add(entry.size);
             }
             Node::Directory { .. } => totals.directories += 1,
             Node::Symlink { .. } => totals.links += 1,

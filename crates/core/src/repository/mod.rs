@@ -24,7 +24,7 @@ pub use init::{InitOptions, NewSlot};
 pub use inspect::StoredObject;
 pub use open::OpenOptions;
 pub use session::{Announcement, Outcome, Session};
-pub use slots::{SlotInfo, SlotState};
+pub use slots::{OpenedSlot, SlotInfo, SlotState};
 pub use view::View;
 
 use crate::{
@@ -51,6 +51,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
+    opened_by: OpenedSlot,
 }
 
 impl std::fmt::Debug for Repository {
