@@ -31,7 +31,11 @@ pub use lbak_core::{
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source},
+    error::OutputFailure,
+    source::{
+        CommandSource, ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source,
+        StreamSource, words_for_people,
+    },
     store::WriterOptions,
 };
 

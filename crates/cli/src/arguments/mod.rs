@@ -14,6 +14,7 @@ mod selection;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod tag;
 mod verify;
 mod wanted;
@@ -37,6 +38,7 @@ pub(crate) use self::{
     snapshot::SnapshotArguments,
     snapshots::{GroupArgument, SnapshotsArguments},
     stats::StatsArguments,
+    stream::StreamArguments,
     tag::TagArguments,
     verify::VerifyArguments,
     wanted::WantedArguments,

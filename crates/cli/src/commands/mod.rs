@@ -13,6 +13,7 @@ mod restore_to_command;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod tag;
 mod usage;
 mod verify;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lbak::{Catalog, Committed, Manifest, ObjectName, Timestamp, escape};
+use lbak::{Catalog, Committed, Manifest, ObjectName, SourceKind, Timestamp, escape};
 
 use crate::{
     arguments::{GroupArgument, SnapshotsArguments},
@@ -162,6 +162,7 @@ fn tell_group(output: &Output, grouping: &Grouping, group: &[&Committed], now: T
         if !grouping.paths {
             below.push(paths_of(manifest));
         }
+        below.extend(command(output, &manifest.source));
         let tags = if grouping.tags { String::new() } else { manifest.tags.join(", ") };
         let is_fitting = line.chars().count() + 2 + tags.chars().count() <= width;
         match (tags.is_empty(), is_fitting) {
@@ -177,6 +178,16 @@ fn tell_group(output: &Output, grouping: &Grouping, group: &[&Committed], now: T
         }
     }
     Ok(())
+}
+
+/// The command whose output it is, when that much is asked for.
+fn command(output: &Output, source: &SourceKind) -> Option<String> {
+    match source {
+        SourceKind::Command { words, .. } if output.is_verbose() => {
+            Some(format!("output of `{}`", lbak::words_for_people(words.iter().map(Vec::as_slice))))
+        }
+        _ => None,
+    }
 }
 
 /// One line each.

@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+mod stream;
 pub(crate) mod tag;
 
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
@@ -253,6 +254,8 @@ pub(crate) struct Snapshot {
     hostname: String,
     username: String,
     paths: Vec<String>,
+    #[serde(flatten)]
+    origin: stream::Origin,
     tags: Vec<String>,
     description: String,
     program_version: String,
@@ -285,6 +288,7 @@ impl Snapshot {
             hostname: manifest.host.clone(),
             username: manifest.user.clone(),
             paths: manifest.paths.iter().map(|bytes| path(bytes)).collect(),
+            origin: stream::Origin::of(&manifest.source),
             tags: manifest.tags.clone(),
             description: manifest.description.clone(),
             program_version: manifest.program.clone(),

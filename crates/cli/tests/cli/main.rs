@@ -20,6 +20,7 @@ mod pipes;
 mod restore;
 mod selection;
 mod signals;
+mod streams;
 mod tables;
 mod tag;
 mod telling;

@@ -7,8 +7,9 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::Ordering,
-        mpsc::{self, Receiver, SyncSender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
+    time::Duration,
 };
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     findings::Findings,
     known::Known,
     reading,
+    reuse::Reuse,
 };
 use crate::{
     error::{Error, Result},
@@ -37,6 +39,9 @@ use crate::{
 
 /// Batches that wait for a reader.
 const WAITING_BATCHES: usize = 2;
+
+/// How soon a request to stop is heard while nothing comes: it is a flag that a signal sets, and wakes nobody.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Threads that read files.
 const READERS: usize = 2;
@@ -77,6 +82,7 @@ pub(super) fn capture(
                 keys: context.keys(),
                 parent: &reader,
                 is_trusted: comparison.is_trusted,
+                reuse: comparison.reuse,
                 is_compared: comparison.base.root.is_some(),
                 wants_paths: options.observer.wants_paths(),
                 findings,
@@ -97,7 +103,8 @@ pub(super) fn capture(
                 finished_files: 0,
                 finished_bytes: 0,
             };
-            walk.run(comparison.base.root)
+            // A reader may be waiting for somebody who sends nothing, and would be waited for.
+            walk.run(comparison.base.root).inspect_err(|_| attempt.source.stop())
         })
     })
 }
@@ -124,6 +131,7 @@ pub(super) struct Walk<'a> {
     pub(super) keys: &'a Keys,
     parent: &'a ChunkReader,
     is_trusted: bool,
+    reuse: Reuse,
     /// There is a snapshot to compare with.
     is_compared: bool,
     wants_paths: bool,
@@ -163,9 +171,10 @@ impl Walk<'_> {
         self.batches = None; // the readers end when they have read what is waiting
         while self.directories.root.is_none() {
             // A sender lives in the context, so this waits until something comes; failures come as messages too.
-            match self.arrived.recv() {
+            match self.arrived.recv_timeout(PATIENCE) {
                 Ok(message) => self.take(message)?,
-                Err(_) => return Err(Error::Panicked { doing: "reading files" }),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Panicked { doing: "reading files" }),
             }
             self.context.check()?;
         }
@@ -300,7 +309,7 @@ impl Walk<'_> {
         let reason = match &known {
             None if is_uncompared => ReadReason::Uncompared,
             None => ReadReason::New,
-            Some(known) => match reason_to_read(known, &found.metadata, link_group) {
+            Some(known) => match self.reuse.reason_to_read(known, &found.metadata, link_group) {
                 Some(reason) => reason,
                 None if self.is_all_stored(known)? => {
                     self.take_over(number, known.clone());
@@ -312,6 +321,7 @@ impl Walk<'_> {
         self.directories.differs(number);
         self.tell_read(path, &found, reason);
         if found.metadata.kind == FileKind::File {
+            self.reuse.check_readable(path, &found.name)?;
             self.count_reason(reason);
             let ticket = self.directories.expect(number);
             let job = Job {
@@ -341,7 +351,7 @@ impl Walk<'_> {
         let files = &mut self.walked.files;
         match reason {
             ReadReason::Uncompared | ReadReason::New => files.new += 1,
-            ReadReason::Changed(_) => files.changed += 1,
+            ReadReason::Changed(_) | ReadReason::ReadOnce => files.changed += 1,
             _ => files.unsettled += 1,
         }
     }
@@ -379,7 +389,9 @@ impl Walk<'_> {
 
     /// Hands a file to the readers.
     fn read(&mut self, job: Job) -> Result<()> {
-        match self.batcher.add(job) {
+        // What is opened once only is not tried as a small file first.
+        let batch = if self.reuse == Reuse::Unchanged { self.batcher.add(job) } else { Some(Batch::Large(job)) };
+        match batch {
             Some(batch) => self.send_batch(Some(batch)),
             None => Ok(()),
         }
