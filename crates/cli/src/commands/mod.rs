@@ -26,7 +26,7 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Init(arguments) => init::run(arguments, invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
         Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
-        Command::Restore(arguments) if arguments.to_command => restore_to_command::run(arguments, invocation),
+        Command::Restore(arguments) if arguments.is_to_command() => restore_to_command::run(arguments, invocation),
         Command::Restore(arguments) => restore::run(arguments, invocation),
         Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
