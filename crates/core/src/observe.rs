@@ -25,11 +25,21 @@ use std::{
 
 use crate::error::{Error, Result, escape};
 
+mod exclusion;
+
+pub use exclusion::Exclusion;
+
 /// Receives events. Every method has a default, so that an observer names only what it wants.
 pub trait Observer: Send + Sync {
     /// Called from any thread, often; must not block for long.
     fn event(&self, event: &Event<'_>) {
         let _ = event;
+    }
+
+    /// Tells whether [`Event::Read`] and [`Event::Excluded`] are wanted. Asked once, when a verb begins: putting together the path of every file
+    /// costs something.
+    fn wants_paths(&self) -> bool {
+        false
     }
 }
 
@@ -51,6 +61,92 @@ pub enum Event<'a> {
     Finding(&'a Finding),
     /// Something worth a line in a verbose log.
     Note(&'a str),
+    /// Something of the source is read, and not taken over from an earlier snapshot. Told only to an observer that
+    /// [wants paths](Observer::wants_paths), in the order of the walk, before it is read; in a dry run too.
+    Read {
+        /// Raw bytes of the path.
+        path: &'a [u8],
+        /// Bytes of a file, as it was listed; 0 for everything else.
+        bytes: u64,
+        /// Why.
+        reason: ReadReason,
+    },
+    /// Something of the source is left out because that was asked for. Told as [`Event::Read`] is, once for a directory with
+    /// all that is below it.
+    Excluded {
+        /// Raw bytes of the path.
+        path: &'a [u8],
+        /// Why.
+        exclusion: Exclusion,
+    },
+}
+
+/// Why something of a source is read and not taken over from an earlier snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReadReason {
+    /// There is nothing to compare it with: a full snapshot, or a directory whose earlier tree is damaged.
+    Uncompared,
+    /// It was not there before.
+    New,
+    /// It is not as it was; this is what was seen first.
+    Changed(Difference),
+    /// It looks as it did, but was read so soon after its last change that this proves nothing.
+    Unsettled,
+    /// It looks as it did, but changed while it was read.
+    WasChanging,
+    /// It looks as it did, but part of its metadata could not be read.
+    WasIncomplete,
+    /// It looks as it did, but what is stored of it can not be relied on: its pack is damaged or may be reclaimed.
+    Untrusted,
+}
+
+/// What is seen to differ between a file and its entry in an earlier snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Difference {
+    /// It was of another kind: a directory, say.
+    Kind,
+    /// Its length.
+    Size,
+    /// The time of its last change.
+    Mtime,
+    /// It is another file of that name.
+    Inode,
+    /// It has become, or is no more, one of several names of a file.
+    Links,
+    /// Its permissions or owner.
+    Metadata,
+    /// Only the time that the system keeps of changes of content, attributes and everything else.
+    Ctime,
+}
+
+impl fmt::Display for ReadReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Uncompared => "nothing to compare it with",
+            Self::New => "new",
+            Self::Changed(difference) => return write!(f, "changed: {difference}"),
+            Self::Unsettled => "read just after a change the last time",
+            Self::WasChanging => "changed while it was read the last time",
+            Self::WasIncomplete => "not read completely the last time",
+            Self::Untrusted => "what is stored of it can not be relied on",
+        })
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "kind of file",
+            Self::Size => "size",
+            Self::Mtime => "mtime",
+            Self::Inode => "inode",
+            Self::Links => "hard links",
+            Self::Metadata => "permissions or owner",
+            Self::Ctime => "ctime",
+        })
+    }
 }
 
 /// What a verb is busy with.

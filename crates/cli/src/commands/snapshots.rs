@@ -10,7 +10,7 @@ use crate::{
     invocation::Invocation,
     json, opening,
     output::Output,
-    selecting, sizes,
+    paths, selecting, sizes,
     tables::{Align, Table, screen_width, wrap},
     times,
 };
@@ -99,8 +99,7 @@ impl Grouping {
 }
 
 fn paths_of(manifest: &Manifest) -> String {
-    let paths: Vec<String> = manifest.paths.iter().map(|path| escape(path)).collect();
-    paths.join(" ")
+    paths::joined(manifest.paths.iter().map(Vec::as_slice))
 }
 
 fn tell(

@@ -2,16 +2,26 @@
 
 mod home;
 
+mod awkward;
+mod cat;
+mod completions;
 mod default_repository;
 mod diff;
+mod dump;
 mod exit_codes;
 mod find;
+mod habits;
 mod help;
 mod json;
+mod key_change;
 mod keys;
 mod listing;
 mod pipes;
 mod restore;
+mod selection;
 mod signals;
 mod tables;
+mod tag;
+mod telling;
+mod to_command;
 mod usage;

@@ -57,7 +57,7 @@ impl Walk<'_> {
         while let Some(pieces) = file.early.remove(&file.next) {
             file.next += 1;
             for piece in pieces {
-                self.finished_bytes += piece.length;
+                self.finished_bytes = self.finished_bytes.saturating_add(piece.length);
                 file.content.push(piece, &mut store)?;
             }
         }
@@ -66,7 +66,7 @@ impl Walk<'_> {
             && let Some(file) = self.large.remove(&key)
             && let Some((_, outcome)) = file.end
         {
-            self.finished_bytes -= file.content.bytes(); // counted again as a whole
+            self.finished_bytes = self.finished_bytes.saturating_sub(file.content.bytes()); // counted again as a whole
             self.finish_file(ticket, outcome, file.content)?;
         }
         self.tell_progress();
@@ -83,7 +83,7 @@ impl Walk<'_> {
         };
         if let Some(entry) = &entry {
             self.finished_files += 1;
-            self.finished_bytes += entry.size;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
             self.count(entry);
         }
         self.directories.arrived(ticket, entry, self.keys, &mut self.chunks)?;

@@ -2,6 +2,7 @@
 
 use crate::{
     metadata::{FileKind, Metadata, Timestamp},
+    observe::{Difference, ReadReason},
     tree::{Entry, EntryFlags},
 };
 
@@ -9,23 +10,35 @@ use crate::{
 /// mappings and file systems with coarse clocks (rule I13).
 const SETTLING_SECONDS: i64 = 60;
 
-/// Tells whether nothing can have changed: kind, size, times, inode are equal and the parent had read it settled.
+/// Why a file is read although the parent snapshot has an entry of its name; `None` when nothing can have changed: kind, size,
+/// times, inode are equal and the parent had read it settled and whole.
 ///
 /// An equal ctime vouches for mode, owner and attributes too: nothing of them changes without it.
-pub(super) fn is_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
-    parent.flags == EntryFlags::default() && looks_unchanged(parent, found, link_group)
+pub(super) fn reason_to_read(parent: &Entry, found: &Metadata, link_group: u64) -> Option<ReadReason> {
+    if let Some(difference) = difference(parent, found, link_group) {
+        return Some(ReadReason::Changed(difference));
+    }
+    match parent.flags {
+        flags if flags == EntryFlags::default() => None,
+        flags if flags.contains(EntryFlags::CHANGED) => Some(ReadReason::WasChanging),
+        flags if flags.contains(EntryFlags::UNSETTLED) => Some(ReadReason::Unsettled),
+        _ => Some(ReadReason::WasIncomplete),
+    }
 }
 
-/// Tells whether nothing is seen to have changed, however the parent was read.
-pub(super) fn looks_unchanged(parent: &Entry, found: &Metadata, link_group: u64) -> bool {
-    let is_same_kind = parent.kind() == found.kind;
-    let is_same_size = found.kind != FileKind::File || parent.size == found.size;
-    is_same_kind
-        && is_same_size
-        && parent.mtime == found.mtime
-        && parent.ctime == found.ctime
-        && parent.inode == found.inode
-        && parent.link_group == link_group
+/// What is seen to have changed, however the parent was read.
+fn difference(parent: &Entry, found: &Metadata, link_group: u64) -> Option<Difference> {
+    let is_same_owner = (parent.mode, parent.uid, parent.gid) == (found.mode, found.uid, found.gid);
+    match () {
+        () if parent.kind() != found.kind => Some(Difference::Kind),
+        () if found.kind == FileKind::File && parent.size != found.size => Some(Difference::Size),
+        () if parent.mtime != found.mtime => Some(Difference::Mtime),
+        () if parent.inode != found.inode => Some(Difference::Inode),
+        () if parent.link_group != link_group => Some(Difference::Links),
+        () if parent.ctime == found.ctime => None,
+        () if !is_same_owner => Some(Difference::Metadata),
+        () => Some(Difference::Ctime),
+    }
 }
 
 /// Tells whether a file that is read at `now`, by a clock that may be ahead of its file system's, may change again without its ctime moving. A ctime in the future counts too.

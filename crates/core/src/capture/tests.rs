@@ -8,6 +8,7 @@ use crate::{
     codec::slot::Credential,
     id::ChunkKind,
     keys::PasswordCost,
+    observe::{Difference, Observer, ReadReason},
     repository::{InitOptions, NewSlot},
     snapshot::LineageKind,
     source::{LocalSource, MemoryNode, MemorySource},
@@ -232,4 +233,77 @@ fn a_source_that_panics_stops_the_run_with_an_error() {
     let error = snapshot(&repository, &OneFile, &SnapshotOptions::default()).expect_err("it panicked");
     assert!(matches!(error, Error::Panicked { .. }), "{error}");
     assert!(repository.catalog().expect("catalog").snapshots.is_empty());
+}
+
+/// Hears why files are read.
+#[derive(Default)]
+struct Reasons(std::sync::Mutex<BTreeMap<String, (u64, ReadReason)>>);
+
+impl Observer for Reasons {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Read { path, bytes, reason } = event {
+            let name = String::from_utf8_lossy(path).rsplit('/').next().expect("a name").to_owned();
+            assert!(self.0.lock().expect("lock").insert(name, (*bytes, *reason)).is_none(), "told once");
+        }
+    }
+
+    fn wants_paths(&self) -> bool {
+        true
+    }
+}
+
+/// Takes a snapshot and returns why each file was read.
+fn reasons(repository: &Repository, source: &dyn Source, dry_run: bool) -> BTreeMap<String, (u64, ReadReason)> {
+    let reasons = Arc::new(Reasons::default());
+    let observer = Arc::<Reasons>::clone(&reasons);
+    snapshot(repository, source, &SnapshotOptions { observer, dry_run, ..Default::default() }).expect("snapshot");
+    std::mem::take(&mut *reasons.0.lock().expect("lock"))
+}
+
+#[test]
+fn what_is_read_is_told_with_the_reason() {
+    use Difference as D;
+    use ReadReason as R;
+    type Change = fn(&mut MemoryNode);
+    let cases: [(&str, Change, Option<ReadReason>); 9] = [
+        ("same", |_| {}, None),
+        ("mtime", |node| node.metadata.mtime.nanoseconds += 1, Some(R::Changed(D::Mtime))),
+        ("ctime", |node| node.metadata.ctime.nanoseconds += 1, Some(R::Changed(D::Ctime))),
+        ("inode", |node| node.metadata.inode += 1000, Some(R::Changed(D::Inode))),
+        ("links", |node| node.metadata.links = 2, Some(R::Changed(D::Links))),
+        ("size", |node| *node = MemoryNode::file("other"), Some(R::Changed(D::Size))),
+        ("kind", |node| *node = MemoryNode::symlink("x"), Some(R::Changed(D::Kind))),
+        ("mode", |node| (node.metadata.ctime.seconds, node.metadata.mode) = (7, 0o600), Some(R::Changed(D::Metadata))),
+        ("fresh", |_| {}, Some(R::Unsettled)),
+    ];
+    let now = crate::metadata::Timestamp::from(std::time::SystemTime::now());
+    let mut before: Vec<(String, MemoryNode)> = Vec::new();
+    let mut after = Vec::new();
+    for (number, (name, change, _)) in cases.iter().enumerate() {
+        let mut node = MemoryNode::file("content");
+        node.metadata.inode = 10 + number as u64;
+        if *name == "fresh" {
+            node.metadata.ctime = now;
+        }
+        before.push(((*name).to_owned(), node.clone()));
+        change(&mut node);
+        after.push(((*name).to_owned(), node));
+    }
+    after.push(("new".to_owned(), MemoryNode::symlink("x")));
+    let source = |nodes: &[(String, MemoryNode)]| MemorySource::new([("/r", MemoryNode::directory(nodes.to_vec()))]);
+
+    let repository = repository(&Arc::new(MemoryBackend::new()));
+    let first = reasons(&repository, &source(&before), false);
+    assert_eq!(first.len(), before.len());
+    assert!(first.values().all(|told| *told == (7, R::Uncompared)));
+    let mut expected: BTreeMap<String, ReadReason> =
+        cases.iter().filter_map(|(name, _, reason)| Some(((*name).to_owned(), (*reason)?))).collect();
+    expected.insert("new".to_owned(), R::New);
+    for dry_run in [true, false] {
+        let told = reasons(&repository, &source(&after), dry_run);
+        assert_eq!(told.iter().map(|(name, told)| (name.clone(), told.1)).collect::<BTreeMap<_, _>>(), expected);
+        assert_eq!((told["size"].0, told["kind"].0, told["mtime"].0), (5, 0, 7));
+    }
+    let silent = reasons(&repository, &source(&after), false);
+    assert!(silent.keys().eq(["fresh"]), "{silent:?}");
 }

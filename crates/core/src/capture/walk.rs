@@ -16,7 +16,7 @@ use super::{
     arrivals::LargeFile,
     batch::{Batch, Batcher, Job, Message, Ticket, join},
     chunks::ChunkStore,
-    compare::{is_unchanged, looks_unchanged},
+    compare::reason_to_read,
     context::Context,
     directories::{Beginning, Directories},
     findings::Findings,
@@ -28,7 +28,7 @@ use crate::{
     id::{ChunkId, ChunkKind},
     keys::Keys,
     metadata::{FileKind, Metadata},
-    observe::{Event, FindingKind, Progress},
+    observe::{Event, FindingKind, Progress, ReadReason},
     snapshot::Totals,
     source::{Directory, Found, SourceError, SourceErrorKind},
     store::{ChunkReader, ChunkWriter},
@@ -77,6 +77,8 @@ pub(super) fn capture(
                 keys: context.keys(),
                 parent: &reader,
                 is_trusted: comparison.is_trusted,
+                is_compared: comparison.base.root.is_some(),
+                wants_paths: options.observer.wants_paths(),
                 findings,
                 chunks: ChunkStore::new(&context),
                 directories: Directories::new(),
@@ -109,12 +111,22 @@ struct Visit {
     known: Option<Entry>,
 }
 
+/// The directory that is being listed.
+struct Place<'a> {
+    number: usize,
+    directory: &'a Arc<dyn Directory>,
+    path: &'a Arc<[u8]>,
+}
+
 pub(super) struct Walk<'a> {
     attempt: &'a Attempt<'a>,
     pub(super) context: &'a Context<'a>,
     pub(super) keys: &'a Keys,
     parent: &'a ChunkReader,
     is_trusted: bool,
+    /// There is a snapshot to compare with.
+    is_compared: bool,
+    wants_paths: bool,
     findings: &'a mut Findings,
     pub(super) chunks: ChunkStore<'a>,
     pub(super) directories: Directories,
@@ -172,7 +184,7 @@ impl Walk<'_> {
         let link_group = self.link_group(&found.metadata);
         let mut entry = Entry::new(found.name.clone(), Node::Directory { tree: ChunkId([0; 32]) }, &found.metadata);
         entry.link_group = link_group;
-        let unchanged = known.as_ref().filter(|known| is_unchanged(known, &found.metadata, link_group));
+        let unchanged = known.as_ref().filter(|known| reason_to_read(known, &found.metadata, link_group).is_none());
         // Attributes that are stored apart are chunks like any others.
         let is_stored = unchanged.map(|known| self.is_all_stored(known)).transpose()?.unwrap_or(false);
         match unchanged.filter(|_| is_stored) {
@@ -236,7 +248,8 @@ impl Walk<'_> {
         let read = move |kind: ChunkKind, id: &ChunkId| parent.read(kind, id);
         let rule = if path.is_empty() { NameRule::AbsolutePath } else { NameRule::Component };
         let mut known = Known::open(rule, known_tree, &read);
-        let mut visits = Vec::new();
+        let place = Place { number, directory, path };
+        let first_visit = self.visits.len();
         for found in listing {
             let found = match found {
                 Ok(found) => found,
@@ -247,7 +260,8 @@ impl Walk<'_> {
                 }
             };
             let known_entry = known.find(&found.name);
-            self.take_found(number, directory, path, found, known_entry, &mut visits)?;
+            let is_uncompared = !self.is_compared || known.trouble.is_some();
+            self.take_found(&place, found, known_entry, is_uncompared)?;
         }
         known.finish();
         if known.is_passed_over || known_tree.is_none() {
@@ -262,27 +276,20 @@ impl Walk<'_> {
             self.note(FindingKind::ParentUnread, path, &error)?;
         }
         // The last is taken first: reversed, directories come in the order of their names.
-        self.visits.extend(visits.into_iter().rev());
+        self.visits[first_visit..].reverse();
         self.directories.listed(number, self.keys, &mut self.chunks)
     }
 
     /// Decides what to do about one name.
-    fn take_found(
-        &mut self,
-        number: usize,
-        directory: &Arc<dyn Directory>,
-        path: &Arc<[u8]>,
-        found: Found,
-        known: Option<Entry>,
-        visits: &mut Vec<Visit>,
-    ) -> Result<()> {
+    fn take_found(&mut self, place: &Place<'_>, found: Found, known: Option<Entry>, is_uncompared: bool) -> Result<()> {
+        let &Place { number, directory, path } = place;
         if known.is_none() {
             self.directories.differs(number);
         }
         if found.metadata.kind == FileKind::Directory {
             let ticket = self.directories.expect(number);
             let path = Arc::from(join(path, &found.name));
-            visits.push(Visit { ticket, parent: Arc::clone(directory), found, path, known });
+            self.visits.push(Visit { ticket, parent: Arc::clone(directory), found, path, known });
             return Ok(());
         }
         if found.metadata.kind == FileKind::Socket {
@@ -290,29 +297,22 @@ impl Walk<'_> {
             return self.note(FindingKind::Skipped, join(path, &found.name), "sockets are not backed up");
         }
         let link_group = self.link_group(&found.metadata);
-        let unchanged = known.as_ref().filter(|known| is_unchanged(known, &found.metadata, link_group));
-        if let Some(unchanged) = unchanged
-            && self.is_all_stored(unchanged)?
-        {
-            let entry = unchanged.clone();
-            self.count(&entry);
-            if found.metadata.kind == FileKind::File {
-                self.walked.files.unchanged += 1;
-                self.finished_files += 1;
-                self.finished_bytes += entry.size;
-            }
-            self.directories.add(number, entry);
-            return Ok(());
-        }
-        self.directories.differs(number);
-        if found.metadata.kind == FileKind::File {
-            match known {
-                Some(known) if looks_unchanged(&known, &found.metadata, link_group) => {
-                    self.walked.files.unsettled += 1;
+        let reason = match &known {
+            None if is_uncompared => ReadReason::Uncompared,
+            None => ReadReason::New,
+            Some(known) => match reason_to_read(known, &found.metadata, link_group) {
+                Some(reason) => reason,
+                None if self.is_all_stored(known)? => {
+                    self.take_over(number, known.clone());
+                    return Ok(());
                 }
-                Some(_) => self.walked.files.changed += 1,
-                None => self.walked.files.new += 1,
-            }
+                None => ReadReason::Untrusted,
+            },
+        };
+        self.directories.differs(number);
+        self.tell_read(path, &found, reason);
+        if found.metadata.kind == FileKind::File {
+            self.count_reason(reason);
             let ticket = self.directories.expect(number);
             let job = Job {
                 ticket,
@@ -323,11 +323,39 @@ impl Walk<'_> {
             };
             return self.read(job);
         }
-        self.take_small(number, directory, path, found)
+        self.take_small(place, found)
+    }
+
+    /// Uses an entry of the parent snapshot again.
+    fn take_over(&mut self, number: usize, entry: Entry) {
+        self.count(&entry);
+        if entry.kind() == FileKind::File {
+            self.walked.files.unchanged += 1;
+            self.finished_files += 1;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
+        }
+        self.directories.add(number, entry);
+    }
+
+    fn count_reason(&mut self, reason: ReadReason) {
+        let files = &mut self.walked.files;
+        match reason {
+            ReadReason::Uncompared | ReadReason::New => files.new += 1,
+            ReadReason::Changed(_) => files.changed += 1,
+            _ => files.unsettled += 1,
+        }
+    }
+
+    fn tell_read(&self, path: &[u8], found: &Found, reason: ReadReason) {
+        if self.wants_paths {
+            let bytes = if found.metadata.kind == FileKind::File { found.metadata.size } else { 0 };
+            self.attempt.options.observer.event(&Event::Read { path: &join(path, &found.name), bytes, reason });
+        }
     }
 
     /// Links, pipes and devices: everything about them is in their entry.
-    fn take_small(&mut self, number: usize, directory: &Arc<dyn Directory>, path: &[u8], found: Found) -> Result<()> {
+    fn take_small(&mut self, place: &Place<'_>, found: Found) -> Result<()> {
+        let &Place { number, directory, path } = place;
         let Found { name, metadata } = found;
         let (major, minor) = (metadata.major, metadata.minor);
         let node = match metadata.kind {
@@ -388,7 +416,8 @@ impl Walk<'_> {
         match entry.node {
             Node::File { .. } => {
                 totals.files += 1;
-                self.walked.logical_bytes += entry.size;
+                // Sparse files may sum up to more than can be counted: then it stays at the largest number.
+                self.walked.logical_bytes = self.walked.logical_bytes.saturating_add(entry.size);
             }
             Node::Directory { .. } => totals.directories += 1,
             Node::Symlink { .. } => totals.links += 1,

@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use super::{
-    super::{ExtendedAttributes, SourceError},
+    super::{ExtendedAttributes, SourceError, SourceErrorKind},
     system::{self, Links},
 };
 use crate::metadata::FileKind;
@@ -32,16 +32,20 @@ pub(super) fn of_name(
 ) -> std::result::Result<ExtendedAttributes, SourceError> {
     match kind {
         FileKind::File => of_open(system::open(at, name, links, OFlags::empty())?),
-        FileKind::Directory => of_open(system::open(at, name, links, OFlags::DIRECTORY)?),
-        // These are never opened, and a descriptor that only names them has no attributes.
-        _ => match system::path_to(at, name) {
-            Some(path) => {
-                let path = path.as_slice();
-                read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
-            }
-            None => Ok(Vec::new()),
+        FileKind::Directory => match system::open(at, name, links, OFlags::DIRECTORY) {
+            // Who may not look into a directory may know its access list all the same.
+            Err(error) if error.kind == SourceErrorKind::Denied => of_path(at, name),
+            opened => of_open(opened?),
         },
+        // These are never opened, and a descriptor that only names them has no attributes.
+        _ => of_path(at, name),
     }
+}
+
+fn of_path(at: BorrowedFd<'_>, name: &[u8]) -> std::result::Result<ExtendedAttributes, SourceError> {
+    let Some(path) = system::path_to(at, name) else { return Ok(Vec::new()) };
+    let path = path.as_slice();
+    read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
 }
 
 fn read(

@@ -19,6 +19,9 @@ use crate::metadata::{FileKind, Metadata};
 /// Files above this are announced to the system as read from front to end.
 const LARGE: u64 = 1 << 20;
 
+/// What file systems give out at once, most of them: a file of one block is all hole or has none.
+const BLOCK: u64 = 4096;
+
 /// A server's clock can not be asked without writing to it. One that is behind by more than an hour breaks more than backups.
 const SHARED_CLOCK_LAG: u32 = 3600;
 
@@ -47,8 +50,7 @@ impl LocalFile {
         if metadata.size > LARGE {
             system::will_read_all(&fd);
         }
-        // The system is asked about holes only where there can be some: it would be a call for every file.
-        let data_end = if metadata.allocated < metadata.size { 0 } else { u64::MAX };
+        let data_end = if has_holes(&fd, &metadata) { 0 } else { u64::MAX };
         Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end })
     }
 
@@ -76,6 +78,16 @@ impl LocalFile {
     }
 }
 
+/// Tells whether a file may have holes, with at most one call, and none for the smallest.
+///
+/// What is allocated does not tell it alone: attributes may count, and room that is kept behind the end.
+fn has_holes(fd: &OwnedFd, metadata: &Metadata) -> bool {
+    if metadata.size <= BLOCK {
+        return metadata.allocated < metadata.size;
+    }
+    rustix::fs::seek(fd, SeekFrom::Hole(0)).is_ok_and(|hole| hole < metadata.size)
+}
+
 impl SourceFile for LocalFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Portion, SourceError> {
         if self.offset >= self.data_end
@@ -83,7 +95,9 @@ impl SourceFile for LocalFile {
         {
             return Ok(Portion::Hole(length));
         }
-        let data = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
+        // A read that could pass the last place that a file can have is refused, even at the end of the longest file.
+        let data_end = self.data_end.min(i64::MAX.unsigned_abs());
+        let data = usize::try_from(data_end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let wanted = data.min(buffer.len());
         let read = loop {
             match rustix::io::pread(&self.fd, &mut buffer[..wanted], self.offset) {
