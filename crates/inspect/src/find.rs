@@ -130,7 +130,7 @@ impl<'a> Search<'a, '_> {
                         (self.found)(Hit { snapshot, path: &path, entry: &entry })?;
                     }
                     let Node::Directory { tree } = entry.node else { continue };
-                    if !self.wanted.may_be_below(&path) {
+                    if !self.wanted.may_be_below(&path, shown, is_root) {
                         continue;
                     }
                     let lost_before = self.findings.lost();

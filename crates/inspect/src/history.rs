@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
             let below_root = if is_root { below(&path) } else { level.below_root };
             let shown = if is_root { last_name(&path) } else { path.get(below_root..).unwrap_or_default() };
             let mut trees = Vec::new();
-            if self.wanted.may_be_below(&path) {
+            if self.wanted.may_be_below(&path, shown, is_root) {
                 for version in &versions {
                     if let Node::Directory { tree } = version.entry.node {
                         gather(&mut trees, tree, &version.holders);

@@ -1,7 +1,6 @@
-//! What is looked for: names and paths, kinds, times and sizes; and which directories can not hold any of it.
+//! What is looked for: names and paths, kinds, times and sizes.
 
 use lbak_core::{
-    browse::components,
     error::{Error, Result},
     metadata::{FileKind, Timestamp},
     observe::Cancellation,
@@ -34,17 +33,6 @@ pub struct FindOptions {
 pub(crate) struct Wanted<'a> {
     options: &'a FindOptions,
     patterns: Patterns,
-    /// Where something can match; `None`: anywhere.
-    places: Option<Vec<Place>>,
-}
-
-/// Where one absolute pattern can match.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    /// The names that it begins with, as far as they are no globs.
-    begins: Vec<Vec<u8>>,
-    /// How many names a path must have; `None` when the pattern reaches to any depth.
-    names: Option<usize>,
 }
 
 impl<'a> Wanted<'a> {
@@ -57,9 +45,7 @@ impl<'a> Wanted<'a> {
         if is_any_given && !patterns.is_selective() {
             return Err(Error::Invalid { what: "no pattern that was given names anything".into() });
         }
-        let is_bound = options.patterns_any_case.is_empty() && !options.patterns.is_empty();
-        let places: Option<Vec<Place>> = options.patterns.iter().map(|pattern| Place::of(pattern)).collect();
-        Ok(Self { options, patterns, places: places.filter(|_| is_bound) })
+        Ok(Self { options, patterns })
     }
 
     /// Tells whether a name at a path, with its root's path and what is below that root, is looked for.
@@ -83,66 +69,12 @@ impl<'a> Wanted<'a> {
             && smaller.is_none_or(|smaller| entry.size < smaller)
     }
 
-    /// Tells whether something in the directory at this path, or below it, can match.
-    pub(crate) fn may_be_below(&self, path: &[u8]) -> bool {
-        let Some(places) = &self.places else { return true };
-        let Some(names) = components(path) else { return true };
-        places.iter().any(|place| {
-            let is_on_the_way = names.iter().zip(&place.begins).all(|(name, begins)| name == begins);
-            is_on_the_way && place.names.is_none_or(|most| names.len() < most)
-        })
+    /// Tells whether something below a directory can match. Roots are always looked into: what is above them is no name of theirs.
+    pub(crate) fn may_be_below(&self, path: &[u8], below_root: &[u8], is_root: bool) -> bool {
+        is_root || self.patterns.may_lead(path, below_root)
     }
 
     pub(crate) fn check_cancelled(&self) -> Result<()> {
         self.options.cancellation.check()
-    }
-}
-
-impl Place {
-    /// `None` for a pattern that can match anywhere.
-    fn of(pattern: &str) -> Option<Self> {
-        // What takes back a match needs no place of its own, but must not open all places either.
-        let pattern = pattern.trim_end_matches(['\r', '\n', ' ']);
-        let path = pattern.strip_prefix('!').unwrap_or(pattern).strip_prefix('/')?;
-        let is_glob = |name: &str| name.contains(['*', '?', '[', ']', '{', '}', '\\']);
-        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-        let begins = names.iter().take_while(|name| !is_glob(name)).map(|name| name.as_bytes().to_vec()).collect();
-        // A brace may hold slashes, and a backslash anything.
-        let is_deep = names.iter().any(|name| name.contains("**") || name.contains(['{', '\\', '[']));
-        Some(Self { begins, names: (!is_deep).then_some(names.len()) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn below(patterns: &[&str], path: &str) -> bool {
-        let options =
-            FindOptions { patterns: patterns.iter().map(|&pattern| pattern.into()).collect(), ..Default::default() };
-        Wanted::new(&options).expect("patterns").may_be_below(path.as_bytes())
-    }
-
-    #[test]
-    fn an_absolute_pattern_is_looked_for_on_its_way_alone() {
-        assert!(below(&["/srv/a/*.bin"], "/srv"));
-        assert!(below(&["/srv/a/*.bin"], "/srv/a"));
-        assert!(below(&["/srv/a/*.bin"], "/"));
-        assert!(!below(&["/srv/a/*.bin"], "/srv/b"));
-        assert!(!below(&["/srv/a/*.bin"], "/srv/a/deep"));
-        assert!(below(&["/srv/a/**/x"], "/srv/a/deep/down"));
-        assert!(!below(&["/srv/a/**"], "/srv/b"));
-        assert!(below(&["/srv/*/x"], "/srv/anything"));
-        assert!(!below(&["/srv/*/x"], "/home"));
-        assert!(below(&["/srv/{a,b/c}/x"], "/srv/b/c"));
-    }
-
-    #[test]
-    fn any_other_pattern_is_looked_for_everywhere() {
-        assert!(below(&["*.bin"], "/srv/deep"));
-        assert!(below(&["/srv/a", "x"], "/home"));
-        assert!(below(&[], "/home"));
-        let any_case = FindOptions { patterns_any_case: vec!["/SRV/a".into()], ..Default::default() };
-        assert!(Wanted::new(&any_case).expect("patterns").may_be_below(b"/srv"));
     }
 }

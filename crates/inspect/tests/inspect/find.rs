@@ -154,6 +154,11 @@ fn several_roots_and_deep_trees_are_walked() {
     }
     let (_, repository) = shared();
     let manifest = take_from(&repository, &MemorySource::new([("/a", deep), ("/b/bottom", file("y"))]));
+    let everything = take_from(&repository, &MemorySource::new([("/", folder([("a", folder([("x", file("1"))]))]))]));
+    for pattern in ["/a/x", "a/x", "x"] {
+        let (hits, _) = search(&repository, &[&everything], &patterns(&[pattern]));
+        assert_eq!(hits, [(0, "/a/x".to_owned())], "{pattern}");
+    }
     let (hits, _) = search(&repository, &[&manifest], &patterns(&["bottom"]));
     assert_eq!(hits.len(), 2);
     assert_eq!(hits[1].1, "/b/bottom");
