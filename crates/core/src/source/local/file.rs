@@ -11,6 +11,7 @@ use rustix::{
 use super::{
     super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile},
     attributes,
+    holes::Holes,
     people::People,
     system::{self, Links},
 };
@@ -29,6 +30,7 @@ pub(super) struct LocalFile {
     offset: u64,
     /// Where the data that `offset` lies in ends; `u64::MAX` in a file without holes.
     data_end: u64,
+    holes: Holes,
 }
 
 impl LocalFile {
@@ -49,7 +51,7 @@ impl LocalFile {
         }
         // The system is asked about holes only where there can be some: it would be a call for every file.
         let data_end = if metadata.allocated < metadata.size { 0 } else { u64::MAX };
-        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end })
+        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end, holes: Holes::default() })
     }
 
     /// Finds the data at or behind the offset; returns the length of the hole before it.
@@ -65,9 +67,13 @@ impl LocalFile {
             }
         };
         if start > self.offset {
-            let length = start - self.offset;
-            (self.offset, self.data_end) = (start, start);
-            return Ok(Some(length));
+            if self.holes.believe(&self.fd, self.offset..start)? {
+                let length = start - self.offset;
+                (self.offset, self.data_end) = (start, start);
+                return Ok(Some(length));
+            }
+            self.data_end = start;
+            return Ok(None);
         }
         // The file may have changed between the calls: at least something is read, or the end is met.
         let end = rustix::fs::seek(&self.fd, SeekFrom::Hole(self.offset)).unwrap_or(u64::MAX);
@@ -85,12 +91,7 @@ impl SourceFile for LocalFile {
         }
         let data = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
         let wanted = data.min(buffer.len());
-        let read = loop {
-            match rustix::io::pread(&self.fd, &mut buffer[..wanted], self.offset) {
-                Err(Errno::INTR) => {}
-                result => break result.map_err(system::error)?,
-            }
-        };
+        let read = system::read_at(&self.fd, &mut buffer[..wanted], self.offset)?;
         self.offset += read as u64;
         Ok(if read == 0 { Portion::End } else { Portion::Data(read) })
     }
@@ -101,6 +102,10 @@ impl SourceFile for LocalFile {
 
     fn clock_lag_seconds(&self) -> u32 {
         if crate::backend::is_shared(&self.fd) { SHARED_CLOCK_LAG } else { 0 }
+    }
+
+    fn is_made_up(&self) -> bool {
+        system::is_made_up(&self.fd)
     }
 
     fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
