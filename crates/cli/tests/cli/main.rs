@@ -8,6 +8,7 @@ mod help;
 mod json;
 mod keys;
 mod pipes;
+mod reading;
 mod restore;
 mod signals;
 mod tables;

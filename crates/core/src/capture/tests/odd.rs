@@ -43,9 +43,7 @@ impl Source for MadeUp {
     }
 
     fn roots(&self) -> Result<Arc<dyn Directory>, Refused> {
-        let mut roots = self.clone();
-        (roots.levels, roots.file) = (self.levels + 1, None);
-        Ok(Arc::new(Roots(roots)))
+        Ok(Arc::new(Roots(Self { levels: self.levels + 1, ..self.clone() })))
     }
 }
 

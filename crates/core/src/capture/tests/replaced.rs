@@ -35,7 +35,8 @@ const CHANGES: [Change; 5] = [
 
 #[test]
 fn what_has_taken_a_names_place_is_recorded_in_its_stead() {
-    let before: [(fn(&Path), Step<'static>); 4] = [
+    type Before = (fn(&Path), Step<'static>);
+    let before: [Before; 4] = [
         (|path| write(path, b"a file"), Step::Open("name")),
         (|path| write(path, &noise(1, 3_000_000)), Step::Open("name")),
         (|path| std::os::unix::fs::symlink("somewhere", path).expect("symlink"), Step::Link("name")),
