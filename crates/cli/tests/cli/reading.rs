@@ -23,7 +23,7 @@ fn summary(home: &Home, options: &[&str]) -> Value {
 /// How many files had changed, and how many looked as they did. Tests have no minute to wait: all are read again.
 fn seen(summary: &Value) -> (u64, u64) {
     let count = |name: &str| summary[name].as_u64().expect("a number");
-    (count("files_changed"), count("files_unsettled") + count("files_unchanged"))
+    (count("files_changed"), count("files_read_again") + count("files_unmodified"))
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_may_not_be_read_is_named_and_the_rest_is_kept() {
     let mut named: Vec<(String, String)> = findings
         .map(|finding| {
             let text = |field: &str| finding[field].as_str().expect("text").to_owned();
-            (text("path").rsplit('/').next().expect("a name").to_owned(), text("kind"))
+            (text("item").rsplit('/').next().expect("a name").to_owned(), text("kind"))
         })
         .collect();
     named.sort();
@@ -99,7 +99,7 @@ fn what_may_not_be_read_is_named_and_the_rest_is_kept() {
     assert!(named.iter().map(|(path, kind)| (path.as_str(), kind.as_str())).eq(expected), "{run:#?}");
     let listed = home.run(["ls", "latest"]).expect_code(0).stdout;
     // A directory stands empty, so that what is restored into it has its place; a file without content is none.
-    assert!(listed.contains("closed") && listed.contains("sub/b") && !listed.contains("secret"), "{listed}");
+    assert!(listed.contains("closed") && listed.contains("/sub/b") && !listed.contains("secret"), "{listed}");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_mount_that_shows_the_tree_below_itself_is_told_and_left_out() {
     let run = run.expect_code(0);
     let finding = run.message("finding");
     assert_eq!(finding["kind"], "skipped");
-    assert!(finding["path"].as_str().is_some_and(|path| path.ends_with("/data/sub")), "{finding}");
+    assert!(finding["item"].as_str().is_some_and(|path| path.ends_with("/data/sub")), "{finding}");
     assert!(finding["message"].as_str().is_some_and(|what| what.ends_with("/data here once more")), "{finding}");
 }
 
@@ -134,7 +134,7 @@ fn files_of_the_running_system_are_taken_as_far_as_they_go() {
     let paths = ["/proc/self/limits", "/proc/self/mounts", "/proc/version"];
     home.run(["snapshot"].iter().chain(&paths)).expect_code(0);
     let listed = home.run(["ls", "latest", "--json"]).expect_code(0);
-    let files: Vec<Value> = listed.messages().into_iter().filter(|message| message["kind"] == "file").collect();
+    let files: Vec<Value> = listed.messages().into_iter().filter(|message| message["type"] == "file").collect();
     assert_eq!(files.len(), 3, "{listed:#?}");
     assert!(files.iter().all(|file| file["size"].as_u64().is_some_and(|size| size > 0)));
     // The memory of the system, which says that it has 128 TiB.

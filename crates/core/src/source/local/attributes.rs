@@ -11,7 +11,7 @@ use rustix::{
 };
 
 use super::{
-    super::{ExtendedAttributes, SourceError},
+    super::{ExtendedAttributes, SourceError, SourceErrorKind},
     system::{self, Links},
 };
 use crate::metadata::FileKind;
@@ -30,17 +30,27 @@ pub(super) fn of_name(
     links: Links,
     kind: FileKind,
 ) -> std::result::Result<ExtendedAttributes, SourceError> {
-    match kind {
-        FileKind::File => of_open(system::open(at, name, links, OFlags::empty())?),
-        FileKind::Directory => of_open(system::open(at, name, links, OFlags::DIRECTORY)?),
-        // These are never opened, and a descriptor that only names them has no attributes.
-        _ => match system::path_to(at, name) {
-            Some(path) => {
-                let path = path.as_slice();
-                read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
-            }
-            None => Ok(Vec::new()),
-        },
+    let flags = match kind {
+        FileKind::File => OFlags::empty(),
+        FileKind::Directory => OFlags::DIRECTORY,
+        _ => return of_unopened(at, name),
+    };
+    match system::open(at, name, links, flags) {
+        Ok(fd) => of_open(fd),
+        // Who may not read a directory may still see its access list.
+        Err(error) if error.kind == SourceErrorKind::Denied && links == Links::Refuse => of_unopened(at, name),
+        Err(error) => Err(error),
+    }
+}
+
+/// Of what is not opened: a descriptor that only names something has no attributes.
+fn of_unopened(at: BorrowedFd<'_>, name: &[u8]) -> std::result::Result<ExtendedAttributes, SourceError> {
+    match system::path_to(at, name) {
+        Some(path) => {
+            let path = path.as_slice();
+            read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
+        }
+        None => Ok(Vec::new()),
     }
 }
 
@@ -58,8 +68,8 @@ fn read(
         let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
         match grow(256, |value| get(name, value)) {
             Ok(value) => attributes.push((name.to_bytes().to_vec(), value)),
-            // Taken away since it was listed.
-            Err(Errno::NODATA) => {}
+            // Taken away since it was listed; or listed by a file system that will not show it, like some servers'.
+            Err(Errno::NODATA | Errno::NOTSUP) => {}
             Err(errno) => return Err(errno),
         }
     }
@@ -80,5 +90,46 @@ fn grow(first: usize, call: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u
             Err(Errno::RANGE) if buffer.len() < LARGEST => buffer.resize(buffer.len() * 8, 0),
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn put(buffer: &mut [u8], bytes: &[u8]) -> Result<usize> {
+        let room = buffer.get_mut(..bytes.len()).ok_or(Errno::RANGE)?;
+        room.copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[test]
+    fn attributes_that_come_grow_and_go_while_they_are_read_do_no_harm() {
+        let (listed, asked) = (Cell::new(0), Cell::new(0));
+        let long = vec![b'x'; 65_536];
+        let list = |buffer: &mut [u8]| {
+            listed.set(listed.get() + 1);
+            // More have come when there is room for those that were there.
+            let names =
+                if listed.get() == 1 { vec![b'n'; 300] } else { b"user.gone\0user.hidden\0user.b\0user.a\0".to_vec() };
+            put(buffer, &names)
+        };
+        let get = |name: &CStr, buffer: &mut [u8]| match name.to_bytes() {
+            b"user.gone" => Err(Errno::NODATA),
+            b"user.hidden" => Err(Errno::NOTSUP),
+            b"user.b" => put(buffer, b""),
+            _ => {
+                asked.set(asked.get() + 1);
+                put(buffer, &long)
+            }
+        };
+        let read = read(list, get).expect("read");
+        assert_eq!(read, [(b"user.a".to_vec(), long.clone()), (b"user.b".to_vec(), Vec::new())]);
+        assert_eq!((listed.get(), asked.get()), (2, 4));
+        let refused = super::read(|_| Err(Errno::NOTSUP), |_, _| Err(Errno::IO)).expect("there are none");
+        assert!(refused.is_empty());
+        assert_eq!(super::read(|buffer| put(buffer, b"user.x\0"), |_, _| Err(Errno::IO)), Err(Errno::IO));
     }
 }
