@@ -27,25 +27,27 @@ struct Step {
 
 /// What a directory is known by, wherever it is met.
 ///
-/// The times belong to it because some file systems of user space give several directories one inode: none is to be
-/// taken for another.
+/// Times and sizes belong to it because some file systems of user space give several directories one inode: none is to
+/// be taken for another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
     inode: u64,
     mtime: Timestamp,
     ctime: Timestamp,
+    size: u64,
+    links: u64,
 }
 
 impl Path {
     /// The path of a directory that was found here.
     pub(super) fn below(&self, name: &[u8], metadata: &Metadata) -> Self {
-        let Metadata { device, inode, mtime, ctime, .. } = *metadata;
+        let Metadata { device, inode, mtime, ctime, size, links, .. } = *metadata;
         Self(Some(Arc::new(Step {
             above: self.clone(),
             name: name.to_vec(),
             depth: self.0.as_ref().map_or(0, |step| step.depth + 1),
-            identity: Identity { device, inode, mtime, ctime },
+            identity: Identity { device, inode, mtime, ctime, size, links },
         })))
     }
 
