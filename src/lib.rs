@@ -2,14 +2,16 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, repository, snapshot, source,
-    store, tree,
+    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns, repository, snapshot,
+    source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
     error::{BackendError, BackendErrorKind, Error, Result, escape},
-    observe::{Cancellation, Difference, Event, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage},
+    observe::{
+        Cancellation, Difference, Event, Exclusion, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage,
+    },
 };
 
 // Where objects lie.
@@ -20,14 +22,16 @@ pub use lbak_core::{
     codec::slot::{Credential, SlotForm},
     id::{ObjectHash, PackId, RepositoryId, SessionId, SlotId, SnapshotId},
     keys::{KeyFile, PasswordCost},
-    repository::{Clock, InitOptions, NewSlot, OpenOptions, Repository, SlotInfo, SlotState, SystemClock, View},
+    repository::{
+        Clock, InitOptions, NewSlot, OpenOptions, OpenedSlot, Repository, SlotInfo, SlotState, SystemClock, View,
+    },
 };
 
 // What can be backed up, and the verb.
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{LocalSource, MemorySource, Source},
+    source::{ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source},
     store::WriterOptions,
 };
 
@@ -41,8 +45,14 @@ pub use lbak_core::{
     tree::{Entry, Node},
 };
 
+// Said otherwise afterwards.
+pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
+
 // Back again.
 pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+
+// Back as a stream.
+pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};

@@ -15,7 +15,7 @@ const LINES: [&[&str]; 12] = [
     &["tree", "source"],
     &["snapshot"],
     &["repository"],
-    &["capture"],
+    &["capture", "amend"],
 ];
 
 fn line_of(room: &str) -> Option<usize> {

@@ -1,7 +1,9 @@
 //! What is stored about a repository and its sessions that a restore does not need (sections 5 and 9).
 
+use std::collections::BTreeMap;
+
 use crate::reader::{
-    fields::{Fields, Id, Result, ensure},
+    fields::{Fields, Id, Result, ensure, hex},
     repository::{Repository, names},
 };
 
@@ -13,7 +15,10 @@ pub(crate) enum Outcome {
 
 pub(crate) struct Manifest {
     pub id: [u8; 16],
+    /// The session that it was changed or copied from.
+    pub origin: Option<[u8; 16]>,
     pub root: Id,
+    pub started: (i64, u32),
     /// 0 full, 1 incremental, 2 differential; the latter with the snapshot that it was compared with.
     pub lineage: (usize, Option<[u8; 16]>),
     pub paths: Vec<Vec<u8>>,
@@ -26,18 +31,45 @@ pub(crate) struct Manifest {
     pub is_complete: bool,
 }
 
-/// What came of every session, in the order in which they began; what was forgotten is left out.
+/// What came of every session, in the order in which they began; what was forgotten or replaced is left out.
 pub(crate) fn outcomes(repository: &Repository) -> Result<Vec<Outcome>> {
-    let mut outcomes = Vec::new();
+    let mut outcomes = BTreeMap::new();
     for name in names(&repository.folder, "snapshots")? {
-        let session = name.trim_start_matches("snapshots/");
-        if !repository.folder.join("forgotten").join(session).exists() {
-            let outcome = outcome(repository, &name).map_err(|error| format!("{name}: {error}"))?;
-            outcomes.push((started(repository, session)?, outcome));
-        }
+        let outcome = outcome(repository, &name).map_err(|error| format!("{name}: {error}"))?;
+        outcomes.insert(name.trim_start_matches("snapshots/").to_owned(), outcome);
     }
-    outcomes.sort_by_key(|(started, _)| *started);
-    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    let is_forgotten = |session: &String| repository.folder.join("forgotten").join(session).exists();
+    let counts: Vec<String> =
+        outcomes.keys().filter(|session| counts(session, &outcomes) && !is_forgotten(session)).cloned().collect();
+    outcomes.retain(|session, _| counts.contains(session));
+    let mut ordered = Vec::new();
+    for (session, outcome) in outcomes {
+        // A changed snapshot keeps its place among the others.
+        let started = match &outcome {
+            Outcome::Snapshot(manifest) => manifest.started,
+            Outcome::Closed { .. } => started(repository, &session)?,
+        };
+        ordered.push((started, outcome));
+    }
+    ordered.sort_by_key(|(started, _)| *started);
+    Ok(ordered.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+/// Tells whether a slot holds the version that counts of its snapshot. Written for repositories without damaged slots.
+fn counts(session: &str, outcomes: &BTreeMap<String, Outcome>) -> bool {
+    let manifest = |session: &str| match outcomes.get(session) {
+        Some(Outcome::Snapshot(manifest)) => Some(manifest),
+        _ => None,
+    };
+    let Some(this) = manifest(session) else { return true };
+    let origin_of = |session: &str| manifest(session).and_then(|version| version.origin).map(|origin| hex(&origin));
+    let versions = || outcomes.keys().filter(|other| manifest(other).is_some_and(|version| version.id == this.id));
+    let first = versions().find(|version| versions().all(|other| origin_of(version).as_ref() != Some(other)));
+    let mut last = first.cloned().unwrap_or_default();
+    while let Some(next) = versions().find(|version| origin_of(version).as_ref() == Some(&last)) {
+        last.clone_from(next); // a map is in the order of the sessions: the smallest is found first
+    }
+    last == session
 }
 
 /// When a session announced itself.
@@ -65,7 +97,7 @@ fn manifest(repository: &Repository, record: &mut Fields) -> Result<Manifest> {
     let (id, root, kind) = (record.array()?, record.array()?, record.count(4)?);
     ensure(kind < 3, "an unknown lineage")?;
     let lineage = (kind, if kind == 0 { None } else { Some(record.array()?) });
-    let (_started, _ended, _point_in_time) = (time(record)?, time(record)?, option(record, time)?);
+    let (started, _ended, _point_in_time) = (time(record)?, time(record)?, option(record, time)?);
     let (_host, _user) = (string(record)?, string(record)?);
     let (paths, tags) = (list(record, Fields::octets)?, list(record, string)?);
     let (description, _program, _totals_and_sizes) = (string(record)?, string(record)?, record.take(7 * 8)?);
@@ -85,8 +117,8 @@ fn manifest(repository: &Repository, record: &mut Fields) -> Result<Manifest> {
     }
     ensure(counts.iter().map(|(_, count)| count).sum::<usize>() == findings.len(), "findings are missing")?;
     let is_complete = bool(record)?;
-    let (_origin, _heads) = (option(record, Fields::array::<16>)?, list(record, Fields::array::<32>)?);
-    Ok(Manifest { id, root, lineage, paths, tags, description, findings, finding_chunks, is_complete })
+    let (origin, _heads) = (option(record, Fields::array)?, list(record, Fields::array::<32>)?);
+    Ok(Manifest { id, origin, root, started, lineage, paths, tags, description, findings, finding_chunks, is_complete })
 }
 
 fn finding(fields: &mut Fields) -> Result<(u32, Vec<u8>)> {

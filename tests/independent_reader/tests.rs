@@ -141,6 +141,44 @@ fn round_trip(tree: &trees::Directory) {
     assert_lines(&after, before.iter().map(String::as_str));
 }
 
+/// The last lines of what a folder's repository lists: of its newest outcome.
+fn listed(folder: &Path) -> Vec<String> {
+    let repository = Repository::open(folder.to_owned(), &Credential::Password("p")).expect("it opens");
+    let snapshots = repository.snapshots().expect("snapshots").len();
+    let lines = listing::of_repository(&repository).expect("listed");
+    let outcomes = lines.iter().filter(|line| line.contains(" of /")).count();
+    assert_eq!(outcomes, snapshots);
+    lines
+}
+
+#[test]
+fn a_changed_snapshot_is_listed_once_as_it_was_changed_last() {
+    use lbak_core::amend::{AmendOptions, Changes, amend};
+    let folder = tempfile::tempdir().expect("folder");
+    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::create(folder.path()).expect("backend"));
+    let slot = NewSlot { credential: Opens::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
+    let options = InitOptions { threads: Some(2), ..Default::default() };
+    let written = lbak_core::repository::Repository::init(backend, &[slot], &options).expect("init");
+    let source = lbak_core::source::MemorySource::new([("/a", lbak_core::source::MemoryNode::file("content"))]);
+    snapshot(&written, &source, &SnapshotOptions::default()).expect("snapshot");
+    let before = listed(folder.path());
+    assert!(before[0].starts_with("1: full of /a [] complete"), "{before:?}");
+    for number in 0..6 {
+        let found = written.catalog().expect("catalog").snapshots.pop().expect("it is there");
+        let add_tags = vec![format!("t{number}")];
+        let options = AmendOptions { changes: Changes { add_tags, ..Changes::default() }, ..AmendOptions::default() };
+        amend(&written, &found, &options).expect("amended");
+        // The second time as if whoever did it was stopped before the mark.
+        let mark = folder.path().join("forgotten").join(found.session.to_string());
+        for _ in 0..2 {
+            let after = listed(folder.path());
+            assert!(after[0].contains(&format!("t{number}] complete")), "{after:?}");
+            assert_eq!(before[1..], after[1..]);
+            let _ = fs::remove_file(&mark);
+        }
+    }
+}
+
 /// Compares lines; shows the first that differ.
 pub(crate) fn assert_lines<'a>(found: &[String], expected: impl Iterator<Item = &'a str>) {
     let expected: Vec<&str> = expected.collect();

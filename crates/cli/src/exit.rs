@@ -39,6 +39,15 @@ impl Exit {
         if other as u8 > self as u8 { other } else { self }
     }
 
+    /// What a signal did to the program.
+    pub(crate) fn of_signal(self) -> &'static str {
+        match self {
+            Self::HungUp => "the terminal was closed",
+            Self::Terminated => "terminated",
+            _ => "interrupted",
+        }
+    }
+
     /// Damage, if there is any.
     pub(crate) fn damage_if(is_damaged: bool) -> Self {
         if is_damaged { Self::Damage } else { Self::Done }
@@ -131,14 +140,22 @@ fn code_of(error: &Error) -> Exit {
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
         _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
-        Error::Store { source, .. } => match source.kind {
+        Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
+            BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
+                "may this user read the repository's folder and all that is in it?"
+            }
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"
             }
             _ => return None,
         },
         Error::NoRepository { .. } => "is the disk mounted? `lbak init -r PLACE` makes a new repository",
+        Error::WrongKey { what: "the password", slots: 0, .. } => {
+            "no password opens this repository, only a key file: give it with --key-file or LBAK_KEY_FILE"
+        }
+        Error::WrongKey { slots: 0, .. } => "no key file opens this repository, only a password",
+        Error::TooLate { .. } => "space is being reclaimed: nothing was changed; a new snapshot can always be taken",
         Error::WrongKey { .. } => "is it the password or key file of this repository?",
         Error::NotEmpty { .. } => "choose another place, or use the repository that is there",
         Error::Newer { .. } => "a newer lbak wrote it: update this one",

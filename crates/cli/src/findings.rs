@@ -5,7 +5,7 @@ use lbak::{Finding, FindingCount, FindingKind};
 use crate::{exit::Exit, output::Output, sizes};
 
 /// Findings that are told in full; `--verbose` tells all that the report has.
-pub(crate) const TOLD: usize = 20;
+pub(crate) const TOLD: usize = 10;
 
 /// Tells what was wrong, on standard error, also with `--quiet`. Programs have heard of each when it was found.
 pub(crate) fn tell(output: &Output, counts: &[FindingCount], first: &[Finding]) {
@@ -31,7 +31,7 @@ fn tell_those(output: &Output, counts: &[FindingCount], first: &[Finding], is_un
     first.iter().take(told).for_each(|finding| output.detail(&format!("  {finding}")));
     let left = sum(is_untold).saturating_sub(told as u64);
     if left > 0 {
-        let how = if told < first.len() { " (-v tells more)" } else { "" };
+        let how = if told < first.len() { " (-v tells more, --json all)" } else { " (--json tells all)" };
         output.detail(&format!("  … and {} more{how}", sizes::count(left)));
     }
 }

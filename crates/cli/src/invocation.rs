@@ -44,7 +44,7 @@ impl<'a> Invocation<'a> {
     pub(crate) fn explain_signal(&self, error: anyhow::Error) -> anyhow::Error {
         let is_cancelled = matches!(error.downcast_ref::<Error>(), Some(Error::Cancelled));
         match self.signals.exit().filter(|_| is_cancelled) {
-            Some(exit) => Trouble::new(exit, "interrupted").into(),
+            Some(exit) => Trouble::new(exit, exit.of_signal()).into(),
             None => error,
         }
     }

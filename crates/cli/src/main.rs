@@ -8,34 +8,40 @@
 //! Everything that a command does is a function of the facade; what is here is words: options, messages, tables, hints.
 
 mod arguments;
+mod command_line;
 mod commands;
+mod completing;
 mod default_repository;
 mod environment;
 mod exit;
 mod findings;
+mod habits;
 mod invocation;
 mod json;
 mod known;
+mod named;
 mod opening;
 mod output;
+mod path_lines;
 mod paths;
 mod progress;
 mod secrets;
 mod selecting;
 mod signals;
 mod sizes;
+mod streams;
 mod tables;
 mod times;
+mod wanted;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::Parser;
-
-use crate::{arguments::Arguments, environment::Environment, exit::Exit, invocation::Invocation, output::Output};
+use crate::{environment::Environment, exit::Exit, invocation::Invocation, output::Output};
 
 fn main() -> ExitCode {
     // Usage errors, `--help` and `--version` end here.
-    let arguments = Arguments::parse();
+    completing::answer();
+    let arguments = command_line::parse();
     let output = Arc::new(Output::new(&arguments.global));
     let outcome = Environment::read().and_then(|environment| {
         let invocation = Invocation::new(&arguments.global, environment, &output);

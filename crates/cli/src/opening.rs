@@ -1,6 +1,7 @@
 //! Which repository is meant, and how it is opened.
 
 use std::{
+    collections::HashMap,
     fs::{self, DirBuilder},
     io,
     os::unix::{
@@ -21,6 +22,7 @@ use crate::{
     default_repository::{DefaultRepository, is_there},
     environment,
     exit::{Exit, Trouble},
+    habits::{self, Foreign},
     invocation::Invocation,
     known::Known,
     secrets::{NewKeyFile, Offered},
@@ -152,7 +154,7 @@ fn is_no_folder(place: &Path) -> bool {
 /// Passes when nothing is at the place where a repository is to be made, or an empty folder.
 pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
     let not_empty = |holds: String| Error::NotEmpty { place: place.display().to_string(), holds };
-    let mut names = match fs::read_dir(place) {
+    let names = match fs::read_dir(place) {
         Ok(names) => names,
         Err(_) if is_no_folder(place) => {
             return Err(Trouble::new(Exit::Failed, format!("{} is not a folder", place.display())).into());
@@ -163,7 +165,11 @@ pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
     if is_there(&place.join("config")) {
         return Err(not_empty("it holds a repository already".into()).into());
     }
-    match names.next() {
+    // The top folder of a file system has a folder of its own for what a check of it finds.
+    let is_of_file_system = |name: &io::Result<fs::DirEntry>| {
+        name.as_ref().is_ok_and(|name| name.file_name() == "lost+found" && name.path().is_dir())
+    };
+    match names.into_iter().find(|name| !is_of_file_system(name)) {
         None => Ok(()),
         Some(name) => {
             let name = name.with_context(|| format!("cannot list {}", place.display()))?.file_name();
@@ -180,9 +186,20 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
     // A folder that holds no repository is told as that.
     let is_used = ["config", "keys"].iter().any(|name| is_there(&folder.join(name)));
     let Some(repository) = identity(folder).filter(|_| is_used) else { return Ok(()) };
+    // A list may name a hundred thousand files of one folder.
+    let mut folders: HashMap<PathBuf, bool> = HashMap::new();
+    let mut is_inside = |folder: &Path| match folders.get(folder) {
+        Some(is_inside) => *is_inside,
+        None => {
+            let is_inside = folder.ancestors().any(|above| identity(above) == Some(repository));
+            folders.insert(folder.to_owned(), is_inside);
+            is_inside
+        }
+    };
     for path in paths {
-        let is_inside =
-            path.canonicalize().is_ok_and(|path| path.ancestors().any(|above| identity(above) == Some(repository)));
+        let is_inside = path
+            .canonicalize()
+            .is_ok_and(|path| identity(&path) == Some(repository) || path.parent().is_some_and(&mut is_inside));
         if is_inside {
             let (path, folder) = (path.display(), folder.display());
             let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));
@@ -249,8 +266,13 @@ pub(crate) fn make(folder: &Path, slots: &[NewSlot], threads: Option<usize>) -> 
 }
 
 /// Makes a repository whose key file may have been made for it; a key that came to open nothing is taken back.
-pub(crate) fn make_with_key(folder: &Path, key: NewKeyFile, mut slots: Vec<NewSlot>) -> anyhow::Result<Opened> {
-    slots.insert(0, slot(Credential::KeyFile(key.key.clone())));
+pub(crate) fn make_with_key(
+    folder: &Path,
+    key: NewKeyFile,
+    mut slots: Vec<NewSlot>,
+    label: Option<&str>,
+) -> anyhow::Result<Opened> {
+    slots.insert(0, slot(Credential::KeyFile(key.key.clone()), label));
     let made = make(folder, &slots, None);
     if made.is_err() && !has_config_with(folder, &key) {
         key.take_back();
@@ -258,9 +280,10 @@ pub(crate) fn make_with_key(folder: &Path, key: NewKeyFile, mut slots: Vec<NewSl
     made
 }
 
-/// A slot that says who made it where.
-pub(crate) fn slot(credential: Credential) -> NewSlot {
-    NewSlot::new(credential, format!("{}@{}", environment::user(), environment::host()))
+/// A slot with a label; without one it says who made it where.
+pub(crate) fn slot(credential: Credential, label: Option<&str>) -> NewSlot {
+    let maker = || format!("{}@{}", environment::user(), environment::host());
+    NewSlot::new(credential, label.map_or_else(maker, str::to_owned))
 }
 
 /// Whether a repository is there that this key opens: an error told after everything was stored.
@@ -282,7 +305,7 @@ fn make_default(
     }
     let key = NewKeyFile::read_or_make(&default.key)?;
     let credential = Credential::KeyFile(key.key.clone());
-    let opened = make_with_key(&default.folder, key, Vec::new()).inspect_err(|_| {
+    let opened = make_with_key(&default.folder, key, Vec::new(), None).inspect_err(|_| {
         // Removes it only when it is empty: then the next attempt starts afresh.
         let _ = fs::remove_dir(&default.folder);
     })?;
@@ -293,11 +316,18 @@ fn make_default(
 }
 
 fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
+    if let Some(variable) = habits::foreign_variable(Foreign::Repository) {
+        invocation.output.note(&format!("{variable} is not lbak's: it is not read"));
+    }
     default.notice().iter().for_each(|line| invocation.output.note(line));
 }
 
 fn no_default(default: &DefaultRepository) -> Trouble {
     let folder = default.folder.display();
+    if let Some(variable) = habits::foreign_variable(Foreign::Repository) {
+        let trouble = Trouble::new(Exit::NoRepository, "no repository was named");
+        return trouble.hint(format!("{variable} is not lbak's: set LBAK_REPOSITORY or give -r PLACE"));
+    }
     let trouble = Trouble::new(
         Exit::NoRepository,
         format!("no repository was named, and the default one, {folder}, is not there"),

@@ -21,7 +21,7 @@ use crate::{arguments::GlobalArguments, exit::Exit, json, tables::visible};
 pub(crate) struct Output {
     is_json: bool,
     is_quiet: bool,
-    is_verbose: bool,
+    verbosity: u8,
     stdout: Mutex<BufWriter<Stdout>>,
     is_closed: AtomicBool,
     bar: Mutex<Option<ProgressBar>>,
@@ -32,7 +32,7 @@ impl Output {
         Self {
             is_json: arguments.json,
             is_quiet: arguments.quiet,
-            is_verbose: arguments.verbose,
+            verbosity: arguments.verbose,
             stdout: Mutex::new(BufWriter::new(io::stdout())),
             is_closed: AtomicBool::new(false),
             bar: Mutex::default(),
@@ -51,7 +51,12 @@ impl Output {
 
     /// More is told.
     pub(crate) fn is_verbose(&self) -> bool {
-        self.is_verbose
+        self.verbosity > 0
+    }
+
+    /// Still more is told.
+    pub(crate) fn is_very_verbose(&self) -> bool {
+        self.verbosity > 1
     }
 
     /// Nobody reads standard output any more.
@@ -62,6 +67,23 @@ impl Output {
     /// Writes a line of the result.
     pub(crate) fn line(&self, line: &str) -> anyhow::Result<()> {
         self.write(visible(line).as_bytes())
+    }
+
+    /// Writes a line of the result while a bar may be shown.
+    pub(crate) fn line_beside_bar(&self, line: &str) -> anyhow::Result<()> {
+        match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bar) => bar.suspend(|| self.line(line).and_then(|()| self.finish())),
+            None => self.line(line),
+        }
+    }
+
+    /// Writes bytes of the result as they are: a script, a page.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let outcome = self.stdout().write_all(bytes);
+        self.judge(outcome)
     }
 
     /// Writes a line of a report on work that was done: not with `--quiet`.
@@ -141,6 +163,12 @@ impl Output {
         io::stderr().is_terminal()
     }
 
+    /// Columns of the terminal behind standard error.
+    pub(crate) fn columns() -> usize {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).map(|size| usize::from(size.ws_col));
+        size.ok().filter(|columns| *columns > 0).unwrap_or(80)
+    }
+
     fn say(&self, text: &str, kind: &'static str, prefix: &str) {
         if self.is_json {
             return self.json_to_stderr(&json::Note { message_type: kind, message: text });
@@ -148,7 +176,8 @@ impl Output {
         self.to_stderr(&format!("{prefix}{}\n", visible(text)));
     }
 
-    fn json_to_stderr(&self, message: &impl Serialize) {
+    /// Writes a JSON line beside the results.
+    pub(crate) fn json_to_stderr(&self, message: &impl Serialize) {
         if let Ok(line) = serde_json::to_string(message) {
             self.to_stderr(&format!("{line}\n"));
         }

@@ -39,6 +39,17 @@ pub(crate) fn split_snapshot(argument: &OsStr) -> (&OsStr, Option<&[u8]>) {
     }
 }
 
+/// Paths in one line; of many, the first and how many there are: lists of files name a hundred thousand.
+pub(crate) fn joined<'p>(paths: impl ExactSizeIterator<Item = &'p [u8]>) -> String {
+    const SHOWN: usize = 10;
+    let more = paths.len().saturating_sub(SHOWN);
+    let mut words: Vec<String> = paths.take(SHOWN).map(lbak::escape).collect();
+    if more > 0 {
+        words.push(format!("… and {} more", crate::sizes::count(more as u64)));
+    }
+    words.join(" ")
+}
+
 /// Tells whether a path leads to the root of the file system, however it is written.
 pub(crate) fn is_root(path: &Path) -> bool {
     path.canonicalize().is_ok_and(|path| path.parent().is_none())

@@ -45,6 +45,8 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        let state = *self.0.state();
+        self.0.tell_time_of(&state, Instant::now());
         self.0.output.show_bar(None);
     }
 }
@@ -56,6 +58,8 @@ enum Manner {
     Terminal,
     /// A new line now and then.
     Lines,
+    /// A new line every second.
+    ManyLines,
     /// JSON lines on standard output.
     Json,
     /// Not at all.
@@ -68,6 +72,7 @@ impl Manner {
             (_, true) => Self::Silent,
             (true, _) => Self::Json,
             _ if Output::is_watched() => Self::Terminal,
+            _ if output.is_very_verbose() => Self::ManyLines,
             _ => Self::Lines,
         }
     }
@@ -76,7 +81,7 @@ impl Manner {
     fn pause(self) -> Duration {
         match self {
             Self::Terminal => Duration::from_millis(100),
-            Self::Json => Duration::from_secs(1),
+            Self::Json | Self::ManyLines => Duration::from_secs(1),
             // A nightly job of hours leaves a log that can be read.
             Self::Lines | Self::Silent => Duration::from_secs(30),
         }
@@ -114,16 +119,26 @@ impl Observer for Teller {
 impl Teller {
     fn enter(&self, stage: Stage) {
         let now = Instant::now();
-        let state = {
+        let (before, state) = {
             let mut state = self.state();
             if state.stage == Some(stage) {
                 return;
             }
+            let before = *state;
             *state = State { stage: Some(stage), stage_began: now, so_far: observe::Progress::default(), ..*state };
-            *state
+            (before, *state)
         };
+        self.tell_time_of(&before, now);
         if self.manner == Manner::Terminal {
             self.tell(&state, now);
+        }
+    }
+
+    /// With `-v` each stage is told with its time when it is over.
+    fn tell_time_of(&self, state: &State, now: Instant) {
+        if state.stage.is_some() && self.output.is_verbose() {
+            let seconds = now.duration_since(state.stage_began).as_secs_f64();
+            self.output.note(&format!("{}: {seconds:.2} s", doing(state.stage)));
         }
     }
 
@@ -155,8 +170,13 @@ impl Teller {
     fn tell(&self, state: &State, now: Instant) {
         let seconds = now.duration_since(state.stage_began).as_secs_f64();
         match self.manner {
-            Manner::Terminal => self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds)),
-            Manner::Lines => self.output.note(&line(self.work, state.stage, &state.so_far, seconds)),
+            Manner::Terminal => {
+                let columns = Output::columns();
+                self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds, columns));
+            }
+            Manner::Lines | Manner::ManyLines => {
+                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX))
+            }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();
                 let status = json::Status::of(state.stage, &state.so_far, elapsed, remaining(&state.so_far, seconds));
@@ -172,36 +192,46 @@ impl Teller {
     }
 }
 
-/// One line: `storing: 1,204 files, 1.2 GiB of 4.0 GiB (30%), 310 MiB/s, 9 s left, 200 MiB new, 81.0 MiB stored`.
-fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64) -> String {
+/// One line, as wide as there is room for, what people look for first:
+/// `storing: 1.2 GiB of 4.0 GiB (30%), 9 s left, 310 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored`.
+fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64, columns: usize) -> String {
     let mut line = doing(stage).to_owned();
     if *progress == observe::Progress::default() {
         return line + " …";
     }
-    if progress.files > 0 {
-        line.push_str(": ");
-        line.push_str(&sizes::counted(progress.files, "file", "files"));
-        line.push(',');
-    } else {
-        line.push(':');
-    }
-    line.push_str(&format!(" {}", sizes::bytes(progress.bytes)));
-    if let Some(total) = progress.total_bytes.filter(|total| *total > 0) {
-        let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
-        line.push_str(&format!(" of {} ({percent}%)", sizes::bytes(total)));
-    }
-    line.push_str(&format!(", {}", sizes::rate(progress.bytes, seconds)));
-    if let Some(left) = remaining(progress, seconds) {
-        line.push_str(&format!(", {} left", times::duration(left)));
-    }
-    if work == Work::Snapshot {
-        line.push_str(&format!(", {} new", sizes::bytes(progress.new_bytes)));
-        // A dry run stores nothing.
-        if progress.stored_bytes > 0 {
-            line.push_str(&format!(", {} stored", sizes::bytes(progress.stored_bytes)));
+    let mut next = ": ";
+    for part in parts(work, progress, seconds) {
+        if line.chars().count() + next.len() + part.chars().count() > columns {
+            break;
         }
+        line.push_str(next);
+        line.push_str(&part);
+        next = ", ";
     }
     line
+}
+
+fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> {
+    let mut parts = vec![match progress.total_bytes.filter(|total| *total > 0) {
+        Some(total) => {
+            let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
+            format!("{} of {} ({percent}%)", sizes::bytes(progress.bytes), sizes::bytes(total))
+        }
+        None => sizes::bytes(progress.bytes),
+    }];
+    parts.extend(remaining(progress, seconds).map(|left| format!("{} left", times::duration(left))));
+    parts.push(sizes::rate(progress.bytes, seconds));
+    if progress.files > 0 {
+        parts.push(sizes::counted(progress.files, "file", "files"));
+    }
+    if work == Work::Snapshot {
+        parts.push(format!("{} new", sizes::bytes(progress.new_bytes)));
+        // A dry run stores nothing.
+        if progress.stored_bytes > 0 {
+            parts.push(format!("{} stored", sizes::bytes(progress.stored_bytes)));
+        }
+    }
+    parts
 }
 
 fn doing(stage: Option<Stage>) -> &'static str {
@@ -246,16 +276,19 @@ mod tests {
             stored_bytes: 81 << 20,
             ..observe::Progress::default()
         };
-        assert_eq!(
-            line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0),
-            "storing: 1,204 files, 1.0 GiB of 4.0 GiB (25%), 256 MiB/s, 12 s left, 200 MiB new, 81.0 MiB stored"
-        );
+        let line = |columns| line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0, columns);
+        let whole =
+            "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored";
+        assert_eq!(line(usize::MAX), whole);
+        assert_eq!(line(80), "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files");
+        assert_eq!(line(40), "storing: 1.0 GiB of 4.0 GiB (25%)");
+        assert_eq!(line(10), "storing");
     }
 
     #[test]
     fn nothing_is_promised_before_anything_is_known() {
         let none = observe::Progress::default();
-        assert_eq!(line(Work::Restore, None, &none, 0.0), "opening …");
+        assert_eq!(line(Work::Restore, None, &none, 0.0, 80), "opening …");
         assert_eq!(remaining(&none, 5.0), None);
     }
 }

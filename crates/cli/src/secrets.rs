@@ -24,6 +24,7 @@ use crate::{
     arguments::GlobalArguments,
     environment::Environment,
     exit::{Exit, Trouble},
+    habits::{self, Foreign},
 };
 
 /// Longer than any password: a file that was named by mistake is not read whole.
@@ -115,8 +116,9 @@ impl PasswordSource {
 
 /// Asks for a new password, twice.
 pub(crate) fn ask_for_new() -> anyhow::Result<Credential> {
-    let first = prompt("new password: ")?;
-    let again = prompt("the same again: ")?;
+    let hint = "give --new-key-file, --new-password-file or --new-password-command (to `init`: without `new-`)";
+    let first = prompt("new password: ", hint)?;
+    let again = prompt("the same again: ", hint)?;
     if first != again {
         return Err(Trouble::usage("the two passwords differ").into());
     }
@@ -124,16 +126,20 @@ pub(crate) fn ask_for_new() -> anyhow::Result<Credential> {
 }
 
 fn ask(text: &str) -> anyhow::Result<Credential> {
-    password(Zeroizing::new(prompt(text)?.as_bytes().to_vec()), "the password")
+    let hint = match habits::foreign_variable(Foreign::Password) {
+        Some(variable) => {
+            &format!("{variable} is not lbak's: set LBAK_PASSWORD_FILE, or give --password-file or --key-file")
+        }
+        None => "give --key-file, --password-file or --password-command, or set LBAK_PASSWORD_FILE",
+    };
+    password(Zeroizing::new(prompt(text, hint)?.as_bytes().to_vec()), "the password")
 }
 
-fn prompt(text: &str) -> anyhow::Result<Zeroizing<String>> {
+fn prompt(text: &str, hint: &str) -> anyhow::Result<Zeroizing<String>> {
     if !io::stdin().is_terminal() {
         let trouble =
             Trouble::new(Exit::WrongKey, "no password and no key file was given, and there is no terminal to ask on");
-        return Err(trouble
-            .hint("give --key-file, --password-file or --password-command, or set LBAK_PASSWORD_FILE")
-            .into());
+        return Err(trouble.hint(hint).into());
     }
     rpassword::prompt_password(text).map(Zeroizing::new).context("cannot read the password from the terminal")
 }

@@ -168,6 +168,12 @@ pub enum Error {
         /// Where the repository lies.
         place: String,
     },
+    /// What a changed snapshot refers to is being reclaimed, or was not found; nothing was changed.
+    #[error("too late: {what}")]
+    TooLate {
+        /// What is missing.
+        what: String,
+    },
     /// The caller asked to stop.
     #[error("interrupted")]
     Cancelled,

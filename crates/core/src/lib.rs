@@ -13,7 +13,7 @@
 //! tree  source                            directories as stored; what can be backed up
 //! snapshot                                manifests, lineage, selection
 //! repository                              init, open, sessions, commit
-//! capture                                 the verb `snapshot`
+//! capture  amend                          the verbs `snapshot` and `amend`
 //! ```
 
 pub mod id;
@@ -51,3 +51,5 @@ pub mod snapshot;
 pub mod repository;
 
 pub mod capture;
+
+pub mod amend;

@@ -25,6 +25,10 @@ use std::{
 
 use crate::error::{Error, Result, escape};
 
+mod exclusion;
+
+pub use exclusion::Exclusion;
+
 /// Receives events. Every method has a default, so that an observer names only what it wants.
 pub trait Observer: Send + Sync {
     /// Called from any thread, often; must not block for long.
@@ -32,7 +36,7 @@ pub trait Observer: Send + Sync {
         let _ = event;
     }
 
-    /// Tells whether [`Event::Read`] is wanted. Asked once, when a verb begins: putting together the path of every file
+    /// Tells whether [`Event::Read`] and [`Event::Excluded`] are wanted. Asked once, when a verb begins: putting together the path of every file
     /// costs something.
     fn wants_paths(&self) -> bool {
         false
@@ -66,6 +70,14 @@ pub enum Event<'a> {
         bytes: u64,
         /// Why.
         reason: ReadReason,
+    },
+    /// Something of the source is left out because that was asked for. Told as [`Event::Read`] is, once for a directory with
+    /// all that is below it.
+    Excluded {
+        /// Raw bytes of the path.
+        path: &'a [u8],
+        /// Why.
+        exclusion: Exclusion,
     },
 }
 

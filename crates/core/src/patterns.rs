@@ -22,6 +22,10 @@ use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
 
+mod ways;
+
+use ways::Ways;
+
 /// What is to be done with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -38,6 +42,7 @@ pub enum Choice {
 pub struct Patterns {
     excluded: Rules,
     included: Rules,
+    ways: Ways,
 }
 
 impl Patterns {
@@ -62,7 +67,9 @@ impl Patterns {
     ) -> Result<Self> {
         let excluded = Rules::new(exclude.iter().map(AsRef::as_ref), exclude_any_case.iter().map(AsRef::as_ref))?;
         let included = Rules::new(include.iter().map(AsRef::as_ref), include_any_case.iter().map(AsRef::as_ref))?;
-        Ok(Self { excluded, included })
+        let exact = include.iter().map(|pattern| (pattern.as_ref(), false));
+        let any_case = include_any_case.iter().map(|pattern| (pattern.as_ref(), true));
+        Ok(Self { excluded, included, ways: Ways::new(exact.chain(any_case))? })
     }
 
     /// Tells whether everything is wanted.
@@ -86,10 +93,19 @@ impl Patterns {
         if self.is_excluded(path, below_root, is_directory) {
             return Choice::Excluded;
         }
-        if !self.is_selective() || self.included.is_match(path, below_root, is_directory) {
-            return Choice::Wanted;
-        }
-        Choice::OnTheWay
+        if self.is_included(path, below_root, is_directory) { Choice::Wanted } else { Choice::OnTheWay }
+    }
+
+    /// Tells whether something below a directory that is only on the way may be wanted. Where it can not, nobody needs to look.
+    #[must_use]
+    pub fn may_lead(&self, path: &[u8], below_root: &[u8]) -> bool {
+        !self.is_selective() || self.ways.may_lead(path, below_root)
+    }
+
+    /// Tells whether a name matches a pattern of what alone to take, and everything is wanted where there is none.
+    #[must_use]
+    pub fn is_included(&self, path: &[u8], below_root: &[u8], is_directory: bool) -> bool {
+        !self.is_selective() || self.included.is_match(path, below_root, is_directory)
     }
 
     /// Tells whether a name is to be left out.
@@ -120,27 +136,26 @@ struct Rule {
 impl Rules {
     fn new<'p>(exact: impl Iterator<Item = &'p str>, any_case: impl Iterator<Item = &'p str>) -> Result<Self> {
         let (mut rules, mut absolute_rules, mut below_root_rules) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut absolute, mut below_root) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        let (mut absolute, mut below_root) = (Collector::new(), Collector::new());
         for (pattern, ignore_case) in
             exact.map(|pattern| (pattern, false)).chain(any_case.map(|pattern| (pattern, true)))
         {
             let Some(parsed) = Parsed::new(pattern) else { continue };
-            let glob = GlobBuilder::new(&parsed.glob)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .case_insensitive(ignore_case)
-                .build()
-                .map_err(|error| unclear(pattern, &error))?;
-            let (set, places) = match parsed.is_absolute {
+            let (globs, places) = match parsed.is_absolute {
                 true => (&mut absolute, &mut absolute_rules),
                 false => (&mut below_root, &mut below_root_rules),
             };
-            set.add(glob);
+            globs.add(pattern, &parsed.glob, ignore_case)?;
             places.push(rules.len());
             rules.push(parsed.rule);
         }
-        let build = |set: GlobSetBuilder| set.build().map_err(|error| unclear("all of them together", &error));
-        Ok(Self { rules, absolute: build(absolute)?, absolute_rules, below_root: build(below_root)?, below_root_rules })
+        Ok(Self {
+            rules,
+            absolute: absolute.build()?,
+            absolute_rules,
+            below_root: below_root.build()?,
+            below_root_rules,
+        })
     }
 
     fn is_match(&self, path: &[u8], below_root: &[u8], is_directory: bool) -> bool {
@@ -157,6 +172,31 @@ impl Rules {
         let absolute = matched(&self.absolute, &self.absolute_rules, path);
         let below = matched(&self.below_root, &self.below_root_rules, below_root);
         absolute.max(below).and_then(|last| self.rules.get(last)).is_some_and(|last| !last.takes_back)
+    }
+}
+
+/// Globs on their way into a set.
+struct Collector(GlobSetBuilder);
+
+impl Collector {
+    fn new() -> Self {
+        Self(GlobSetBuilder::new())
+    }
+
+    /// Adds a glob of a pattern.
+    fn add(&mut self, pattern: &str, glob: &str, ignore_case: bool) -> Result<()> {
+        let glob = GlobBuilder::new(glob)
+            .literal_separator(true)
+            .backslash_escape(true)
+            .case_insensitive(ignore_case)
+            .build()
+            .map_err(|error| unclear(pattern, &error))?;
+        self.0.add(glob);
+        Ok(())
+    }
+
+    fn build(self) -> Result<GlobSet> {
+        self.0.build().map_err(|error| unclear("all of them together", &error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The verb `restore`, and `list`, which shows what there is to restore.
+//! The verb `restore`, `list`, which shows what there is to restore, and `dump`, which streams it.
 //!
 //! ```text
 //! walk the trees (a thread of its own): make directories → fill a window: files and the chunks they are made of
@@ -21,6 +21,7 @@
 
 mod chunks;
 mod directory;
+mod dump;
 mod file;
 mod findings;
 mod handles;
@@ -38,6 +39,7 @@ mod target;
 mod window;
 mod write;
 
+pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 pub use list::{ListReport, ListedEntry, list};
 pub use options::{Place, RestoreOptions, RestoreReport};
 pub use restore::restore;

@@ -158,7 +158,7 @@ impl Link {
 }
 
 /// A number for what an entry holds. Whoever can make two contents with the same one can store either anyway.
-fn content_hash(node: &Node) -> u64 {
+pub(crate) fn content_hash(node: &Node) -> u64 {
     let mut hasher = DefaultHasher::new();
     std::mem::discriminant(node).hash(&mut hasher);
     match node {

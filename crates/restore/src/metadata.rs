@@ -15,7 +15,7 @@ use lbak_core::{
     tree::{Attributes, Entry, Node},
 };
 use rustix::{
-    fs::{AtFlags, Gid, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags},
+    fs::{AtFlags, Gid, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags},
     io::Result,
 };
 
@@ -28,15 +28,13 @@ const SET_GROUP: u32 = 0o2000;
 /// Whose files this process can make.
 pub(crate) struct Owners {
     uid: u32,
-    gid: u32,
     /// Entries that belong to somebody else.
     foreign: AtomicU64,
 }
 
 impl Owners {
     pub(crate) fn of_process() -> Self {
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        Self { uid, gid, foreign: AtomicU64::new(0) }
+        Self { uid: rustix::process::geteuid().as_raw(), foreign: AtomicU64::new(0) }
     }
 
     /// Sets the owner as far as that is allowed, and returns the mode bits that may not be set without it.
@@ -67,7 +65,8 @@ impl Owners {
         if entry.uid != self.uid {
             withheld |= SET_USER;
         }
-        if entry.gid != self.gid && change(None, Some(gid)).is_err() {
+        // His own group too: in a set-gid directory a new file has got that directory's.
+        if change(None, Some(gid)).is_err() {
             withheld |= SET_GROUP;
         }
         if withheld != 0 {
@@ -88,8 +87,11 @@ pub(crate) fn set_on_open(target: &Target, fd: BorrowedFd<'_>, entry: &Entry, pa
     let mut unset = Vec::new();
     let withheld = target.owners.give(entry, &mut unset, |uid, gid| rustix::fs::fchown(fd, uid, gid));
     set_attributes(entry, &mut unset, |name, value| rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()));
+    let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
+    drop_inherited(entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
     set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
+    check_time(entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
 }
 
@@ -103,9 +105,14 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
         None => Err(rustix::io::Errno::NOSYS),
     });
     if !matches!(entry.node, Node::Symlink { .. }) {
+        if let Some(path) = system::path_to(at, name) {
+            let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
+            drop_inherited(entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
+        }
         set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
     }
     note("time", rustix::fs::utimensat(at, name, &timestamps(entry.mtime), no_follow), &mut unset);
+    check_time(entry, &mut unset, || system::look(at, name));
     tell(target, unset, path);
 }
 
@@ -116,6 +123,40 @@ fn set_attributes(entry: &Entry, unset: &mut Vec<String>, set: impl Fn(&[u8], &[
         if let Err(errno) = set(name, value) {
             unset.push(format!("attribute {}: {errno}", escape(name)));
         }
+    }
+}
+
+/// Takes access lists away that came from a directory's default list, and that the entry did not have.
+fn drop_inherited(
+    entry: &Entry,
+    unset: &mut Vec<String>,
+    is_there: impl Fn(&str) -> bool,
+    remove: impl Fn(&str) -> Result<()>,
+) {
+    let own = match &entry.attributes {
+        Attributes::Inline(pairs) => pairs.as_slice(),
+        Attributes::None | Attributes::Stored(_) => &[],
+    };
+    for name in ["system.posix_acl_access", "system.posix_acl_default"] {
+        let is_own = own.iter().any(|(own, _)| own == name.as_bytes());
+        let can_be = name.ends_with("access") || matches!(entry.node, Node::Directory { .. });
+        if !is_own && can_be && is_there(name) {
+            note(&format!("inherited {name}"), remove(name), unset);
+        }
+    }
+}
+
+/// File systems bring times that they can not keep to the nearest one they can, without a word.
+fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<Stat>) {
+    let wanted = entry.mtime.seconds;
+    // Every file system keeps those from 1970 to 2038.
+    if (0..=i64::from(i32::MAX)).contains(&wanted) {
+        return;
+    }
+    if let Ok(found) = look().map(|stat| i64::from(stat.st_mtime))
+        && found != wanted
+    {
+        unset.push(format!("time: this file system has made {found} of {wanted} seconds since 1970"));
     }
 }
 

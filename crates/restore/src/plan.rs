@@ -240,7 +240,7 @@ fn in_words_of_run(lost: &lbak_core::tree::LostRun) -> String {
     }
 }
 
-fn read_stored_attributes(content: &Content, read: &ReadChunk<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(crate) fn read_stored_attributes(content: &Content, read: &ReadChunk<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut bytes = Vec::new();
     for placed in ContentReader::new(content, None, read) {
         let piece = placed.map_err(|lost| lost.error)?.piece;

@@ -68,11 +68,17 @@ pub(crate) fn identity(stat: &Stat) -> Identity {
 /// give both names to one file.
 pub(crate) fn other_name(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
     let wanted = look(at, name).ok()?.st_ino;
-    let listed = rustix::fs::Dir::read_from(at).ok()?;
-    listed.flatten().find_map(|entry| {
-        let found = entry.file_name().to_bytes();
-        (entry.ino() == wanted && found != name && found != b"." && found != b"..").then(|| found.to_vec())
-    })
+    let mut other = None;
+    for entry in rustix::fs::Dir::read_from(at).ok()?.flatten() {
+        match entry.file_name().to_bytes() {
+            // It is that very name; others of the same file are hard links.
+            found if found == name => return None,
+            b"." | b".." => {}
+            found if entry.ino() == wanted => other = Some(found.to_vec()),
+            _ => {}
+        }
+    }
+    other
 }
 
 /// The permission bits as the system takes them.

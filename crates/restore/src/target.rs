@@ -54,8 +54,9 @@ pub(crate) struct Restored {
     pub(crate) written: AtomicU64,
 }
 
+/// Three files of the longest length, all hole, have more bytes than can be counted: the count stays at the largest.
 pub(crate) fn add(counter: &AtomicU64, more: u64) {
-    counter.fetch_add(more, Ordering::Relaxed);
+    counter.update(Ordering::Relaxed, Ordering::Relaxed, |count| count.saturating_add(more));
 }
 
 impl Target {

@@ -31,6 +31,9 @@
 //!
 //! It panics where a test should fail, so it belongs under `dev-dependencies`.
 
+#[cfg(target_os = "linux")]
+pub mod awkward;
+pub mod compare;
 pub mod conformance;
 mod crashing;
 mod faulty;

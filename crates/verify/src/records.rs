@@ -12,8 +12,8 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot,
-        open_slot,
+        Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot, Version,
+        open_slot, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -30,7 +30,11 @@ pub(crate) struct KnownSnapshot {
     pub(crate) paths: Vec<Vec<u8>>,
     /// Chunks of findings.
     pub(crate) findings: Vec<ChunkId>,
+    /// Nobody needs what only this one refers to.
     pub(crate) is_forgotten: bool,
+    /// Another version of the same snapshot counts in its place.
+    is_replaced: bool,
+    origin: Option<SessionId>,
     head: ObjectHash,
     heads: Vec<ObjectHash>,
 }
@@ -86,6 +90,7 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     told.snapshots.sort_by_key(|snapshot| snapshot.session);
     told.rounds.sort_by_key(|(round, ..)| *round);
+    set_replaced_aside(&mut told.snapshots);
     check_history(&told, ledger);
     check_rounds(&told, &names, ledger);
     note_states(&told, &names, ledger);
@@ -173,9 +178,24 @@ impl KnownSnapshot {
             paths: manifest.paths,
             findings: manifest.findings.all,
             is_forgotten: forgotten.contains(&session),
+            is_replaced: false,
+            origin: manifest.origin,
             head,
             heads: manifest.heads,
         }
+    }
+}
+
+/// Of the versions of one snapshot, only the one that counts is looked into: what the others refer to is no concern of a restore.
+fn set_replaced_aside(snapshots: &mut [KnownSnapshot]) {
+    let version = |snapshot: &KnownSnapshot| {
+        let &KnownSnapshot { session, id, origin, is_forgotten, .. } = snapshot;
+        Version { session, id, origin, is_forgotten }
+    };
+    let versions: Vec<Version> = snapshots.iter().map(version).collect();
+    let replaced = replaced(&versions);
+    for snapshot in snapshots.iter_mut().filter(|snapshot| replaced.contains(&snapshot.session)) {
+        (snapshot.is_replaced, snapshot.is_forgotten) = (true, true);
     }
 }
 
@@ -234,10 +254,12 @@ fn note_states(told: &Told, names: &[(ObjectName, u64)], ledger: &Ledger<'_>) {
     let undecided = count(&|name| matches!(name, ObjectName::Session(session) if !slots.contains(session)));
     let marked = count(&|name| matches!(name, ObjectName::Damaged(_)));
     let features = count(&|name| matches!(name, ObjectName::Feature(_)));
-    let forgotten = told.snapshots.iter().filter(|snapshot| snapshot.is_forgotten).count();
+    let forgotten = told.snapshots.iter().filter(|snapshot| snapshot.is_forgotten && !snapshot.is_replaced).count();
+    let replaced = told.snapshots.iter().filter(|snapshot| snapshot.is_replaced).count();
     for (count, what) in [
         (undecided, "sessions have no outcome: they are still going on, or were interrupted"),
         (forgotten, "snapshots are forgotten: what only they need was not looked for"),
+        (replaced, "older versions of snapshots are kept: their tags or descriptions were changed"),
         (marked, "packs are marked as damaged: their chunks are stored anew by the next snapshots"),
         (features, "features are in use that this version does not know"),
     ] {

@@ -32,6 +32,7 @@ pub(crate) struct Repository {
 
 /// What of a manifest is needed to restore.
 pub(crate) struct Snapshot {
+    id: [u8; 16],
     pub started: (i64, u32),
     pub root: Id,
 }
@@ -147,7 +148,8 @@ impl Repository {
                 snapshots.push(snapshot(&record)?);
             }
         }
-        snapshots.sort_by_key(|snapshot| snapshot.started);
+        snapshots.sort_by_key(|snapshot| (snapshot.started, snapshot.id));
+        snapshots.dedup_by_key(|snapshot| snapshot.id); // versions of one have the same files
         Ok(snapshots)
     }
 }
@@ -155,10 +157,10 @@ impl Repository {
 /// Reads the front of a manifest; what follows is told to people.
 fn snapshot(record: &[u8]) -> Result<Snapshot> {
     let mut record = Fields::of_record(record)?;
-    let (_id, root, lineage) = (record.array::<16>()?, record.array()?, record.u32()?);
+    let (id, root, lineage) = (record.array()?, record.array()?, record.u32()?);
     ensure(lineage < 3, "an unknown lineage")?;
     let _parent = record.take(if lineage == 0 { 0 } else { 16 })?;
-    Ok(Snapshot { started: (record.integer(8)?.cast_signed(), record.u32()?), root })
+    Ok(Snapshot { id, started: (record.integer(8)?.cast_signed(), record.u32()?), root })
 }
 
 /// The full names of what lies in a part of a repository; a part that is not there is empty.

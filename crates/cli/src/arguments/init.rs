@@ -1,6 +1,6 @@
 //! `lbak init`.
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 /// Make a repository in an empty folder
 ///
@@ -8,4 +8,8 @@ use clap::Args;
 /// readable by its owner alone. With neither, a new password is asked for.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak init -r /mnt/backup/lbak --key-file ~/lbak.key")]
-pub(crate) struct InitArguments {}
+pub(crate) struct InitArguments {
+    /// Name of the key slots, told to whoever opens the repository with them [default: user@host]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) label: Option<String>,
+}

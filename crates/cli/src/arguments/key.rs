@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
-/// List, add and remove passwords and key files
+/// List, add, change and remove passwords and key files
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak key add --new-key-file ~/second.key", arg_required_else_help = true)]
 pub(crate) struct KeyArguments {
@@ -16,19 +16,19 @@ pub(crate) struct KeyArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// List the key slots
+    ///
+    /// A star marks the one that opened the repository. Labels are sealed: only the label of that one can be read.
     #[command(after_help = "Example:\n  lbak key list")]
     List,
     Add(KeyAddArguments),
+    #[command(alias = "passwd")]
+    Change(KeyChangeArguments),
     Remove(KeyRemoveArguments),
 }
 
-/// Add a password or a key file, either of which then opens the repository
-///
-/// With no --new- option a new password is asked for; but when the file of --key-file is not there, it is made and added, and the
-/// repository is opened with the password.
+/// What is new.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  lbak key add --new-key-file ~/second.key")]
-pub(crate) struct KeyAddArguments {
+pub(crate) struct NewKeyArguments {
     /// Key file to add; made when it is not there, never overwritten
     #[arg(long, value_name = "FILE", group = "new")]
     pub(crate) new_key_file: Option<PathBuf>,
@@ -38,11 +38,42 @@ pub(crate) struct KeyAddArguments {
     /// Command that prints the password to add, run by `sh -c`
     #[arg(long, value_name = "COMMAND", group = "new")]
     pub(crate) new_password_command: Option<OsString>,
+    /// Name of the new slot, told to whoever opens the repository with it [default: user@host]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) label: Option<String>,
+}
+
+/// Add a password or a key file, either of which then opens the repository
+///
+/// With no --new- option a new password is asked for; but when the file of --key-file is not there, it is made and added, and the
+/// repository is opened with the password.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lbak key add
+  lbak key add --new-key-file ~/second.key --label 'in the safe'")]
+pub(crate) struct KeyAddArguments {
+    #[command(flatten)]
+    pub(crate) new: NewKeyArguments,
+}
+
+/// Replace the password or key file that the repository is opened with
+///
+/// The new one is added and proven before the old one is removed; other slots stay. This does not revoke: who copied the old
+/// slot before and knows its password can open that copy for ever. With no --new- option a new password is asked for.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lbak key change
+  lbak key change --password-file old --new-password-file new")]
+pub(crate) struct KeyChangeArguments {
+    #[command(flatten)]
+    pub(crate) new: NewKeyArguments,
 }
 
 /// Remove a key slot
 ///
-/// This does not revoke the key: who copied the slot before and has its key can open that copy.
+/// This does not revoke the key: who copied the slot before and has its key can open that copy. The last slot stays.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak key remove 3fa2b1c0")]
 pub(crate) struct KeyRemoveArguments {

@@ -1,29 +1,41 @@
 //! The command line: one file per command, and the options that all of them have.
 
+mod cat;
+mod completions;
+mod dump;
 mod init;
 mod key;
 mod ls;
+mod man;
 mod restore;
 mod selection;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod verify;
+mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    cat::{CatArguments, ObjectKind},
+    completions::CompletionsArguments,
+    dump::{ArchiveForm, DumpArguments},
     init::InitArguments,
-    key::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
+    key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::LsArguments,
+    man::ManArguments,
     restore::RestoreArguments,
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
     snapshots::SnapshotsArguments,
     stats::StatsArguments,
+    tag::TagArguments,
     verify::VerifyArguments,
+    wanted::WantedArguments,
 };
 
 const AFTER_HELP: &str = "\
@@ -45,7 +57,7 @@ Example:
 
 /// Encrypted, deduplicated snapshots that always restore alone.
 #[derive(Debug, Parser)]
-#[command(name = "lbak", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 120)]
+#[command(name = "lbak", version, after_help = AFTER_HELP, arg_required_else_help = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: GlobalArguments,
@@ -58,7 +70,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "General options")]
 pub(crate) struct GlobalArguments {
     /// Folder of the repository
-    #[arg(short, long, global = true, value_name = "PLACE")]
+    #[arg(short, long, alias = "repo", global = true, value_name = "PLACE")]
     pub(crate) repository: Option<OsString>,
     /// File that holds the key
     #[arg(long, global = true, value_name = "FILE")]
@@ -75,9 +87,9 @@ pub(crate) struct GlobalArguments {
     /// Print only results, findings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more about what is done
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
+    /// Say more about what is done: stages and their times; twice: how far it is, every second
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// What to do.
@@ -88,11 +100,16 @@ pub(crate) enum Command {
     Snapshot(SnapshotArguments),
     Snapshots(SnapshotsArguments),
     Restore(RestoreArguments),
+    Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
+    Cat(CatArguments),
+    Tag(TagArguments),
+    Completions(CompletionsArguments),
+    Man(ManArguments),
 }
 
 #[cfg(test)]

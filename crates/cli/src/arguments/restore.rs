@@ -15,13 +15,14 @@ use super::SelectionArguments;
 Examples:
   lbak restore latest /tmp/restored
   lbak restore latest:/srv/models/small.bin . --at '2026-11-20 18:00'
-  lbak restore 3fa2b1c0:config /tmp/config")]
+  lbak restore 3fa2b1c0:config /tmp/config
+  lbak restore latest:/app.sql --to-command -- psql -X -v ON_ERROR_STOP=1 --single-transaction -d app")]
 pub(crate) struct RestoreArguments {
     /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub(crate) snapshot: OsString,
     /// Directory to restore to: missing (made, its parents are not) or empty
-    #[arg(required_unless_present = "original", conflicts_with = "original")]
+    #[arg(required_unless_present_any = ["original", "to_command"], conflicts_with_all = ["original", "to_command"])]
     pub(crate) target: Option<PathBuf>,
     /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`
     #[arg(long, value_name = "TIME")]
@@ -40,4 +41,14 @@ pub(crate) struct RestoreArguments {
     /// Threads that work [default: one per processor]
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]
     pub(crate) threads: Option<usize>,
+    /// Feed a file, or a tar archive of a directory, to COMMAND in place of TARGET. All of it is read and checked before the
+    /// command starts; should anything go wrong then, the command is killed before its input ends
+    #[arg(long, requires = "command", conflicts_with_all = ["original", "dry_run"])]
+    pub(crate) to_command: bool,
+    /// With --to-command: start the command at once, and check while it reads
+    #[arg(long, requires = "to_command")]
+    pub(crate) inline: bool,
+    /// The command and its words; it is run without a shell, in a process group of its own
+    #[arg(last = true, value_name = "COMMAND", requires = "to_command")]
+    pub(crate) command: Vec<OsString>,
 }

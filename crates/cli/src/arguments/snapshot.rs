@@ -13,7 +13,7 @@ use lbak::{Compression, LineageKind};
 #[command(after_help = "Example:\n  lbak snapshot /srv/models --tag nightly --description 'before the upgrade'")]
 pub(crate) struct SnapshotArguments {
     /// Directories and files; each must be there
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["files_from", "files_from0"], value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// What to compare with; files that look unchanged since then are not read again
     #[arg(long, value_enum, default_value_t = LineageArgument::Incremental, value_name = "KIND")]
@@ -33,7 +33,7 @@ pub(crate) struct SnapshotArguments {
     /// Do not read a file again when nothing but its inode and ctime have changed (some network file systems)
     #[arg(long)]
     pub(crate) ignore_inode: bool,
-    /// Read and compare, but store nothing
+    /// Read and compare, but store nothing; with -v, say what would be read and why
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// How hard to try to store less
@@ -42,6 +42,8 @@ pub(crate) struct SnapshotArguments {
     /// Threads that work [default: one per processor]
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) wanted: super::WantedArguments,
 }
 
 /// Kinds of lineage.

@@ -1,11 +1,12 @@
-//! `lbak key`: lists, adds and removes what opens the repository.
+//! `lbak key`: lists, adds, changes and removes what opens the repository.
 
 use std::path::PathBuf;
 
-use lbak::{Credential, PasswordCost, Repository, SlotForm, SlotId, SlotInfo, SlotState};
+use anyhow::Context;
+use lbak::{Credential, NewSlot, OpenedSlot, PasswordCost, Repository, SlotForm, SlotId, SlotInfo, SlotState};
 
 use crate::{
-    arguments::{KeyAddArguments, KeyArguments, KeyCommand, KeyRemoveArguments},
+    arguments::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     exit::{Exit, Trouble},
     invocation::Invocation,
     json,
@@ -18,27 +19,31 @@ pub(crate) fn run(arguments: &KeyArguments, invocation: &Invocation<'_>) -> anyh
     match &arguments.command {
         KeyCommand::List => list(invocation),
         KeyCommand::Add(arguments) => add(arguments, invocation),
+        KeyCommand::Change(arguments) => change(arguments, invocation),
         KeyCommand::Remove(arguments) => remove(arguments, invocation),
     }
 }
 
 fn list(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     let opened = opening::open(invocation, None)?;
-    let slots = opened.repository.slots()?;
+    let (slots, own) = (opened.repository.slots()?, opened.repository.opened_by());
     let output = invocation.output;
     if output.is_json() {
-        slots.iter().try_for_each(|slot| output.json(&described(slot)))?;
+        slots.iter().try_for_each(|slot| output.json(&described(slot, own)))?;
     } else {
-        let mut table = Table::new([("ID", Align::Left), ("Opened by", Align::Left), ("Cost of a try", Align::Left)]);
+        let columns = ["ID", "Opened by", "Cost of a try", "Label"].map(|heading| (heading, Align::Left));
+        let mut table = Table::new(columns);
         for slot in &slots {
             let (form, cost) = match &slot.state {
                 SlotState::Sound { form: SlotForm::Password, cost } => ("password", cost_of(cost)),
                 SlotState::Sound { form: SlotForm::KeyFile, .. } => ("key file", String::new()),
                 SlotState::Damaged(_) => ("nothing: damaged", String::new()),
             };
-            table.row([slot.id.short(), form.to_owned(), cost]);
+            let (star, label) = if slot.id == own.id { (" *", own.label.clone()) } else { ("", String::new()) };
+            table.row([slot.id.short() + star, form.to_owned(), cost, label]);
         }
         table.lines().try_for_each(|line| output.line(&line))?;
+        output.report("* opened the repository just now; the labels of the others are sealed")?;
     }
     let is_damaged = slots.iter().any(|slot| matches!(slot.state, SlotState::Damaged(_)));
     Ok(Exit::damage_if(is_damaged).or_worse(damage_of(&opened)))
@@ -49,22 +54,11 @@ fn cost_of(cost: &PasswordCost) -> String {
 }
 
 fn add(arguments: &KeyAddArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let (opener, new) = opener_and_new(arguments, invocation);
+    let (opener, new) = opener_and_new(&arguments.new, invocation);
     // Before a file is made, and before anyone types a new password twice, the repository opens.
     let opened = opening::open_with(invocation, &opener, None)?;
-    let made = new.key_file.as_deref().map(NewKeyFile::read_or_make).transpose()?;
-    let credential = match (&made, &new.password) {
-        (Some(made), _) => Credential::KeyFile(made.key.clone()),
-        (None, Some(password)) => password.read()?,
-        (None, None) => secrets::ask_for_new()?,
-    };
-    let slot = match opened.repository.add_slot(&opening::slot(credential)) {
-        Ok(slot) => slot,
-        Err(error) => {
-            made.into_iter().for_each(NewKeyFile::take_back);
-            return Err(error.into());
-        }
-    };
+    let label = arguments.new.label.as_deref();
+    let slot = with_new_key(&new, label, |slot| Ok(opened.repository.add_slot(slot)?))?;
     let output = invocation.output;
     if output.is_json() {
         output.json(&named("key_added", slot))?;
@@ -74,13 +68,47 @@ fn add(arguments: &KeyAddArguments, invocation: &Invocation<'_>) -> anyhow::Resu
     Ok(damage_of(&opened))
 }
 
+fn change(arguments: &KeyChangeArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let (repository, output) = (&opened.repository, invocation.output);
+    let own = repository.opened_by();
+    let label = arguments.new.label.as_deref().unwrap_or(&own.label);
+    let slot = with_new_key(&offered_as_new(&arguments.new), Some(label), |slot| Ok(repository.add_slot(slot)?))?;
+    repository.remove_slot(own.id).with_context(|| {
+        let (new, old) = (slot.short(), own.id.short());
+        format!("key slot {new} was added and opens the repository, but {old} could not be removed")
+    })?;
+    if output.is_json() {
+        output.json(&json::Key { replaced: Some(own.id.to_string()), ..named("key_changed", slot) })?;
+    } else {
+        output.report(&format!("key slot {} is in the place of {}", slot.short(), own.id.short()))?;
+        output.report("  this is no revocation: who copied the old slot before can open that copy with the old key")?;
+    }
+    Ok(damage_of(&opened))
+}
+
+/// Reads, makes or asks for a new key and does something with a slot for it; a key file that came to open nothing is taken back.
+fn with_new_key(
+    new: &Offered,
+    label: Option<&str>,
+    add: impl FnOnce(&NewSlot) -> anyhow::Result<SlotId>,
+) -> anyhow::Result<SlotId> {
+    let made = new.key_file.as_deref().map(NewKeyFile::read_or_make).transpose()?;
+    let credential = match (&made, &new.password) {
+        (Some(made), _) => Credential::KeyFile(made.key.clone()),
+        (None, Some(password)) => password.read()?,
+        (None, None) => secrets::ask_for_new()?,
+    };
+    add(&opening::slot(credential, label)).inspect_err(|_| made.into_iter().for_each(NewKeyFile::take_back))
+}
+
+fn offered_as_new(new: &NewKeyArguments) -> Offered {
+    Offered::new(new.new_key_file.clone(), new.new_password_file.clone(), new.new_password_command.clone())
+}
+
 /// What opens the repository, and what is added. A key file of `--key-file` that is not there can only be a new one.
-fn opener_and_new(arguments: &KeyAddArguments, invocation: &Invocation<'_>) -> (Offered, Offered) {
-    let new = Offered::new(
-        arguments.new_key_file.clone(),
-        arguments.new_password_file.clone(),
-        arguments.new_password_command.clone(),
-    );
+fn opener_and_new(arguments: &NewKeyArguments, invocation: &Invocation<'_>) -> (Offered, Offered) {
+    let new = offered_as_new(arguments);
     let mut options = Offered::by_options(invocation.global);
     let mut variables = Offered::by_variables(&invocation.environment);
     if !new.is_empty() {
@@ -128,11 +156,13 @@ fn damage_of(opened: &Opened) -> Exit {
 
 fn named(message_type: &'static str, slot: SlotId) -> json::Key {
     let id = slot.to_string();
-    json::Key { message_type, id, form: None, memory_kib: None, passes: None, lanes: None, damage: None }
+    json::Key { message_type, id, ..json::Key::default() }
 }
 
-fn described(slot: &SlotInfo) -> json::Key {
-    let key = named("key", slot.id);
+fn described(slot: &SlotInfo, own: &OpenedSlot) -> json::Key {
+    let is_own = slot.id == own.id;
+    let label = is_own.then(|| own.label.clone());
+    let key = json::Key { opened_by: Some(is_own), label, ..named("key", slot.id) };
     match &slot.state {
         SlotState::Sound { form: SlotForm::KeyFile, .. } => json::Key { form: Some("key_file"), ..key },
         SlotState::Sound { form: SlotForm::Password, cost } => json::Key {

@@ -1,12 +1,17 @@
 //! The commands: one file each, a short list of steps over the facade.
 
+mod cat;
+mod completions;
+mod dump;
 mod init;
 mod key;
 mod ls;
 mod restore;
+mod restore_to_command;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod tag;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
@@ -14,13 +19,19 @@ use crate::{arguments::Command, exit::Exit, invocation::Invocation};
 /// Runs one command. An error is told by the caller; whatever else ends it is in the exit code.
 pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     match command {
-        Command::Init(_) => init::run(invocation),
+        Command::Init(arguments) => init::run(arguments, invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
         Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
+        Command::Restore(arguments) if arguments.to_command => restore_to_command::run(arguments, invocation),
         Command::Restore(arguments) => restore::run(arguments, invocation),
+        Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
         Command::Stats(_) => stats::run(invocation),
+        Command::Cat(arguments) => cat::run(arguments, invocation),
+        Command::Tag(arguments) => tag::run(arguments, invocation),
+        Command::Completions(arguments) => completions::completions(arguments, invocation),
+        Command::Man(arguments) => completions::man(arguments, invocation),
     }
 }

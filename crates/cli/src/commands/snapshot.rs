@@ -1,8 +1,11 @@
 //! `lbak snapshot`: takes a snapshot and reports what it was compared with, what it cost and what was wrong.
 
-use std::os::unix::ffi::OsStrExt;
+use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
-use lbak::{Lineage, LineageKind, LocalSource, Repository, SnapshotOptions, SnapshotReport, escape};
+use lbak::{
+    ExclusionCount, Lineage, LineageKind, LocalSource, Observer, Repository, SelectedSource, SelectionRules,
+    SnapshotOptions, SnapshotReport,
+};
 
 use crate::{
     arguments::SnapshotArguments,
@@ -11,25 +14,29 @@ use crate::{
     findings,
     invocation::Invocation,
     json,
+    named::Named,
     opening::{self, Place},
     output::Output,
+    path_lines::PathLines,
+    paths,
     progress::Work,
-    sizes,
+    sizes, wanted,
 };
 
 pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     // A path that is not there is found out before a repository is made for it.
-    let source = LocalSource::new(&arguments.paths)?;
-    opening::refuse_inside(&Place::meant(invocation)?, &arguments.paths)?;
+    let named = Named::read(&arguments.paths, &arguments.wanted)?;
+    let source = named.source()?;
+    opening::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
+    let mut rules = wanted::rules(&arguments.wanted)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
-    let (device, inode) = opened.backend.identity();
-    let source = source.skip_identity(device, inode);
+    rules.repositories.push(opened.backend.identity());
 
-    let report = take(&opened.repository, &source, arguments, invocation)?;
+    let (report, excluded) = take(&opened.repository, &source, rules, arguments, invocation)?;
     let output = invocation.output;
     let told = match output.is_json() {
-        true => output.json(&json::SnapshotSummary::of(&report)),
-        false => tell(output, &report, &source),
+        true => output.json(&json::SnapshotSummary::of(&report, &excluded)),
+        false => tell(output, &report, &excluded, &source),
     };
     // Written out here: later nobody knows any more that there is a snapshot.
     let told = told.and_then(|()| output.finish());
@@ -70,10 +77,14 @@ fn tell_damage(output: &Output, repository: &Repository, report: &SnapshotReport
 fn take(
     repository: &Repository,
     source: &LocalSource,
+    rules: SelectionRules,
     arguments: &SnapshotArguments,
     invocation: &Invocation<'_>,
-) -> anyhow::Result<SnapshotReport> {
+) -> anyhow::Result<(SnapshotReport, Vec<ExclusionCount>)> {
     let progress = invocation.progress(Work::Snapshot);
+    let observer: Arc<dyn Observer> = PathLines::new(progress.observer(), invocation.output, arguments.dry_run);
+    let source =
+        SelectedSource::new(source, rules).observed_by(Arc::clone(&observer)).stopped_by(invocation.cancellation());
     let options = SnapshotOptions {
         lineage: arguments.lineage.into(),
         host: arguments.host.clone().unwrap_or_else(environment::host),
@@ -84,16 +95,21 @@ fn take(
         ignore_ctime: arguments.ignore_ctime,
         ignore_inode: arguments.ignore_inode,
         dry_run: arguments.dry_run,
-        observer: progress.observer(),
+        observer,
         cancellation: invocation.cancellation(),
         ..SnapshotOptions::default()
     };
-    Ok(lbak::snapshot(repository, source, &options)?)
+    let report = lbak::snapshot(repository, &source, &options)?;
+    Ok((report, source.excluded()))
 }
 
-fn tell(output: &Output, report: &SnapshotReport, source: &LocalSource) -> anyhow::Result<()> {
-    let paths: Vec<String> = source.paths().iter().map(|path| escape(path.as_os_str().as_bytes())).collect();
-    let paths = paths.join(" ");
+fn tell(
+    output: &Output,
+    report: &SnapshotReport,
+    excluded: &[ExclusionCount],
+    source: &LocalSource,
+) -> anyhow::Result<()> {
+    let paths = paths::joined(source.paths().iter().map(|path| path.as_os_str().as_bytes()));
     let (files, totals, size) = (&report.files, &report.totals, &report.sizes);
     let is_stored = report.head.is_some();
     let seconds = report.elapsed.as_secs_f64();
@@ -123,6 +139,9 @@ fn tell(output: &Output, report: &SnapshotReport, source: &LocalSource) -> anyho
     }
     let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
     output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
+    for ExclusionCount { exclusion, count } in excluded.iter().filter(|_| output.is_verbose()) {
+        output.report(&format!("  left out  {}: {exclusion}", sizes::count(*count)))?;
+    }
     if report.lost_sessions > 0 {
         let times = sizes::counted(u64::from(report.lost_sessions), "time", "times");
         output.report(&format!("  begun again {times}, because of reclaiming"))?;

@@ -1,6 +1,6 @@
 //! `lbak snapshots`: lists what can be restored, oldest first, and what can not.
 
-use lbak::{Catalog, ObjectName, Selection, Timestamp, escape};
+use lbak::{Catalog, ObjectName, Selection, Timestamp};
 
 use crate::{
     arguments::SnapshotsArguments,
@@ -8,7 +8,7 @@ use crate::{
     invocation::Invocation,
     json, opening,
     output::Output,
-    selecting, sizes,
+    paths, selecting, sizes,
     tables::{Align, Table},
     times,
 };
@@ -43,7 +43,6 @@ fn tell(output: &Output, catalog: &Catalog, selection: &Selection, now: Timestam
     for snapshot in selection.narrow(catalog) {
         let manifest = &snapshot.manifest;
         let is_from_the_future = manifest.ended_at > now;
-        let paths: Vec<String> = manifest.paths.iter().map(|path| escape(path)).collect();
         table.row([
             format!("{}{}", manifest.id.short(), if manifest.is_complete { "" } else { " !" }),
             format!("{}{}", times::local(snapshot.moment()), if is_from_the_future { " >" } else { "" }),
@@ -52,7 +51,7 @@ fn tell(output: &Output, catalog: &Catalog, selection: &Selection, now: Timestam
             sizes::bytes(manifest.sizes.logical),
             sizes::bytes(manifest.sizes.new),
             sizes::bytes(manifest.sizes.stored),
-            paths.join(" "),
+            paths::joined(manifest.paths.iter().map(Vec::as_slice)),
             manifest.tags.join(","),
         ]);
         shown += 1;

@@ -32,7 +32,11 @@ pub(crate) fn run(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
         segments: segments.len() as u64,
         objects: folders.iter().map(|(_, held)| held.objects).sum(),
         stored_bytes: folders.iter().map(|(_, held)| held.bytes).sum(),
-        logical_bytes: catalog.snapshots.iter().map(|snapshot| snapshot.manifest.sizes.logical).sum(),
+        logical_bytes: catalog
+            .snapshots
+            .iter()
+            .map(|snapshot| snapshot.manifest.sizes.logical)
+            .fold(0, u64::saturating_add),
     };
 
     let output = invocation.output;

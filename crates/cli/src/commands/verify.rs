@@ -63,10 +63,17 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
     }
     // A nightly job should hear from a sound repository by its exit code alone.
     if !report.is_sound() || output.is_verbose() || Output::is_watched() {
-        report.notes.iter().for_each(|note| output.note(note));
+        tell_notes(output, report);
         output.note(&summary(report));
     }
     Ok(())
+}
+
+/// Told at the end, unless each was told when it was found.
+fn tell_notes(output: &Output, report: &VerifyReport) {
+    if !output.is_verbose() {
+        report.notes.iter().for_each(|note| output.note(note));
+    }
 }
 
 fn summary(report: &VerifyReport) -> String {
@@ -99,7 +106,7 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
             paths: hurt.paths.iter().map(|path| json::path(path)).collect(),
         })?;
     }
-    report.notes.iter().for_each(|note| output.note(note));
+    tell_notes(output, report);
     output.json(&json::VerifySummary {
         message_type: "summary",
         sound: report.is_sound(),

@@ -4,10 +4,18 @@
 //! Key names are restic's where the meaning is the same, so that its wrappers are ported quickly. Paths are strings
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
+mod dump;
+pub(crate) mod object;
+mod paths;
+pub(crate) mod tag;
+
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
 use serde::Serialize;
 
+pub(crate) use self::dump::DumpSummary;
 use crate::times;
+
+pub(crate) use self::paths::{PathLine, exclusion_counts};
 
 /// Raw path bytes as they stand in JSON.
 pub(crate) fn path(bytes: &[u8]) -> String {
@@ -180,6 +188,7 @@ pub(crate) struct SnapshotSummary {
     data_added_packed: Option<u64>,
     complete: bool,
     findings: Vec<FindingCount>,
+    excluded: Vec<paths::ExclusionCount>,
     damage: Vec<String>,
     lost_sessions: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +196,7 @@ pub(crate) struct SnapshotSummary {
 }
 
 impl SnapshotSummary {
-    pub(crate) fn of(report: &SnapshotReport) -> Self {
+    pub(crate) fn of(report: &SnapshotReport, excluded: &[lbak::ExclusionCount]) -> Self {
         let is_dry_run = report.head.is_none();
         Self {
             message_type: "summary",
@@ -213,6 +222,7 @@ impl SnapshotSummary {
             data_added_packed: (!is_dry_run).then_some(report.sizes.stored),
             complete: report.is_complete,
             findings: finding_counts(&report.finding_counts),
+            excluded: exclusion_counts(excluded),
             damage: report.damage.clone(),
             lost_sessions: report.lost_sessions,
             head: report.head.map(|head| head.to_string()),
@@ -373,8 +383,8 @@ pub(crate) struct Node {
     pub(crate) linktarget: Option<String>,
 }
 
-/// One key slot of `lbak key list`, or the one that `key add` and `key remove` were about.
-#[derive(Serialize)]
+/// One key slot of `lbak key list`, or the one that another `lbak key …` was about.
+#[derive(Default, Serialize)]
 pub(crate) struct Key {
     pub(crate) message_type: &'static str,
     pub(crate) id: String,
@@ -386,6 +396,12 @@ pub(crate) struct Key {
     pub(crate) passes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lanes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) opened_by: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replaced: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) damage: Option<String>,
 }

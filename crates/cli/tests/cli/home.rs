@@ -168,6 +168,13 @@ impl Run {
         self
     }
 
+    /// Passes when standard output holds this text.
+    #[track_caller]
+    pub(crate) fn expect_stdout(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "{text:?} is not said: {self:#?}");
+        self
+    }
+
     /// Standard output as JSON lines.
     #[track_caller]
     pub(crate) fn messages(&self) -> Vec<serde_json::Value> {

@@ -2,13 +2,23 @@
 
 mod home;
 
+mod awkward;
+mod cat;
+mod completions;
 mod default_repository;
+mod dump;
 mod exit_codes;
+mod habits;
 mod help;
 mod json;
+mod key_change;
 mod keys;
 mod pipes;
 mod reading;
 mod restore;
+mod selection;
 mod signals;
 mod tables;
+mod tag;
+mod telling;
+mod to_command;

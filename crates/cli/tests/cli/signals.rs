@@ -77,7 +77,7 @@ fn a_terminated_snapshot_is_143() {
     let home = home_with_large_file();
     let child = begin(&home);
     signal(&child, Signal::TERM);
-    Run::of(&child.wait_with_output().expect("it ends")).expect_code(143);
+    Run::of(&child.wait_with_output().expect("it ends")).expect_code(143).expect_stderr("lbak: terminated");
 }
 
 #[test]
@@ -90,7 +90,9 @@ fn a_snapshot_whose_terminal_is_closed_is_129_and_the_next_one_stores_less() {
     // A terminal says it twice.
     signal(&child, Signal::HUP);
     signal(&child, Signal::HUP);
-    Run::of(&child.wait_with_output().expect("it ends")).expect_code(129).expect_stderr("lbak: interrupted");
+    Run::of(&child.wait_with_output().expect("it ends"))
+        .expect_code(129)
+        .expect_stderr("lbak: the terminal was closed");
     assert_eq!(home.run(["snapshots", "-q"]).expect_code(0).stdout, "", "nothing was committed");
 
     let summary = home.run(["snapshot", "data", "--json"]).expect_code(0).message("summary");

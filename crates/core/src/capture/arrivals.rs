@@ -71,12 +71,13 @@ impl Walk<'_> {
             let pieces = match part {
                 Part::Pieces(pieces) => pieces,
                 Part::Again => {
-                    self.finished_bytes -= std::mem::take(&mut file.content).bytes();
+                    let in_vain = std::mem::take(&mut file.content).bytes();
+                    self.finished_bytes = self.finished_bytes.saturating_sub(in_vain);
                     continue;
                 }
             };
             for piece in pieces {
-                self.finished_bytes += piece.length;
+                self.finished_bytes = self.finished_bytes.saturating_add(piece.length);
                 file.content.push(piece, &mut store)?;
             }
         }
@@ -85,7 +86,7 @@ impl Walk<'_> {
             && let Some(file) = self.large.remove(&key)
             && let Some((_, job, outcome)) = file.end
         {
-            self.finished_bytes -= file.content.bytes(); // counted again as a whole
+            self.finished_bytes = self.finished_bytes.saturating_sub(file.content.bytes()); // counted again as a whole
             self.finish_file(job, outcome, file.content)?;
         }
         self.tell_progress();
@@ -119,7 +120,7 @@ impl Walk<'_> {
     fn arrived(&mut self, job: &Job, entry: Option<Entry>) -> Result<()> {
         if let Some(entry) = &entry {
             self.finished_files += 1;
-            self.finished_bytes += entry.size;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
             self.count(entry);
         }
         self.directories.arrived(job.ticket, entry, &mut self.chunks)?;

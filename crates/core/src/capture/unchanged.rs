@@ -18,7 +18,7 @@ impl Walk<'_> {
         if entry.kind() == FileKind::File {
             self.walked.files.unchanged += 1;
             self.finished_files += 1;
-            self.finished_bytes += entry.size;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
         }
         self.directories.add(place.number, entry, &mut self.chunks)
     }

@@ -197,7 +197,8 @@ impl Walk<'_> {
         match entry.node {
             Node::File { .. } => {
                 totals.files += 1;
-                self.walked.logical_bytes += entry.size;
+                // Sparse files may sum up to more than can be counted: then it stays at the largest number.
+                self.walked.logical_bytes = self.walked.logical_bytes.saturating_add(entry.size);
             }
             Node::Directory { .. } => totals.directories += 1,
             Node::Symlink { .. } => totals.links += 1,

@@ -1,5 +1,9 @@
 //! Blocks: a run of chunks behind one codec byte, compressed when that pays.
 
+use std::io::Cursor;
+
+use zstd::zstd_safe::CParameter;
+
 use crate::error::{Error, Result};
 
 /// Most plain bytes of a block: lengths are stored in 24 bits, also that of a raw block with its codec byte and tag.
@@ -53,7 +57,7 @@ impl BlockEncoder {
     /// # Errors
     /// When zstd can not have its memory.
     pub fn new(compression: Compression) -> Result<Self> {
-        let zstd = compression.level().map(zstd::bulk::Compressor::new).transpose();
+        let zstd = compression.level().map(compressor).transpose();
         Ok(Self { zstd: zstd.map_err(|source| Error::System { what: "memory to compress with", source })? })
     }
 
@@ -63,10 +67,14 @@ impl BlockEncoder {
         if let Some(zstd) = self.zstd.as_mut().filter(|_| plain.len() > 64)
             && (plain.len() < SAMPLED_FROM || looks_compressible(zstd, plain))
         {
-            // One byte less than the plain bytes: what does not shrink fails fast and is stored raw.
-            encoded.resize(start + plain.len(), 0);
-            if let Ok(length) = zstd.compress_to_buffer(plain, &mut encoded[start + 1..]) {
-                encoded[start] = ZSTD;
+            encoded.push(ZSTD);
+            // What does not shrink fails, or is found to be no shorter, and is stored raw.
+            encoded.reserve(plain.len());
+            let mut behind = Cursor::new(&mut *encoded);
+            behind.set_position(start as u64 + 1);
+            if let Ok(length) = zstd.compress_to_buffer(plain, &mut behind)
+                && length < plain.len()
+            {
                 encoded.truncate(start + 1 + length);
                 return;
             }
@@ -75,6 +83,17 @@ impl BlockEncoder {
         encoded.push(RAW);
         encoded.extend_from_slice(plain);
     }
+}
+
+/// zstd of this level, with tables for blocks of 2 MiB: at level 3 those that it would take by itself are half as large,
+/// which costs source code 0.3 % more bytes and saves no time.
+fn compressor(level: i32) -> std::io::Result<zstd::bulk::Compressor<'static>> {
+    let mut zstd = zstd::bulk::Compressor::new(level)?;
+    if level == 3 {
+        zstd.set_parameter(CParameter::HashLog(18))?;
+        zstd.set_parameter(CParameter::ChainLog(17))?;
+    }
+    Ok(zstd)
 }
 
 /// Shorter blocks are compressed without a sample: failing costs as little as sampling.

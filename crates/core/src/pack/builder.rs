@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::{
+    buffer::PackBuffer,
     directory::{BlockRow, ChunkEntry, Directory},
     padding::padded_length,
     reader::TRAILER,
@@ -31,9 +32,10 @@ pub struct PackBuilder {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    bytes: Vec<u8>,
+    /// `None` when it was finished.
+    bytes: Option<PackBuffer>,
     directory: Directory,
     chunk_count: usize,
     unfilled: usize,
@@ -56,10 +58,15 @@ pub struct FinishedPack {
 impl PackBuilder {
     /// An empty pack that aims at `target` bytes, of whatever kind its sealer was made for.
     #[must_use]
-    pub fn new(sealer: Sealer, target: u32) -> Self {
-        let mut bytes = Vec::with_capacity(target as usize + (target as usize >> 5));
+    pub fn new(sealer: Sealer, target: u32, mut bytes: PackBuffer) -> Self {
         bytes.extend_from_slice(&sealer.header().encode());
-        let state = State { bytes, directory: Directory::default(), chunk_count: 0, unfilled: 0, is_closed: false };
+        let state = State {
+            bytes: Some(bytes),
+            directory: Directory::default(),
+            chunk_count: 0,
+            unfilled: 0,
+            is_closed: false,
+        };
         Self { sealer, target: u64::from(target), state: Mutex::new(state) }
     }
 
@@ -74,10 +81,10 @@ impl PackBuilder {
         if state.is_closed || (!is_empty && state.length_with(2, sealed_length, chunks.len()) > self.target) {
             return None;
         }
-        let offset = u32::try_from(state.bytes.len()).expect("a pack is a few MiB long");
+        let bytes = state.bytes.as_mut()?;
+        let offset = u32::try_from(bytes.length()).expect("a pack is a few MiB long");
         let length = u32::try_from(sealed_length).expect("a block is at most 16 MiB long");
-        let end = state.bytes.len() + sealed_length;
-        state.bytes.resize(end, 0);
+        bytes.extend_by(sealed_length);
         state.chunk_count += chunks.len();
         state.unfilled += 1;
         state.directory.blocks.push(BlockRow {
@@ -99,7 +106,8 @@ impl PackBuilder {
         assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
         let mut state = self.state();
         let start = place.offset as usize;
-        state.bytes[start..start + encoded.len()].copy_from_slice(encoded);
+        let bytes = state.bytes.as_mut().expect("a pack with an unfilled place is not finished");
+        bytes.filled()[start..start + encoded.len()].copy_from_slice(encoded);
         state.unfilled -= 1;
         state.is_closed && state.unfilled == 0
     }
@@ -121,7 +129,7 @@ impl PackBuilder {
     /// Bytes reserved so far.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.state().bytes.len()
+        self.state().length()
     }
 
     /// Pads, adds the directory and names the pack.
@@ -130,19 +138,22 @@ impl PackBuilder {
     /// When a reserved place was not filled, or it was finished before: what is stored must be what was meant.
     #[must_use]
     pub fn finish(&self) -> FinishedPack {
+        let mut state = self.state();
         // Closed for good: who still holds this builder must not find an empty pack that nobody will store.
-        let mut state = std::mem::replace(&mut *self.state(), State { is_closed: true, ..State::default() });
-        assert!(state.bytes.len() >= HEADER && state.unfilled == 0, "a pack is finished once, every place filled");
-        let header = *self.sealer.header();
-
+        state.is_closed = true;
+        assert!(state.unfilled == 0, "a pack is finished when every place is filled");
         // One byte of padding at least, so that every pack ends in the same way.
         let padding = usize::try_from(padded_length(state.length_with(1, TAG + 1, 0)) - state.length_with(1, TAG, 0))
             .expect("padding is shorter than the pack");
-        let offset = state.bytes.len();
-        state.bytes.resize(offset + padding, 0);
-        self.sealer.seal_tail(Domain::Block, offset as u64, &[], &mut state.bytes, offset);
+        let mut bytes = state.bytes.take().expect("a pack is finished once");
+        let mut directory = std::mem::take(&mut state.directory);
+        drop(state);
+
+        let offset = bytes.length();
+        bytes.extend_by(padding).fill(0);
+        self.seal_tail(Domain::Block, offset as u64, &mut bytes, offset);
         let number = |value: usize| u32::try_from(value).expect("a pack is a few MiB long");
-        state.directory.blocks.push(BlockRow {
+        directory.blocks.push(BlockRow {
             offset: number(offset),
             sealed_length: number(padding + TAG),
             plain_length: number(padding),
@@ -150,19 +161,24 @@ impl PackBuilder {
             chunks: Vec::new(),
         });
 
-        let start = state.bytes.len();
-        state.bytes.extend_from_slice(&state.directory.encode());
-        self.sealer.seal_tail(Domain::Directory, 0, &[], &mut state.bytes, start);
-        let directory_length = number(state.bytes.len() - start);
-        state.bytes.extend_from_slice(&directory_length.to_le_bytes());
-        state.bytes.extend_from_slice(&0_u16.to_le_bytes());
-        let id = PackId(*blake3::hash(&state.bytes).as_bytes());
+        let start = bytes.length();
+        bytes.extend_from_slice(&directory.encode());
+        self.seal_tail(Domain::Directory, 0, &mut bytes, start);
+        let directory_length = number(bytes.length() - start);
+        bytes.extend_from_slice(&directory_length.to_le_bytes());
+        bytes.extend_from_slice(&0_u16.to_le_bytes());
+        let id = PackId(*blake3::hash(bytes.as_ref()).as_bytes());
         FinishedPack {
             id,
-            header,
-            sealed: Sealed::from_sealer(Bytes::from_owner(state.bytes)),
-            directory: state.directory,
+            header: *self.sealer.header(),
+            sealed: Sealed::from_sealer(Bytes::from_owner(bytes)),
+            directory,
         }
+    }
+
+    fn seal_tail(&self, domain: Domain, counter: u64, bytes: &mut PackBuffer, from: usize) {
+        let tag = self.sealer.seal_in_place(domain, counter, &[], &mut bytes.filled()[from..]);
+        bytes.extend_from_slice(&tag);
     }
 
     /// Tells whether closing here wastes next to nothing on padding: with a step of 256 KiB before 16 MiB,
@@ -180,10 +196,14 @@ impl PackBuilder {
 }
 
 impl State {
+    fn length(&self) -> usize {
+        self.bytes.as_ref().map_or(0, PackBuffer::length)
+    }
+
     /// Length of the finished pack with so many more blocks, one of them the padding, of so many sealed bytes and chunks in all.
     fn length_with(&self, blocks: usize, sealed_length: usize, chunks: usize) -> u64 {
         let directory = Directory::encoded_length(self.directory.blocks.len() + blocks, self.chunk_count + chunks);
-        (self.bytes.len() + sealed_length + directory + TAG + TRAILER) as u64
+        (self.length() + sealed_length + directory + TAG + TRAILER) as u64
     }
 }
 

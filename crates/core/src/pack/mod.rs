@@ -7,6 +7,7 @@
 //! A [`PackBuilder`] takes blocks from several workers at once: each reserves its place, seals its own buffer
 //! for that place, and copies it in. Nothing here knows chunks beyond their rows in the directory, or backends.
 
+mod buffer;
 mod builder;
 mod directory;
 mod padding;
@@ -14,6 +15,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use buffer::{PackBuffer, PackBuffers};
 pub use builder::{FinishedPack, PackBuilder, Place};
 pub use directory::{BlockRow, ChunkEntry, Directory};
 pub use padding::padded_length;

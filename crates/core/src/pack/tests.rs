@@ -19,6 +19,11 @@ fn chunk(number: u8, length: u32) -> ChunkEntry {
     ChunkEntry { kind: ChunkKind::Data, length, id: ChunkId([number; 32]), base: None }
 }
 
+fn builder(codec: &Codec, kind: Kind, target: u32) -> PackBuilder {
+    let sealer = codec.sealer(kind, SessionId([3; 16])).expect("random");
+    PackBuilder::new(sealer, target, PackBuffers::new(target as usize).lend())
+}
+
 /// A raw block that holds `length` times the same byte.
 fn raw_block(number: u8, length: usize) -> Vec<u8> {
     let mut encoded = vec![number; length + 1];
@@ -32,7 +37,7 @@ fn raw_block(number: u8, length: usize) -> Vec<u8> {
 fn every_pack_has_a_padded_length() {
     let codec = codec();
     for count in 0..60_u8 {
-        let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 16 << 20);
+        let builder = builder(&codec, Kind::DataPack, 16 << 20);
         let chunks = (0..=count).map(|number| chunk(number, 1)).collect();
         let mut encoded = raw_block(1, usize::from(count) + 1);
         let place = builder.reserve(encoded.len(), u32::from(count) + 1, chunks).expect("room");
@@ -45,7 +50,7 @@ fn every_pack_has_a_padded_length() {
 #[test]
 fn blocks_of_many_threads_come_back_whole() {
     let codec = codec();
-    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 16 << 20);
+    let builder = builder(&codec, Kind::DataPack, 16 << 20);
     std::thread::scope(|scope| {
         for number in 0..20_u8 {
             let builder = &builder;
@@ -82,7 +87,7 @@ fn blocks_of_many_threads_come_back_whole() {
 #[test]
 fn a_pack_closes_near_its_target_and_wastes_little() {
     let codec = codec();
-    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let builder = builder(&codec, Kind::DataPack, 1 << 20);
     let mut finish = false;
     while let Some(place) = builder.reserve(10_001, 10_000, vec![chunk(1, 10_000)]) {
         finish = builder.fill(place, &mut raw_block(1, 10_000));
@@ -98,7 +103,7 @@ fn a_pack_closes_near_its_target_and_wastes_little() {
 #[test]
 fn a_block_larger_than_the_target_still_finds_a_pack() {
     let codec = codec();
-    let builder = PackBuilder::new(codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let builder = builder(&codec, Kind::DataPack, 1 << 20);
     let place = builder.reserve(2_000_001, 2_000_000, vec![chunk(1, 2_000_000)]).expect("the first block");
     assert!(builder.is_closed());
     assert!(builder.fill(place, &mut raw_block(1, 2_000_000)));
@@ -108,7 +113,7 @@ fn a_block_larger_than_the_target_still_finds_a_pack() {
 #[test]
 fn every_flipped_bit_of_a_pack_is_found_by_its_name() {
     let codec = codec();
-    let builder = PackBuilder::new(codec.sealer(Kind::TreePack, SessionId([3; 16])).expect("random"), 1 << 20);
+    let builder = builder(&codec, Kind::TreePack, 1 << 20);
     let place = builder.reserve(101, 100, vec![chunk(1, 100)]).expect("room");
     builder.fill(place, &mut raw_block(1, 100));
     let pack = builder.finish();

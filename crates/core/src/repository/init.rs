@@ -7,6 +7,7 @@ use super::{
     clock::{Clock, SystemClock},
     config::{Config, NO_SESSION},
     open::{OpenOptions, assemble},
+    slots::OpenedSlot,
 };
 use crate::{
     backend::{Backend, Folder, ObjectName},
@@ -82,7 +83,7 @@ impl Repository {
         let config = Config::new(repository, options.chunk_sizes, options.clock.now().seconds);
         let config_object = codec.seal_object(&ObjectName::Config, Kind::Config, NO_SESSION, &config.encode()?)?;
 
-        let mut made = Vec::new();
+        let (mut made, mut opened_by) = (Vec::new(), None);
         for slot in slots {
             let record = SlotRecord {
                 masters: codec.keys().masters().iter().map(|(epoch, secret)| (*epoch, *secret.expose())).collect(),
@@ -90,7 +91,9 @@ impl Repository {
                 created_seconds: config.created_seconds,
                 config: config_object.as_bytes().to_vec(),
             };
-            made.push(put_new_slot(&*backend, repository, slot, &record)?);
+            let id = put_new_slot(&*backend, repository, slot, &record)?;
+            opened_by.get_or_insert_with(|| OpenedSlot::new(id, &record));
+            made.push(id);
         }
         if !put_slot(&*backend, &ObjectName::Config, &config_object)? {
             // Somebody else was quicker; these slots open nothing of theirs.
@@ -99,8 +102,9 @@ impl Repository {
             }
             return Err(exists(&*backend));
         }
+        let opened_by = opened_by.expect("there is a slot: checked above");
         let open = OpenOptions { clock: Arc::clone(&options.clock), threads: options.threads, expected: None };
-        assemble(backend, codec, config, config_object.as_bytes().to_vec(), &open, Vec::new())
+        assemble(backend, codec, config, config_object.as_bytes().to_vec(), &open, Vec::new(), opened_by)
     }
 }
 

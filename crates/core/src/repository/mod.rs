@@ -9,6 +9,7 @@
 mod clock;
 mod config;
 mod init;
+mod inspect;
 mod loose;
 mod open;
 mod session;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use init::{InitOptions, NewSlot};
+pub use inspect::StoredObject;
 pub use open::OpenOptions;
 pub use session::{Announcement, Outcome, Session};
-pub use slots::{SlotInfo, SlotState};
+pub use slots::{OpenedSlot, SlotInfo, SlotState};
 pub use view::View;
 
 use crate::{
@@ -49,6 +51,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
+    opened_by: OpenedSlot,
 }
 
 impl std::fmt::Debug for Repository {

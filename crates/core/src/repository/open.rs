@@ -6,6 +6,7 @@ use super::{
     Inner, Repository,
     clock::{Clock, SystemClock},
     config::Config,
+    slots::OpenedSlot,
 };
 use crate::{
     backend::{Backend, Folder, ObjectName},
@@ -66,6 +67,7 @@ impl Repository {
             });
         }
         let (opened, mut damage) = try_slots(&*backend, &slots, credential)?;
+        let opened_by = OpenedSlot::new(opened.slot, &opened.record);
         let masters = opened.record.masters.iter().map(|(epoch, master)| (*epoch, Secret::new(*master)));
         let keys = Keys::new(masters.collect::<BTreeMap<_, _>>())?;
         let codec = Codec::new(keys, opened.repository);
@@ -90,21 +92,18 @@ impl Repository {
         }
         check_features(&*backend, "r-")?;
         let config_bytes = opened.record.config.clone();
-        assemble(backend, codec, config, config_bytes, options, damage)
+        assemble(backend, codec, config, config_bytes, options, damage, opened_by)
     }
 }
 
-struct OpenedSlot {
+struct Opened {
+    slot: SlotId,
     record: SlotRecord,
     repository: RepositoryId,
 }
 
 /// Tries the slots in the order of their names. Returns the first that opens, and the damage met on the way.
-fn try_slots(
-    backend: &dyn Backend,
-    slots: &[(SlotId, u64)],
-    credential: &Credential,
-) -> Result<(OpenedSlot, Vec<Error>)> {
+fn try_slots(backend: &dyn Backend, slots: &[(SlotId, u64)], credential: &Credential) -> Result<(Opened, Vec<Error>)> {
     let mut damage = Vec::new();
     let mut refused = 0;
     let mut tried = 0;
@@ -121,7 +120,7 @@ fn try_slots(
                 return Ok(None);
             }
             let record = open_slot(slot, &stored, credential)?;
-            Ok(record.map(|record| OpenedSlot { record, repository: head.repository }))
+            Ok(record.map(|record| Opened { slot, record, repository: head.repository }))
         });
         match attempt {
             Ok(Some(opened)) => return Ok((opened, damage)),
@@ -168,6 +167,7 @@ pub(super) fn assemble(
     config_bytes: Vec<u8>,
     options: &OpenOptions,
     damage: Vec<Error>,
+    opened_by: OpenedSlot,
 ) -> Result<Repository> {
     let workers = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.unwrap_or(0))
@@ -176,5 +176,5 @@ pub(super) fn assemble(
         .map_err(|error| Error::System { what: "worker threads", source: std::io::Error::other(error) })?;
     let cutter = Arc::new(codec.keys().cutter(config.chunk_sizes));
     let clock = Arc::clone(&options.clock);
-    Ok(Repository(Arc::new(Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage })))
+    Ok(Repository(Arc::new(Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by })))
 }

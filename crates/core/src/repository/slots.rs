@@ -14,6 +14,23 @@ use crate::{
     store::{get_listed, get_object},
 };
 
+/// The slot that a repository was opened with: only of this one is known what is sealed in it.
+#[derive(Clone, Debug)]
+pub struct OpenedSlot {
+    /// Its id.
+    pub id: SlotId,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made, by the clock of who made it.
+    pub created_seconds: i64,
+}
+
+impl OpenedSlot {
+    pub(super) fn new(id: SlotId, record: &SlotRecord) -> Self {
+        Self { id, label: record.label.clone(), created_seconds: record.created_seconds }
+    }
+}
+
 /// A slot, as far as it can be told without what opens it.
 #[derive(Debug)]
 pub struct SlotInfo {
@@ -38,6 +55,12 @@ pub enum SlotState {
 }
 
 impl Repository {
+    /// The slot that it was opened with; of one that was made just now, the first.
+    #[must_use]
+    pub fn opened_by(&self) -> &OpenedSlot {
+        &self.0.opened_by
+    }
+
     /// Lists the key slots.
     ///
     /// # Errors

@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{manifest::Manifest, protocol::ClosedRecord};
+use super::{
+    history::{self, Version},
+    manifest::Manifest,
+    protocol::ClosedRecord,
+};
 use crate::{
     backend::{Backend, Folder, ObjectName},
     codec::{Codec, Kind, object_hash},
@@ -36,6 +40,10 @@ impl Committed {
         self.manifest.point_in_time.unwrap_or(self.manifest.ended_at)
     }
 
+    fn version(&self, is_forgotten: bool) -> Version {
+        Version { session: self.session, id: self.manifest.id, origin: self.manifest.origin, is_forgotten }
+    }
+
     /// Tells whether two snapshots are of one host and the same paths.
     #[must_use]
     pub fn is_of_group(&self, host: &str, paths: &[Vec<u8>]) -> bool {
@@ -60,8 +68,12 @@ pub struct Catalog {
     pub snapshots: Vec<Committed>,
     /// What was forgotten, still in its slot.
     pub forgotten: Vec<Committed>,
+    /// Older versions of these snapshots, from before a tag or description changed: see [`replaced`](super::replaced).
+    pub replaced: Vec<Committed>,
     /// Slots that are damaged, or that a newer version wrote: never taken for closed.
     pub damaged: Vec<(SessionId, Error)>,
+    /// Sessions whose slots were forgotten or replaced, as far as that is said in `forgotten/`.
+    set_aside: HashSet<SessionId>,
 }
 
 impl Catalog {
@@ -82,25 +94,49 @@ impl Catalog {
                 _ => None,
             })
             .collect();
-        let mut catalog = Self::default();
+        let (mut committed, mut damaged) = (Vec::new(), Vec::new());
         for (name, size) in list_names(backend, &of_group(Folder::Snapshots))? {
             let ObjectName::Snapshot(session) = name else { continue };
             match get_listed(backend, &name, size).and_then(|stored| open_slot(codec, session, &stored)) {
-                Ok(Slot::Committed(snapshot)) if forgotten.contains(&session) => catalog.forgotten.push(snapshot),
-                Ok(Slot::Committed(snapshot)) => catalog.snapshots.push(snapshot),
+                Ok(Slot::Committed(snapshot)) => committed.push(snapshot),
                 Ok(Slot::Closed(_)) => {}
-                Err(error) if error.is_of_one_object() => catalog.damaged.push((session, error)),
+                Err(error) if error.is_of_one_object() => damaged.push((session, error)),
                 Err(error) => return Err(error),
             }
         }
+        Ok(Self::sort(committed, forgotten, damaged))
+    }
+
+    fn sort(committed: Vec<Committed>, set_aside: HashSet<SessionId>, damaged: Vec<(SessionId, Error)>) -> Self {
+        let versions: Vec<Version> =
+            committed.iter().map(|snapshot| snapshot.version(set_aside.contains(&snapshot.session))).collect();
+        let replaced = history::replaced(&versions);
+        let mut catalog = Self { damaged, set_aside, ..Self::default() };
+        for snapshot in committed {
+            let session = &snapshot.session;
+            if replaced.contains(session) {
+                catalog.replaced.push(snapshot);
+            } else if catalog.set_aside.contains(session) {
+                catalog.forgotten.push(snapshot);
+            } else {
+                catalog.snapshots.push(snapshot);
+            }
+        }
         catalog.snapshots.sort_by_key(Committed::order);
-        Ok(catalog)
+        catalog
+    }
+
+    /// The older versions of a snapshot of which nothing in `forgotten/` says that they are no longer wanted: whoever changed it
+    /// was interrupted. Forgetting a snapshot means all of its versions.
+    pub fn unsettled_versions(&self, id: SnapshotId) -> impl Iterator<Item = &Committed> {
+        let is_unsettled = move |old: &&Committed| old.manifest.id == id && !self.set_aside.contains(&old.session);
+        self.replaced.iter().filter(is_unsettled)
     }
 
     /// Heads of history: snapshots that no other one has seen.
     #[must_use]
     pub fn heads(&self) -> Vec<ObjectHash> {
-        let all = || self.snapshots.iter().chain(&self.forgotten);
+        let all = || self.snapshots.iter().chain(&self.forgotten).chain(&self.replaced);
         let seen: HashSet<ObjectHash> = all().flat_map(|snapshot| snapshot.manifest.heads.iter().copied()).collect();
         let mut heads: Vec<ObjectHash> =
             all().map(|snapshot| snapshot.head).filter(|head| !seen.contains(head)).collect();

@@ -4,12 +4,14 @@
 //! its lineage is a record, never a chain.
 
 mod catalog;
+mod history;
 mod lineage;
 mod manifest;
 mod protocol;
 mod select;
 
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
+pub use history::{Version, replaced};
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
 pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
 pub use protocol::{

@@ -139,8 +139,13 @@ impl Selection {
 
 /// A host and its paths, for people.
 fn describe_group(host: &str, paths: &[Vec<u8>]) -> String {
-    let paths: Vec<String> = paths.iter().map(|path| escape(path)).collect();
-    format!("{} on host {}", paths.join(" "), escape(host.as_bytes()))
+    // A list of files can have named a hundred thousand.
+    const SHOWN: usize = 10;
+    let mut words: Vec<String> = paths.iter().take(SHOWN).map(|path| escape(path)).collect();
+    if paths.len() > SHOWN {
+        words.push(format!("and {} more", paths.len() - SHOWN));
+    }
+    format!("{} on host {}", words.join(" "), escape(host.as_bytes()))
 }
 
 impl std::fmt::Display for Selection {

@@ -29,8 +29,11 @@ mod local;
 
 mod memory;
 
+mod selected;
+
 pub use local::LocalSource;
 pub use memory::{MemoryNode, MemorySource};
+pub use selected::{ExclusionCount, Marker, SelectedSource, SelectionRules};
 
 /// Something that can be backed up.
 pub trait Source: Send + Sync {
@@ -112,6 +115,13 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// When some attribute is there and can not be read.
     fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError>;
+
+    /// Tells whether a directory of this directory lies on a file system that shows the running system and no files of anybody:
+    /// proc, sysfs and their like. Nothing is opened for it that could make another file system appear.
+    fn is_pseudo(&self, name: &[u8]) -> bool {
+        let _ = name;
+        false
+    }
 }
 
 /// An open regular file, read once from front to end.

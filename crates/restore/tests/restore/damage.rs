@@ -136,7 +136,7 @@ fn another_copy_of_a_chunk_is_as_good() {
 }
 
 /// Stores every chunk of a snapshot's files in new packs.
-fn store_again(repository: &Repository, manifest: &Manifest) {
+pub(crate) fn store_again(repository: &Repository, manifest: &Manifest) {
     let view = repository.view().expect("view");
     let reader = repository.reader(&view);
     let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);

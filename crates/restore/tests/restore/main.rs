@@ -2,6 +2,7 @@
 
 mod cost;
 mod damage;
+mod dump;
 mod hostile;
 mod round_trips;
 mod support;
@@ -15,5 +16,8 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    assert_eq!(files, ["cost.rs", "damage.rs", "hostile.rs", "main.rs", "round_trips.rs", "support.rs", "targets.rs"]);
+    assert_eq!(
+        files,
+        ["cost.rs", "damage.rs", "dump.rs", "hostile.rs", "main.rs", "round_trips.rs", "support.rs", "targets.rs"]
+    );
 }

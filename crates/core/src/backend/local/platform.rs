@@ -32,7 +32,9 @@ mod linux {
     use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
     use rustix::{
-        fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, fstatfs, linkat, openat, renameat_with},
+        fs::{
+            AtFlags, CWD, Mode, OFlags, RenameFlags, fcntl_getfl, fcntl_setfl, fstatfs, linkat, openat, renameat_with,
+        },
         io::{Errno, Result, retry_on_intr},
     };
 
@@ -95,6 +97,13 @@ mod linux {
         renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE)
     }
 
+    /// Has what is written go past the page cache, or through it again; false where the file system can not do that.
+    pub(in super::super) fn write_past_cache(file: BorrowedFd<'_>, is_wanted: bool) -> bool {
+        let Ok(flags) = fcntl_getfl(file) else { return false };
+        let flags = if is_wanted { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+        fcntl_setfl(file, flags).is_ok()
+    }
+
     /// Makes a file's bytes durable. Not repeated, whatever the reason it failed for: see `publish`.
     pub(in super::super) fn sync_file(file: BorrowedFd<'_>) -> Result<()> {
         rustix::fs::fsync(file)
@@ -119,6 +128,10 @@ mod other {
 
     pub(in super::super) fn open_anonymous(_folder: BorrowedFd<'_>, _mode: Mode) -> Result<Option<OwnedFd>> {
         Ok(None)
+    }
+
+    pub(in super::super) fn write_past_cache(_file: BorrowedFd<'_>, _is_wanted: bool) -> bool {
+        false
     }
 
     pub(in super::super) fn link_anonymous(_file: BorrowedFd<'_>, _folder: BorrowedFd<'_>, _name: &str) -> Result<()> {

@@ -153,13 +153,29 @@ fn under_final_name(folder: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<
     written
 }
 
+/// Shorter objects are not worth two more calls.
+const PAST_CACHE_FROM: usize = 1 << 20;
+/// What a disk asks of addresses and lengths that it takes without a copy; none asks for more.
+const PAST_CACHE_STEP: usize = 4096;
+
 /// Writes everything and syncs it. The one place where bytes of objects reach a disk.
+///
+/// Large objects go past the page cache where the file system can do that: the system makes no copy, and what other
+/// programs have in the cache stays there.
 fn write_durably(file: &OwnedFd, bytes: &[u8]) -> Result<()> {
+    let is_aligned = (bytes.as_ptr().addr() | bytes.len()).is_multiple_of(PAST_CACHE_STEP);
+    let mut goes_past_cache =
+        is_aligned && bytes.len() >= PAST_CACHE_FROM && platform::write_past_cache(file.as_fd(), true);
     let mut rest = bytes;
     while !rest.is_empty() {
-        match retry_on_intr(|| write(file, rest))? {
-            0 => return Err(Errno::IO),
-            written => rest = rest.get(written..).unwrap_or_default(),
+        match retry_on_intr(|| write(file, rest)) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            // It was taken for a wish that it can not fulfil, or only part of it was written.
+            Err(Errno::INVAL) if goes_past_cache && platform::write_past_cache(file.as_fd(), false) => {
+                goes_past_cache = false;
+            }
+            Err(errno) => return Err(errno),
         }
     }
     platform::sync_file(file.as_fd())

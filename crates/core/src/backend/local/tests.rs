@@ -272,3 +272,23 @@ fn on_a_small_disk() {
     assert_eq!(backend.remove(&session(1)).unwrap_err().kind, BackendErrorKind::Denied);
     assert_eq!(backend.get(&session(1)).unwrap(), "bytes");
 }
+
+/// Large objects go past the page cache where that is possible; what is stored is the same, aligned or not, in every way.
+#[test]
+fn large_objects_are_stored_whole_from_any_address() {
+    let room: Vec<u8> = (0..(3_usize << 20) + 4096).map(|place| u8::try_from(place % 251).unwrap()).collect();
+    let start = room.as_ptr().align_offset(4096);
+    for way in WAYS {
+        let (folder, backend) = store();
+        let root = std::fs::File::open(folder.path().join("store")).unwrap();
+        let publisher = Publisher::beginning_with(way);
+        for (number, length) in [(1, 2 << 20), (2, (2 << 20) + 1), (3, (3 << 20) - 4096)] {
+            let aligned = &room[start..start + length];
+            for (suffix, bytes) in [("aligned", aligned), ("shifted", &aligned[1..])] {
+                let name = format!("{number}-{suffix}");
+                publisher.publish(root.as_fd(), &name, bytes).unwrap();
+                assert!(fs::read(backend.path().join(&name)).unwrap() == bytes, "{way:?} {name}");
+            }
+        }
+    }
+}

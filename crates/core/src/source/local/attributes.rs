@@ -33,25 +33,21 @@ pub(super) fn of_name(
     let flags = match kind {
         FileKind::File => OFlags::empty(),
         FileKind::Directory => OFlags::DIRECTORY,
-        _ => return of_unopened(at, name),
+        _ => return of_path(at, name),
     };
     match system::open(at, name, links, flags) {
         Ok(fd) => of_open(fd),
         // Who may not read a directory may still see its access list.
-        Err(error) if error.kind == SourceErrorKind::Denied && links == Links::Refuse => of_unopened(at, name),
+        Err(error) if error.kind == SourceErrorKind::Denied && links == Links::Refuse => of_path(at, name),
         Err(error) => Err(error),
     }
 }
 
 /// Of what is not opened: a descriptor that only names something has no attributes.
-fn of_unopened(at: BorrowedFd<'_>, name: &[u8]) -> std::result::Result<ExtendedAttributes, SourceError> {
-    match system::path_to(at, name) {
-        Some(path) => {
-            let path = path.as_slice();
-            read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
-        }
-        None => Ok(Vec::new()),
-    }
+fn of_path(at: BorrowedFd<'_>, name: &[u8]) -> std::result::Result<ExtendedAttributes, SourceError> {
+    let Some(path) = system::path_to(at, name) else { return Ok(Vec::new()) };
+    let path = path.as_slice();
+    read(|list| llistxattr(path, list), |name, value| lgetxattr(path, name, value)).map_err(system::error)
 }
 
 fn read(

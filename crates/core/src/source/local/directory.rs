@@ -15,6 +15,7 @@ use super::{
     Walk, attributes,
     file::LocalFile,
     handles::Handle,
+    pseudo,
     system::{self, Links},
 };
 use crate::metadata::{FileKind, Metadata};
@@ -142,6 +143,10 @@ impl Directory for LocalDirectory {
 
     fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
         attributes::of_name(self.0.fd()?.as_fd(), name, Links::Refuse, kind)
+    }
+
+    fn is_pseudo(&self, name: &[u8]) -> bool {
+        self.0.fd().is_ok_and(|fd| pseudo::is_pseudo(fd.as_fd(), name))
     }
 }
 

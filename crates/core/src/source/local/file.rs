@@ -1,6 +1,6 @@
 //! One regular file, read from front to end, around its holes.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::{
@@ -13,12 +13,16 @@ use super::{
     attributes,
     holes::Holes,
     people::People,
+    pseudo,
     system::{self, Links},
 };
 use crate::metadata::{FileKind, Metadata};
 
 /// Files above this are announced to the system as read from front to end.
 const LARGE: u64 = 1 << 20;
+
+/// What file systems give out at once, most of them: a file of one block is all hole or has none.
+const BLOCK: u64 = 4096;
 
 /// A server's clock can not be asked without writing to it. One that is behind by more than an hour breaks more than backups.
 const SHARED_CLOCK_LAG: u32 = 3600;
@@ -49,8 +53,7 @@ impl LocalFile {
         if metadata.size > LARGE {
             system::will_read_all(&fd);
         }
-        // The system is asked about holes only where there can be some: it would be a call for every file.
-        let data_end = if metadata.allocated < metadata.size { 0 } else { u64::MAX };
+        let data_end = if has_holes(&fd, &metadata) { 0 } else { u64::MAX };
         Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end, holes: Holes::default() })
     }
 
@@ -82,6 +85,16 @@ impl LocalFile {
     }
 }
 
+/// Tells whether a file may have holes, with at most one call, and none for the smallest.
+///
+/// What is allocated does not tell it alone: attributes may count, and room that is kept behind the end.
+fn has_holes(fd: &OwnedFd, metadata: &Metadata) -> bool {
+    if metadata.size <= BLOCK {
+        return metadata.allocated < metadata.size;
+    }
+    rustix::fs::seek(fd, SeekFrom::Hole(0)).is_ok_and(|hole| hole < metadata.size)
+}
+
 impl SourceFile for LocalFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Portion, SourceError> {
         if self.offset >= self.data_end
@@ -89,7 +102,9 @@ impl SourceFile for LocalFile {
         {
             return Ok(Portion::Hole(length));
         }
-        let data = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
+        // A read that could pass the last place that a file can have is refused, even at the end of the longest file.
+        let data_end = self.data_end.min(i64::MAX.unsigned_abs());
+        let data = usize::try_from(data_end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let wanted = data.min(buffer.len());
         let read = system::read_at(&self.fd, &mut buffer[..wanted], self.offset)?;
         self.offset += read as u64;
@@ -105,7 +120,7 @@ impl SourceFile for LocalFile {
     }
 
     fn is_made_up(&self) -> bool {
-        system::is_made_up(&self.fd)
+        pseudo::is_open_pseudo(self.fd.as_fd())
     }
 
     fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {

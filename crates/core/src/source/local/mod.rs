@@ -28,6 +28,8 @@ mod attributes;
 
 mod people;
 
+mod pseudo;
+
 mod system;
 
 #[cfg(test)]
@@ -46,6 +48,7 @@ impl LocalSource {
     ///
     /// They are made absolute, `.` and `..` are taken out, duplicates and what lies below another one dropped. A path
     /// that is a symbolic link to a file or a directory stands for what it points to, under the name that was given.
+    /// Everything below them is shown, pseudo file systems too: [`SelectedSource`](super::SelectedSource) leaves out what is not wanted.
     /// Names of users and groups are read from `/etc/passwd` and `/etc/group`, once; others stay numbers.
     ///
     /// # Errors

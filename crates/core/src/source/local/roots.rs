@@ -1,6 +1,7 @@
 //! The paths that a user has named: made absolute, freed of what lies below another, and shown as one directory.
 
 use std::{
+    collections::{HashMap, HashSet},
     fs, io,
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
@@ -18,50 +19,83 @@ use super::{
     system::{self, Links},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     metadata::{FileKind, Metadata},
 };
 
-/// Makes paths absolute and normal, sorts them, drops what another one contains.
+/// Most bytes of named paths, each with its length: every snapshot records them, and whoever lists snapshots reads them all.
+/// Some 200,000 paths.
+const MOST_BYTES: usize = 16 << 20;
+
+/// Makes paths absolute and normal, sorts them, drops what another one contains. Takes a time that grows with their number
+/// and no faster: there may be millions, most of them below another.
 ///
 /// # Errors
-/// For a path that can not be looked at.
+/// For a path that can not be looked at, and for more than a snapshot records.
 pub(super) fn resolve<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<PathBuf>> {
-    let mut resolved = Vec::new();
+    let mut given = Vec::with_capacity(paths.len());
+    let working_directory = std::env::current_dir();
     for path in paths {
         let path = path.as_ref();
-        let absolute = absolute(path).map_err(source_error(path))?;
+        let absolute = absolute(path, &working_directory).map_err(source_error(path))?;
         fs::symlink_metadata(&absolute).map_err(source_error(path))?;
-        resolved.push(absolute);
+        given.push(absolute);
     }
     // A path that leads through a symbolic link below another root is not reached from there, and could not be
     // restored beside the link. It stands for itself, where it really lies.
-    let given = resolved.clone();
-    for path in &mut resolved {
-        let leads_through_link = given.iter().any(|above| path.starts_with(above) && has_link_below(above, path));
+    let names: HashSet<&Path> = given.iter().map(PathBuf::as_path).collect();
+    let mut links = KnownLinks::default();
+    let real = given.iter().map(|path| {
+        let leads_through_link = topmost(path, &names).is_some_and(|above| links.has_link_below(above, path));
         // A link that leads nowhere is reached from the root above it like any other name.
-        if leads_through_link && let Ok(real) = fs::canonicalize(&*path) {
-            *path = real;
-        }
-    }
+        leads_through_link.then(|| fs::canonicalize(path).ok()).flatten()
+    });
+    let real: Vec<Option<PathBuf>> = real.collect();
+    let mut resolved: Vec<PathBuf> = given.into_iter().zip(real).map(|(given, real)| real.unwrap_or(given)).collect();
     resolved.sort_unstable_by(|one, other| raw(one).cmp(raw(other)));
     resolved.dedup();
-    let all = resolved.clone();
-    resolved.retain(|path| !all.iter().any(|above| above != path && path.starts_with(above)));
+    let names: HashSet<&Path> = resolved.iter().map(PathBuf::as_path).collect();
+    let is_below: Vec<bool> = resolved.iter().map(|path| topmost(path, &names).is_some()).collect();
+    let mut is_below = is_below.into_iter();
+    resolved.retain(|_| !is_below.next().unwrap_or(false));
+    let recorded: usize = resolved.iter().map(|path| raw(path).len() + size_of::<u64>()).sum();
+    if recorded > MOST_BYTES {
+        let what = format!("the list of {} paths that the snapshot would record", resolved.len());
+        return Err(Error::TooLarge { what, limit: format!("{} MiB", MOST_BYTES >> 20) });
+    }
     Ok(resolved)
 }
 
-fn has_link_below(above: &Path, path: &Path) -> bool {
-    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-    path.ancestors().take_while(|ancestor| *ancestor != above).any(is_link)
+/// The highest directory above a path that was named too.
+fn topmost<'p>(path: &'p Path, names: &HashSet<&Path>) -> Option<&'p Path> {
+    path.ancestors().skip(1).filter(|above| names.contains(above)).last()
+}
+
+/// Which paths are symbolic links: neighbours in a long list share most of their way.
+#[derive(Default)]
+struct KnownLinks<'p>(HashMap<&'p Path, bool>);
+
+impl<'p> KnownLinks<'p> {
+    fn has_link_below(&mut self, above: &Path, path: &'p Path) -> bool {
+        path.ancestors().take_while(|ancestor| *ancestor != above).any(|path| self.is_link(path))
+    }
+
+    fn is_link(&mut self, path: &'p Path) -> bool {
+        let look = || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        *self.0.entry(path).or_insert_with(look)
+    }
 }
 
 /// Takes `.` and `..` out, the latter as the system would: behind a symbolic link it leads elsewhere.
-fn absolute(path: &Path) -> io::Result<PathBuf> {
+fn absolute(path: &Path, working_directory: &io::Result<PathBuf>) -> io::Result<PathBuf> {
     if path.as_os_str().is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let mut absolute = if path.is_absolute() { PathBuf::from("/") } else { std::env::current_dir()? };
+    let mut absolute = match working_directory {
+        _ if path.is_absolute() => PathBuf::from("/"),
+        Ok(directory) => directory.clone(),
+        Err(error) => return Err(error.kind().into()),
+    };
     for component in path.components() {
         match component {
             Component::Normal(name) => absolute.push(name),
@@ -89,7 +123,7 @@ impl Roots {
 
     /// Only what was named is reached by a path.
     fn check(&self, path: &[u8]) -> Result<(), SourceError> {
-        let is_root = self.paths.iter().any(|root| root.as_os_str().as_bytes() == path);
+        let is_root = self.paths.binary_search_by(|root| raw(root).cmp(path)).is_ok();
         is_root.then_some(()).ok_or_else(|| SourceError::new(SourceErrorKind::Vanished, "no such root"))
     }
 }

@@ -149,36 +149,6 @@ fn no_access_time() -> OFlags {
     OFlags::empty()
 }
 
-/// File systems whose content the kernel makes up when it is read. Numbers from `linux/magic.h`.
-#[cfg(target_os = "linux")]
-const MADE_UP: [u32; 12] = [
-    0x0000_9fa0, // proc
-    0x6265_6572, // sysfs
-    0x6462_6720, // debugfs
-    0x7472_6163, // tracefs
-    0x6265_6570, // configfs
-    0x7363_6673, // securityfs
-    0xf97c_ff8c, // selinuxfs
-    0x0027_e0eb, // cgroup
-    0x6367_7270, // cgroup 2
-    0xcafe_4a11, // bpf
-    0x6e73_6673, // nsfs
-    0x6573_5543, // fusectl
-];
-
-/// Tells whether a file lies on such a file system.
-#[cfg(target_os = "linux")]
-#[expect(clippy::cast_possible_truncation, reason = "the number has 32 bits; a sign that was extended is cut off")]
-pub(super) fn is_made_up(fd: impl AsFd) -> bool {
-    rustix::fs::fstatfs(fd).is_ok_and(|status| MADE_UP.contains(&(status.f_type as u32)))
-}
-
-/// Tells whether a file's content is made up when it is read.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn is_made_up(_: impl AsFd) -> bool {
-    false
-}
-
 /// Tells the system that a file will be read from front to end.
 #[cfg(target_os = "linux")]
 pub(super) fn will_read_all(fd: impl AsFd) {

@@ -299,6 +299,45 @@ fn roots_are_absolute_sorted_and_not_below_one_another() {
     assert_eq!(here.paths(), [std::env::current_dir().expect("it has a path")]);
 }
 
+/// Every path was compared with every other one: half an hour for a list of 100,000 files.
+#[test]
+fn long_lists_of_paths_are_resolved_once_each() {
+    let place = temporary();
+    let base = fs::canonicalize(place.path()).expect("real path");
+    let names: Vec<PathBuf> = (0..20_000).map(|number| base.join(format!("file {number}"))).collect();
+    for name in &names {
+        fs::write(name, "").expect("write");
+    }
+    let alone = LocalSource::new(&names).expect("all are there");
+    assert_eq!(alone.paths().len(), names.len());
+    let roots = alone.roots().expect("roots");
+    assert_eq!(roots.entries().expect("list").filter(Result::is_ok).count(), names.len());
+    let (first, last) = (&names[0], &names[names.len() - 1]);
+    for name in [first, last] {
+        assert!(roots.attributes(name.as_os_str().as_bytes(), FileKind::File).is_ok());
+    }
+    assert!(roots.attributes(b"/etc", FileKind::Directory).is_err(), "nothing but what was named");
+    let below: Vec<&PathBuf> = names.iter().chain([&base]).collect();
+    assert_eq!(LocalSource::new(&below).expect("all are there").paths(), [base]);
+}
+
+#[test]
+fn more_paths_than_a_snapshot_records_are_refused() {
+    let place = temporary();
+    let mut folder = fs::canonicalize(place.path()).expect("real path");
+    for _ in 0..14 {
+        folder.push("x".repeat(250));
+        fs::create_dir(&folder).expect("mkdir");
+    }
+    let names: Vec<PathBuf> = (0..5_000).map(|number| folder.join(format!("{number}"))).collect();
+    for name in &names {
+        fs::write(name, "").expect("write");
+    }
+    assert!(LocalSource::new(&names[..4_000]).is_ok());
+    let error = LocalSource::new(&names).expect_err("17 MB of paths");
+    assert!(matches!(error, Error::TooLarge { .. }) && error.to_string().contains("5000 paths"), "{error}");
+}
+
 #[test]
 fn a_root_that_is_a_link_stands_for_what_it_points_to() {
     let place = temporary();

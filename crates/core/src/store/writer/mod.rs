@@ -37,7 +37,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId, SessionId},
     index::Index,
-    pack::{ChunkEntry, PackBuilder},
+    pack::{ChunkEntry, PackBuffers, PackBuilder, padded_length},
 };
 
 /// How a writer works.
@@ -120,6 +120,8 @@ struct Shared {
     failure: Arc<Failure>,
     segment: Mutex<PendingSegment>,
     open_packs: [Mutex<Option<Arc<PackBuilder>>>; 2],
+    /// Buffers for packs of data, and of trees.
+    buffers: [PackBuffers; 2],
     counters: Counters,
 }
 
@@ -149,6 +151,8 @@ impl ChunkWriter {
         options: WriterOptions,
     ) -> Result<Self> {
         let failure = Arc::new(Failure::default());
+        let buffers = [options.data_pack_bytes, options.tree_pack_bytes]
+            .map(|bytes| PackBuffers::new(usize::try_from(padded_length(u64::from(bytes))).unwrap_or(bytes as usize)));
         let shared = Arc::new(Shared {
             backend,
             codec,
@@ -161,6 +165,7 @@ impl ChunkWriter {
             failure,
             segment: Mutex::default(),
             open_packs: Default::default(),
+            buffers,
             counters: Counters::default(),
             options,
         });
@@ -340,7 +345,8 @@ impl ChunkWriter {
             (Kind::TreePack, self.shared.options.tree_pack_bytes)
         };
         let sealer = self.shared.codec.sealer(kind, self.shared.session)?;
-        let pack = Arc::new(PackBuilder::new(sealer, target));
+        let buffer = self.shared.buffers[usize::from(!is_data)].lend();
+        let pack = Arc::new(PackBuilder::new(sealer, target, buffer));
         *slot = Some(Arc::clone(&pack));
         Ok(pack)
     }

@@ -1,0 +1,54 @@
+//! Reads the command line: the arguments as `clap` knows them, and what people's fingers bring from other programs.
+
+use clap::{Command, CommandFactory, FromArgMatches, error::ErrorKind};
+
+use crate::{arguments::Arguments, habits};
+
+/// What the exit codes of a command mean, where scripts need more than success and failure.
+const EXIT_CODES: [(&str, &str); 5] = [
+    (
+        "snapshot",
+        "0 done   3 done, but something could not be read   20 done, but the repository is damaged\n  1, 10, 12 nothing was committed",
+    ),
+    ("restore", "0 done   3 something could not be set or written   20 something is lost   22 no such snapshot"),
+    ("verify", "0 sound   20 damage found   any other: not checked"),
+    ("snapshots", "0 done   20 a snapshot can not be read"),
+    ("tag", "0 done   1 failed, or too late: nothing was changed   22 no such snapshot"),
+];
+
+/// The whole command line, as help, manual pages and completion show it.
+pub(crate) fn command() -> Command {
+    let command = Arguments::command();
+    EXIT_CODES.iter().fold(command, |command, (name, codes)| {
+        command.mut_subcommand(name, |sub| {
+            let example = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+            sub.after_help(format!("Exit codes:\n  {codes}\n\n{example}"))
+        })
+    })
+}
+
+/// Reads the arguments. Usage errors, `--help` and `--version` end the program here.
+pub(crate) fn parse() -> Arguments {
+    let parsed = command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| {
+        if error.kind() == ErrorKind::InvalidSubcommand
+            && let Some(trouble) = habits::instead_of_command(&error)
+        {
+            eprint_and_exit(&trouble);
+        }
+        match habits::instead_of_option(&error) {
+            Some(hint) => {
+                let _ = error.print();
+                eprint_and_exit(&format!("hint: {hint}\n"));
+            }
+            None => error.exit(),
+        }
+    })
+}
+
+fn eprint_and_exit(text: &str) -> ! {
+    use std::io::Write;
+    // There is nobody left to tell when standard error can not be written.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    std::process::exit(2)
+}

@@ -1,0 +1,66 @@
+//! `lbak restore … --to-command`: feeds a file, or an archive of a directory, to a command.
+
+use std::{
+    io,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    process::Command,
+};
+
+use anyhow::Context;
+use lbak::{DumpCheck, DumpOptions};
+
+use crate::{
+    arguments::RestoreArguments,
+    exit::{Exit, Trouble},
+    findings,
+    invocation::Invocation,
+    json, opening, paths,
+    progress::Work,
+    selecting::{self, Choice},
+    sizes,
+};
+
+pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let Some((program, words)) = arguments.command.split_first() else {
+        let trouble = Trouble::usage("--to-command needs a command");
+        return Err(trouble.hint("give it behind two dashes: --to-command -- psql -d app").into());
+    };
+    let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
+    let opened = opening::open(invocation, arguments.threads)?;
+    let (repository, output) = (&opened.repository, invocation.output);
+    let Choice { manifest, exit } =
+        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+    if output.is_json() {
+        output.json(&json::Snapshot::of(&manifest, repository.now()))?;
+        output.finish()?;
+    }
+    super::dump::warn_of_incomplete(output, &manifest);
+
+    let mut command = Command::new(program);
+    // The key is not the command's affair.
+    command.args(words).env_remove("LBAK_PASSWORD");
+    if output.is_json() {
+        // What it says must not come between our lines.
+        command.stdout(io::stderr().as_fd().try_clone_to_owned().context("cannot use standard error")?);
+    }
+    let progress = invocation.progress(Work::Restore);
+    let options = DumpOptions {
+        path: path.map(<[u8]>::to_vec),
+        check: if arguments.inline { DumpCheck::Index } else { DumpCheck::Everything },
+        observer: progress.observer(),
+        cancellation: invocation.cancellation(),
+        ..DumpOptions::default()
+    };
+    let report = lbak::dump_to_command(repository, &manifest, &options, &mut command)?;
+    drop(progress);
+    if output.is_json() {
+        let words = arguments.command.iter().map(|word| json::path(word.as_bytes())).collect();
+        output.json(&json::DumpSummary { command: Some(words), ..json::DumpSummary::of(&manifest, &report) })?;
+    } else {
+        let (bytes, program) = (sizes::bytes(report.bytes), program.to_string_lossy());
+        output.note(&format!("{bytes} went to {program}, which ended with status 0"));
+    }
+    findings::tell_after_losses(output, &report.finding_counts, &report.findings);
+    let is_damaged = !repository.damage().is_empty();
+    Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
+}

@@ -1,0 +1,94 @@
+//! What is said, how often and where: findings, stages, hints.
+
+use std::{fs, os::unix::fs::PermissionsExt, os::unix::process::CommandExt};
+
+use crate::home::{Home, Run};
+
+/// Runs as a user who may not do everything, if that can be had.
+fn as_ordinary_user(home: &Home, arguments: &[&str]) -> Run {
+    let mut command = home.command(arguments);
+    if rustix::process::getuid().is_root() {
+        // Nobody: the number is the same everywhere.
+        command.uid(65534).gid(65534);
+    }
+    Run::of(&command.output().expect("the binary runs"))
+}
+
+#[test]
+fn notes_of_verify_are_told_once() {
+    let home = Home::with_repository();
+    home.snapshot();
+    home.write("repository/stranger", "not lbak's");
+    for arguments in
+        [&["verify", "-v"][..], &["verify", "-v", "--json"], &["verify", "--json"], &["verify", "--no-key", "-v"]]
+    {
+        let run = home.run(arguments).expect_code(0);
+        assert_eq!(run.stderr.matches("are not lbak's").count(), 1, "{arguments:?}: {run:?}");
+    }
+}
+
+#[test]
+fn verbose_tells_each_stage_with_its_time() {
+    let home = Home::with_repository();
+    let run = home.run(["snapshot", "data", "-v"]).expect_code(0);
+    for stage in ["opening: ", "storing: ", "committing: "] {
+        assert_eq!(run.stderr.matches(stage).count(), 1, "{stage}: {run:?}");
+    }
+    assert!(!home.run(["snapshot", "data"]).expect_code(0).stderr.contains("storing: "));
+    home.run(["restore", "latest", "out", "-vv"]).expect_code(0).expect_stderr("restoring: ");
+    home.run(["snapshot", "data", "-v", "-q"]).expect_code(2);
+}
+
+/// Gives a home to the user who may not do everything.
+fn give(home: &Home) {
+    if rustix::process::getuid().is_root() {
+        let mut open = vec![home.path("")];
+        while let Some(path) = open.pop() {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("root may");
+            open.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.expect("an entry").path()));
+        }
+    }
+}
+
+#[test]
+fn the_first_ten_findings_are_told_and_the_rest_counted() {
+    let home = Home::with_repository();
+    for number in 0..25 {
+        let path = format!("data/{number:02}");
+        home.write(&path, "x");
+        fs::set_permissions(home.path(&path), fs::Permissions::from_mode(0o0)).expect("it is ours");
+    }
+    give(&home);
+    let told = |more: &[&str]| as_ordinary_user(&home, &[&["snapshot", "data"], more].concat()).expect_code(3).stderr;
+    let plain = told(&[]);
+    let lines = |text: &str| text.lines().filter(|line| line.contains("data/") && line.contains("denied")).count();
+    assert!(plain.contains("25 findings: 25 unreadable"), "{plain}");
+    assert!(plain.contains("… and 15 more"), "{plain}");
+    assert_eq!((lines(&plain), lines(&told(&["-v"])), lines(&told(&["-q"]))), (10, 25, 10), "{plain}");
+}
+
+#[test]
+fn a_repository_that_may_not_be_read_is_not_said_to_need_writing() {
+    let home = Home::with_repository();
+    home.snapshot();
+    fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::set_permissions(home.path("key"), fs::Permissions::from_mode(0o644)).expect("it is ours");
+    fs::set_permissions(home.path("repository"), fs::Permissions::from_mode(0o0)).expect("it is ours");
+    let run = as_ordinary_user(&home, &["snapshots"]).expect_code(1);
+    fs::set_permissions(home.path("repository"), fs::Permissions::from_mode(0o700)).expect("it is ours");
+    assert!(run.stderr.contains("may this user read") && !run.stderr.contains("for writing"), "{run:?}");
+}
+
+#[test]
+fn a_new_file_system_is_as_good_as_an_empty_folder() {
+    let home = Home::empty();
+    fs::create_dir_all(home.path("disk/lost+found")).expect("a folder");
+    home.run(["init", "-r", "disk", "--key-file", "key"]).expect_code(0);
+    home.run(["verify", "-r", "disk", "--key-file", "key", "-v"]).expect_code(0);
+    home.run(["verify", "-r", "disk", "--no-key"]).expect_code(0);
+    home.write("other/lost+found", "a file of that name is somebody's");
+    home.run(["init", "-r", "other", "--key-file", "key"]).expect_code(1).expect_stderr("lost+found");
+    fs::create_dir_all(home.path("third/lost+found")).expect("a folder");
+    home.write("third/data", "");
+    home.run(["init", "-r", "third", "--key-file", "key"]).expect_code(1).expect_stderr("it holds data");
+}

@@ -1,0 +1,10 @@
+//! One tree with everything that is hard to keep (see `lbak_testkit::awkward`): what comes back is compared with what
+//! was there, on a disk and in memory, by root and by an ordinary user.
+
+#![cfg(target_os = "linux")]
+
+mod ground;
+
+mod ordinary;
+mod round_trips;
+mod targets;
