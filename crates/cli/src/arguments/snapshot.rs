@@ -33,6 +33,12 @@ pub(crate) struct SnapshotArguments {
     /// A line about the snapshot
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) description: String,
+    /// Do not read a file again when nothing but its ctime has changed
+    #[arg(long)]
+    pub(crate) ignore_ctime: bool,
+    /// Do not read a file again when nothing but its inode and ctime have changed (some network file systems)
+    #[arg(long)]
+    pub(crate) ignore_inode: bool,
     /// Read and compare, but store nothing; with -v, say what would be read and why
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

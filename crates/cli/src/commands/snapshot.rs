@@ -121,6 +121,8 @@ pub(super) fn take(
         tags: arguments.tags.clone(),
         description: arguments.description.clone(),
         compression: arguments.compression.into(),
+        ignore_ctime: arguments.ignore_ctime,
+        ignore_inode: arguments.ignore_inode,
         dry_run: arguments.dry_run,
         observer: Arc::clone(&observing.observer),
         cancellation: invocation.cancellation(),

@@ -17,6 +17,7 @@ mod key_change;
 mod keys;
 mod listing;
 mod pipes;
+mod reading;
 mod restore;
 mod selection;
 mod signals;

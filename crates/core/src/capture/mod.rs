@@ -12,6 +12,7 @@
 //! Trouble with the source becomes findings; trouble with the repository stops everything and nothing is
 //! committed (rule I8). What was stored until then is found by the next run.
 
+mod again;
 mod arrivals;
 mod batch;
 mod buffers;
@@ -21,11 +22,17 @@ mod context;
 mod directories;
 mod findings;
 mod known;
+mod links;
+mod listing;
 mod options;
+mod parts;
+mod path;
 mod reading;
 mod reuse;
+mod special;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 mod walk;
 mod working;
 

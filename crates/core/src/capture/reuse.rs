@@ -1,6 +1,9 @@
 //! Which files are taken over from the tree that is compared with.
 
-use super::{batch::join, compare::reason_to_read};
+use super::{
+    compare::{Ignored, reason_to_read},
+    path::Path,
+};
 use crate::{
     error::{Error, Result, escape},
     metadata::Metadata,
@@ -30,9 +33,15 @@ impl Reuse {
 
     /// Why a file is read although there is an entry of its name; `None` when that may be taken over, if all that it refers
     /// to is stored.
-    pub(super) fn reason_to_read(self, known: &Entry, found: &Metadata, link_group: u64) -> Option<ReadReason> {
+    pub(super) fn reason_to_read(
+        self,
+        known: &Entry,
+        found: &Metadata,
+        link_group: u64,
+        ignored: Ignored,
+    ) -> Option<ReadReason> {
         match self {
-            Self::Unchanged => reason_to_read(known, found, link_group),
+            Self::Unchanged => reason_to_read(known, found, link_group, ignored),
             Self::Everything if known.kind() == found.kind => None,
             Self::Everything => Some(ReadReason::Changed(Difference::Kind)),
             Self::Nothing => Some(ReadReason::ReadOnce),
@@ -40,9 +49,9 @@ impl Reuse {
     }
 
     /// Passes when a file that was not taken over can be read.
-    pub(super) fn check_readable(self, path: &[u8], name: &[u8]) -> Result<()> {
+    pub(super) fn check_readable(self, path: &Path, name: &[u8]) -> Result<()> {
         match self {
-            Self::Everything => Err(Error::ReadOnce { path: escape(&join(path, name)) }),
+            Self::Everything => Err(Error::ReadOnce { path: escape(&path.of(name)) }),
             Self::Unchanged | Self::Nothing => Ok(()),
         }
     }

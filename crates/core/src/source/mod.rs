@@ -124,6 +124,19 @@ pub trait Directory: Send + Sync {
     /// When the directory can not be read; a single name that can not be looked at is an [`Unlisted`] of the listing.
     fn entries(&self) -> Result<Listing, SourceError>;
 
+    /// Looks at one name anew, when something else has taken its place since it was listed.
+    ///
+    /// # Errors
+    /// [`SourceErrorKind::Vanished`] when it is not shown any more.
+    fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
+        // Right for every source, and seldom enough asked to be slow.
+        let found = self.entries()?.find_map(|found| match found {
+            Ok(found) => (found.name == name).then_some(Ok(found.metadata)),
+            Err(unlisted) => (unlisted.name == name).then_some(Err(unlisted.error)),
+        });
+        found.unwrap_or_else(|| Err(SourceError::new(SourceErrorKind::Vanished, "no such name")))
+    }
+
     /// Opens a directory of this directory. `expected` is what the listing said.
     ///
     /// # Errors
@@ -179,6 +192,12 @@ pub trait SourceFile: Send {
     /// within so many seconds, and the minute that files are given to settle, is read again next time (rule I13).
     fn clock_lag_seconds(&self) -> u32 {
         0
+    }
+
+    /// Tells whether the system makes the content up when it is read, as in `/proc` and `/sys`: then its size is no promise,
+    /// and it need not have an end. Asked only about a file that is not as long as it says, or says that it is very long.
+    fn is_made_up(&self) -> bool {
+        false
     }
 
     /// Returns the extended attributes, sorted by name; none where there is no such thing.
@@ -260,6 +279,8 @@ impl From<io::Error> for SourceError {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => SourceErrorKind::Vanished,
             io::ErrorKind::PermissionDenied => SourceErrorKind::Denied,
+            // A server has another file, or none, where this one was.
+            io::ErrorKind::StaleNetworkFileHandle => SourceErrorKind::Changed,
             _ => SourceErrorKind::Other,
         };
         Self { kind, error }
