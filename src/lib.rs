@@ -53,7 +53,11 @@ pub use lbak_core::{
 pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
 
 // Back again.
-pub use lbak_restore::{ListReport, ListedEntry, Place, RestoreOptions, RestoreReport, list, restore};
+pub use lbak_core::observe::Action;
+pub use lbak_restore::{
+    ActionCounts, Delete, InPlace, ListReport, ListedEntry, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
+    list, restore,
+};
 
 // Back as a stream.
 pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};

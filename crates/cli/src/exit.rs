@@ -170,7 +170,9 @@ fn hint_for(error: &Error) -> Option<String> {
         }
         Error::Stream { failure, .. } | Error::Command { failure, .. } => return hint_for_output(failure),
         Error::ReadOnce { .. } => "take it again: what is still stored is not stored twice",
-        Error::TargetNotEmpty { .. } => "restore into a new directory: nothing is overwritten",
+        Error::TargetNotEmpty { .. } => {
+            "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

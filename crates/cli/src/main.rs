@@ -8,6 +8,7 @@
 //! Everything that a command does is a function of the facade; what is here is words: options, messages, tables, hints.
 
 mod arguments;
+mod chosen;
 mod command_line;
 mod commands;
 mod completing;

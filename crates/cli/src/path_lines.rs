@@ -1,8 +1,8 @@
-//! A line for each path that is read or left out, and why: with `--verbose`, and for programs in a dry run.
+//! A line for each path that is read, left out or restored: with `--verbose`, and for programs in a dry run.
 
 use std::sync::Arc;
 
-use lbak::{Event, Observer, escape};
+use lbak::{Action, Event, Observer, escape};
 
 use crate::{json, output::Output};
 
@@ -40,6 +40,18 @@ impl Observer for PathLines {
             }
             Event::Excluded { path, exclusion } if is_json => {
                 let _ = self.output.json(&json::PathLine::excluded(path, *exclusion));
+            }
+            Event::Restored { action, path, bytes } if is_json => {
+                let _ = self.output.json(&json::RestoredEntry::of(*action, path, *bytes));
+            }
+            Event::Restored { action, path, .. } => {
+                let word = match action {
+                    Action::Created => "create",
+                    Action::Updated => "update",
+                    Action::Kept => "keep  ",
+                    Action::Deleted => "delete",
+                };
+                self.line(&format!("{word} {}", escape(path)));
             }
             Event::Read { path, reason, .. } => self.line(&format!("read {}: {reason}", escape(path))),
             Event::Excluded { path, exclusion } => self.line(&format!("left out {}: {exclusion}", escape(path))),

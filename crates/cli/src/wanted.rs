@@ -35,7 +35,7 @@ fn patterns(wanted: &WantedArguments) -> anyhow::Result<Patterns> {
 }
 
 /// A line of a file may be a comment. An option that does nothing is not what anybody meant.
-fn refuse_comment(pattern: &str) -> anyhow::Result<()> {
+pub(crate) fn refuse_comment(pattern: &str) -> anyhow::Result<()> {
     if pattern.starts_with('#') {
         let trouble = Trouble::usage(format!("the pattern `{pattern}` is a comment"));
         return Err(trouble.hint(format!("`\\{pattern}` is the pattern for a name that begins with #")).into());
@@ -46,7 +46,7 @@ fn refuse_comment(pattern: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_lines_of(files: &[impl AsRef<Path>], patterns: &[String]) -> anyhow::Result<Vec<String>> {
+pub(crate) fn with_lines_of(files: &[impl AsRef<Path>], patterns: &[String]) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     for file in files {
         let file = file.as_ref();

@@ -79,6 +79,15 @@ pub enum Event<'a> {
         /// Why.
         exclusion: Exclusion,
     },
+    /// What a restore has done with one entry, or would do. Told only to an observer that [wants paths](Observer::wants_paths).
+    Restored {
+        /// What.
+        action: Action,
+        /// Raw bytes of its path in the snapshot.
+        path: &'a [u8],
+        /// Size of a file.
+        bytes: u64,
+    },
 }
 
 /// Why something of a source is read and not taken over from an earlier snapshot.
@@ -150,6 +159,19 @@ impl fmt::Display for Difference {
             Self::Ctime => "ctime",
         })
     }
+}
+
+/// What a restore has done with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It was not there.
+    Created,
+    /// It was there and differed.
+    Updated,
+    /// It was there and stays as it is.
+    Kept,
+    /// It was there and is not in the snapshot.
+    Deleted,
 }
 
 /// What a verb is busy with.

@@ -4,14 +4,19 @@
 //! into the index anew before a loss is reported. And what no segment names is looked for in the packs themselves: an index
 //! that is damaged or gone costs time, never data.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use lbak_core::{
+    backend::Folder,
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::FindingKind,
-    repository::Repository,
+    repository::{Repository, View},
     store::ChunkReader,
 };
 
@@ -25,14 +30,18 @@ pub(crate) struct Chunks {
 
 struct Latest {
     reader: Arc<ChunkReader>,
-    /// The index was read again and did not know better: it is not asked a third time.
-    is_final: bool,
+    /// What the index was made of when it was read again; nothing before that.
+    seen: Option<Vec<u64>>,
 }
 
 impl Chunks {
     /// Reads the index. Segments that do not open are findings: what only they name will be missed.
     pub(crate) fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
-        let view = repository.view()?;
+        Self::of_view(repository, repository.view()?, findings)
+    }
+
+    /// The same with an index that was read already.
+    pub(crate) fn of_view(repository: &Repository, view: View, findings: &Findings) -> Result<Self> {
         for error in &view.damage {
             let object = match error {
                 Error::Damaged { object, .. } | Error::Store { object, .. } => object.clone(),
@@ -44,7 +53,7 @@ impl Chunks {
             repository.index_loose_packs(&view)?;
         }
         let reader = Arc::new(repository.reader(&view));
-        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, is_final: false }) })
+        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, seen: None }) })
     }
 
     /// The reader over the index as it was read last.
@@ -57,39 +66,50 @@ impl Chunks {
         self.repository.workers()
     }
 
-    /// Reads the index again, unless someone else has done so since `seen`; `None` when that is known to be no use.
+    /// Reads the index again, unless someone else has done so since `seen`; `None` when nothing was added to it since it
+    /// was read again the last time. A restore may take days: packs can move more than once.
     pub(crate) fn reload(&self, seen: &Arc<ChunkReader>) -> Result<Option<Arc<ChunkReader>>> {
         let mut latest = self.latest();
         if Arc::ptr_eq(&latest.reader, seen) {
-            if latest.is_final {
+            let listed = self.list_index()?;
+            if latest.seen.as_ref() == Some(&listed) {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
             let view = self.repository.view()?;
             self.repository.index_loose_packs(&view)?;
-            latest.reader = Arc::new(self.repository.reader(&view));
+            *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
         }
         Ok(Some(Arc::clone(&latest.reader)))
     }
 
-    /// Notes that reading the index again has found nothing that was missing.
-    pub(crate) fn reload_was_no_use(&self) {
-        self.latest().is_final = true;
+    /// What the index is made of now: a number for each object.
+    fn list_index(&self) -> Result<Vec<u64>> {
+        let mut listed = Vec::new();
+        for prefix in [Folder::Index.prefix(), Folder::Fin.prefix()] {
+            let mut note = |name: &str, size: u64| {
+                let mut hasher = DefaultHasher::new();
+                (name, size).hash(&mut hasher);
+                listed.push(hasher.finish());
+                Ok(())
+            };
+            self.repository.backend().list(prefix, &mut note).map_err(|error| Error::store("list", prefix, error))?;
+        }
+        listed.sort_unstable();
+        Ok(listed)
     }
 
     /// Reads one chunk of a tree, a list, or attributes.
     pub(crate) fn read(&self, kind: ChunkKind, id: &ChunkId) -> Result<Bytes> {
-        let reader = self.reader();
-        match reader.read(kind, id) {
-            Err(error) if error.is_damage() => {
-                let Some(reader) = self.reload(&reader)? else { return Err(error) };
-                let again = reader.read(kind, id);
-                if again.is_err() {
-                    self.reload_was_no_use();
+        let mut reader = self.reader();
+        loop {
+            match reader.read(kind, id) {
+                Err(error) if error.is_damage() => {
+                    let Some(newer) = self.reload(&reader)? else { return Err(error) };
+                    reader = newer;
                 }
-                again
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
     }
 

@@ -6,19 +6,30 @@
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use lbak_core::{error::Result, error::escape, observe::FindingKind, tree::Entry};
-use rustix::io::Errno;
+use lbak_core::{
+    error::{Result, escape},
+    observe::{Action, FindingKind},
+    tree::Entry,
+};
+use rustix::{
+    fs::{AtFlags, FileType, Stat},
+    io::Errno,
+};
 
 use crate::{
+    existing::{self, Present},
+    extra::{self, Extra},
     handles::Handle,
     metadata,
+    options::Overwrite,
     system::{self, Identity},
     target::{Target, add},
+    temporary,
 };
 
 /// A directory, made or entered.
@@ -30,8 +41,20 @@ pub(crate) struct Directory {
     /// The one at the top stays open.
     top: Option<Arc<OwnedFd>>,
     identity: Identity,
-    /// What it gets at the end; `None` for what was there, or is only on the way.
+    /// What it gets at the end; `None` for what is only on the way, or stays as it is.
     entry: Option<Entry>,
+    /// It is not only on the way: a link in its place is never followed.
+    is_restored: bool,
+    /// It was there before, and may hold anything.
+    was_there: bool,
+    /// It would be made: a dry run.
+    is_imagined: bool,
+    /// What it held when that was asked for the first time.
+    present: OnceLock<Present>,
+    /// What to do in the end with names that the snapshot does not have.
+    extra: Mutex<Option<Extra>>,
+    /// Something in it could not be restored under its name because of another: nothing is deleted.
+    has_collision: AtomicBool,
     /// One for whoever lists it, one for each thing that is still to come.
     pending: AtomicU64,
 }
@@ -47,19 +70,90 @@ pub(crate) enum Existing {
     Follow,
 }
 
+/// The directory at the top, as it was opened.
+#[derive(Default)]
+pub(crate) struct Top {
+    /// `None` in a dry run that would make it.
+    pub(crate) open: Option<(OwnedFd, Identity)>,
+    /// The path that findings give it.
+    pub(crate) shown: Vec<u8>,
+    /// What it gets at the end.
+    pub(crate) entry: Option<Entry>,
+    /// It may hold anything.
+    pub(crate) was_there: bool,
+}
+
+/// A directory that a name now leads to.
+struct Opened {
+    /// `None` in a dry run that would make it.
+    fd: Option<OwnedFd>,
+    identity: Identity,
+    /// As it was found; `None` for one that was made.
+    found: Option<Stat>,
+    /// Something else had its name.
+    has_replaced: bool,
+}
+
 impl Directory {
     /// The one at the top.
-    pub(crate) fn top(open: Option<(OwnedFd, Identity)>, shown: Vec<u8>, entry: Option<Entry>) -> Arc<Self> {
-        let (top, identity) = open.map(|(fd, identity)| (Arc::new(fd), identity)).unzip();
+    pub(crate) fn top(top: Top) -> Arc<Self> {
+        let is_imagined = top.open.is_none();
+        let (fd, identity) = top.open.map(|(fd, identity)| (Arc::new(fd), identity)).unzip();
         Arc::new(Self {
             parent: None,
-            name: shown,
+            name: top.shown,
             handle: Arc::default(),
-            top,
+            top: fd,
             identity: identity.unwrap_or_default(),
-            entry,
+            entry: top.entry,
+            is_restored: true,
+            was_there: top.was_there,
+            is_imagined,
+            present: OnceLock::new(),
+            extra: Mutex::default(),
+            has_collision: AtomicBool::new(false),
             pending: AtomicU64::new(1),
         })
+    }
+
+    /// Which one it is; nothing that tells it from others in a dry run that would make it.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The one it lies in.
+    pub(crate) fn parent(&self) -> Option<&Arc<Self>> {
+        self.parent.as_ref()
+    }
+
+    /// Tells whether it may hold things that this restore has not made.
+    pub(crate) fn was_there(&self) -> bool {
+        self.was_there && !self.is_imagined
+    }
+
+    /// What it held when that was asked for the first time.
+    pub(crate) fn present(&self, target: &Target) -> &Present {
+        self.present.get_or_init(|| match self.fd(target) {
+            Ok(fd) if self.was_there() => Present::read(&*fd),
+            _ => Present::default(),
+        })
+    }
+
+    /// Looks at a name that may be there already, spelt exactly so.
+    pub(crate) fn existing(&self, target: &Target, name: &[u8]) -> rustix::io::Result<Option<Stat>> {
+        if !self.was_there() || !target.looks() || !self.present(target).contains(name) {
+            return Ok(None);
+        }
+        match system::look(self.fd(target)?.as_fd(), name) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Says what is to be done in the end with names that the snapshot does not have.
+    pub(crate) fn expect(&self, extra: Extra) {
+        *self.extra.lock().unwrap_or_else(PoisonError::into_inner) = Some(extra);
     }
 
     /// Makes a directory in this one, which then waits for it. `None` after a finding.
@@ -70,57 +164,146 @@ impl Directory {
         entry: Option<Entry>,
         existing: Existing,
     ) -> Result<Option<Arc<Self>>> {
-        let made = if target.dry_run {
-            Ok((None, Identity::default(), true))
-        } else {
-            self.make(target, name, entry.is_some(), existing)
-        };
-        let (fd, identity, is_made) = match made {
-            Ok((fd, identity, is_made)) => (fd, identity, is_made),
+        let opened = match self.open_child(target, name, entry.is_some(), existing) {
+            Ok(opened) => opened,
             Err(errno) => {
-                self.note_unwritable(target, "create", name, errno)?;
+                let action = if target.is_reading_back { "open" } else { "create" };
+                self.note_unwritable(target, action, name, errno)?;
                 return Ok(None);
             }
         };
         self.hold();
-        if entry.is_some() {
+        if let Some(entry) = &entry {
             add(&target.restored.directories, 1);
+            if !target.is_reading_back {
+                let is_same = opened.found.as_ref().is_some_and(|stat| {
+                    target.overwrite().is_none_or(|overwrite| overwrite == Overwrite::Never)
+                        || metadata::is_mode_and_owner(target, stat, entry)
+                });
+                let action = match (is_same, opened.found.is_some() || opened.has_replaced) {
+                    (true, _) => Action::Kept,
+                    (false, true) => Action::Updated,
+                    (false, false) => Action::Created,
+                };
+                target.act(action, 0, &|| self.path_of(name));
+            }
         }
+        let is_restored = entry.is_some();
+        let gets_metadata = |entry: &Entry| match (&opened.found, target.overwrite()) {
+            _ if target.dry_run => false,
+            (None, _) => true,
+            (Some(_), None | Some(Overwrite::Never)) => false,
+            (Some(stat), Some(Overwrite::IfNewer)) => system::modified(stat) < entry.mtime,
+            (Some(_), Some(Overwrite::Always | Overwrite::IfChanged)) => true,
+        };
         let child = Self {
             parent: Some(Arc::clone(self)),
             name: name.to_vec(),
             handle: Arc::default(),
             top: None,
-            identity,
-            entry: entry.filter(|_| is_made && !target.dry_run),
+            identity: opened.identity,
+            entry: entry.filter(gets_metadata),
+            is_restored,
+            was_there: opened.found.is_some(),
+            is_imagined: opened.fd.is_none(),
+            present: OnceLock::new(),
+            extra: Mutex::default(),
+            has_collision: AtomicBool::new(false),
             pending: AtomicU64::new(1),
         };
-        if let Some(fd) = fd {
-            target.will_write_to(identity.0, &fd);
+        if let Some(fd) = opened.fd {
+            if !target.dry_run {
+                target.will_write_to(opened.identity.0, &fd);
+                child.make_writable(target, opened.found.as_ref(), &fd);
+            }
             target.handles.keep(&child.handle, fd);
         }
         Ok(Some(Arc::new(child)))
     }
 
-    fn make(
+    fn open_child(
         &self,
         target: &Target,
         name: &[u8],
-        is_private: bool,
+        is_restored: bool,
         existing: Existing,
-    ) -> rustix::io::Result<(Option<OwnedFd>, Identity, bool)> {
+    ) -> rustix::io::Result<Opened> {
+        let imagined = Opened { fd: None, identity: Identity::default(), found: None, has_replaced: false };
+        if self.is_imagined {
+            return Ok(imagined);
+        }
         let at = self.fd(target)?;
-        // What gets its own mode at the end is nobody else's until then; what is only on the way is as `mkdir` makes it.
-        let mode = if is_private { 0o700 } else { 0o777 };
-        let is_made = match rustix::fs::mkdirat(&*at, name, system::mode(mode)) {
-            Ok(()) => true,
-            Err(Errno::EXIST) if existing != Existing::Refuse => false,
-            Err(errno) => return Err(errno),
+        let follow = existing == Existing::Follow;
+        let found = if target.looks() && is_restored {
+            self.existing(target, name)?
+        } else if target.dry_run || existing != Existing::Refuse {
+            let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+            rustix::fs::statat(&*at, name, flags).ok()
+        } else {
+            None
         };
-        let follow = existing == Existing::Follow && !is_made;
-        let fd = system::open_directory(at.as_fd(), name, follow)?;
+        let is_directory = found.as_ref().is_some_and(|stat| system::kind(stat) == FileType::Directory);
+        if let Some(stat) = found.filter(|_| is_directory && existing != Existing::Refuse) {
+            let fd = self.open_found(target, name, follow, &stat, is_restored)?;
+            let identity = system::identity(&rustix::fs::fstat(&fd)?);
+            return Ok(Opened { fd: Some(fd), identity, found: Some(stat), has_replaced: false });
+        }
+        if target.is_reading_back {
+            return Err(if found.is_some() { Errno::NOTDIR } else { Errno::NOENT });
+        }
+        let mut has_replaced = false;
+        if found.is_some() {
+            match target.overwrite().filter(|_| is_restored) {
+                // With `IfNewer` a directory has no time that would tell which is newer.
+                Some(Overwrite::Always | Overwrite::IfChanged) => has_replaced = true,
+                _ => return Err(Errno::EXIST),
+            }
+        }
+        if target.dry_run {
+            return Ok(Opened { has_replaced, ..imagined });
+        }
+        if has_replaced {
+            rustix::fs::unlinkat(&*at, name, AtFlags::empty())?;
+        }
+        // What gets its own mode at the end is nobody else's until then; what is only on the way is as `mkdir` makes it.
+        let mode = if is_restored { 0o700 } else { 0o777 };
+        rustix::fs::mkdirat(&*at, name, system::mode(mode))?;
+        let fd = system::open_directory(at.as_fd(), name, false)?;
         let identity = system::identity(&rustix::fs::fstat(&fd)?);
-        Ok((Some(fd), identity, is_made))
+        Ok(Opened { fd: Some(fd), identity, found: None, has_replaced })
+    }
+
+    /// Opens a directory that is there; its owner may always do so.
+    fn open_found(
+        &self,
+        target: &Target,
+        name: &[u8],
+        follow: bool,
+        stat: &Stat,
+        is_restored: bool,
+    ) -> rustix::io::Result<OwnedFd> {
+        let at = self.fd(target)?;
+        match system::open_directory(at.as_fd(), name, follow) {
+            Err(Errno::ACCESS) if is_restored && !target.dry_run && self.may_open_up(target) => {
+                system::set_mode_of_node(at.as_fd(), name, system::permissions(stat) | 0o700)?;
+                system::open_directory(at.as_fd(), name, follow)
+            }
+            opened => opened,
+        }
+    }
+
+    fn may_open_up(&self, target: &Target) -> bool {
+        matches!(target.overwrite(), Some(Overwrite::Always | Overwrite::IfChanged))
+    }
+
+    /// A directory that forbids its owner to write gets its own mode again at the end.
+    fn make_writable(&self, target: &Target, found: Option<&Stat>, fd: &OwnedFd) {
+        let Some(stat) = found.filter(|_| self.entry.is_some() && self.may_open_up(target)) else { return };
+        let permissions = system::permissions(stat);
+        if permissions & 0o700 != 0o700 {
+            // When it is not allowed, what is written in it tells.
+            let _ = rustix::fs::fchmod(fd, system::mode(permissions | 0o700));
+        }
     }
 
     /// The open directory.
@@ -144,7 +327,7 @@ impl Directory {
         let mut fd = nearest.ok_or(Errno::BADF)?;
         for directory in closed.into_iter().rev() {
             // On the way of `--original` a link may have been followed; what is behind it is compared all the same.
-            let follow = directory.entry.is_none();
+            let follow = !directory.is_restored;
             let opened = system::open_directory(fd.as_fd(), &directory.name, follow)?;
             if system::identity(&rustix::fs::fstat(&opened)?) != directory.identity {
                 return Err(Errno::STALE);
@@ -169,11 +352,41 @@ impl Directory {
     }
 
     fn finish(&self, target: &Target) {
-        let Some(entry) = self.entry.as_ref().filter(|_| !target.dry_run) else { return };
+        if self.is_imagined {
+            return;
+        }
+        if let Some(extra) = self.extra.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && !self.has_collision.load(Ordering::Relaxed)
+        {
+            extra::remove(target, self, &extra);
+        }
+        if target.dry_run {
+            return;
+        }
+        if self.was_there() && target.in_place.is_some() && self.present(target).has_temporary {
+            self.clean(target);
+        }
+        if self.parent.is_none() {
+            target.end();
+        }
+        let Some(entry) = &self.entry else { return };
         let path = || self.path();
         match self.fd(target) {
-            Ok(fd) => metadata::set_on_open(target, fd.as_fd(), entry, &path),
+            Ok(fd) => metadata::set_on_open(target, fd.as_fd(), entry, self.was_there, &path),
             Err(errno) => target.findings.note(FindingKind::MetadataUnset, path(), format!("cannot open it: {errno}")),
+        }
+    }
+
+    /// Removes what restores that were interrupted have left; nothing of this one is unfinished in it any more.
+    fn clean(&self, target: &Target) {
+        let Ok(fd) = self.fd(target) else { return };
+        for name in existing::names(&*fd).unwrap_or_default() {
+            let is_left = temporary::is_new_name(&name)
+                && system::look(fd.as_fd(), &name)
+                    .is_ok_and(|stat| system::kind(&stat) == FileType::RegularFile && stat.st_nlink == 1);
+            if is_left {
+                let _ = rustix::fs::unlinkat(&*fd, name.as_slice(), AtFlags::empty());
+            }
         }
     }
 
@@ -213,7 +426,12 @@ impl Directory {
         name: &[u8],
         errno: Errno,
     ) -> Result<()> {
-        match self.collision(target, name, errno) {
+        let message = if errno == Errno::NOTEMPTY {
+            Some(existing::IN_THE_WAY.to_owned())
+        } else {
+            self.collision(target, name, errno)
+        };
+        match message {
             Some(message) => {
                 target.findings.note(FindingKind::Unwritable, self.path_of(name), message);
                 Ok(())
@@ -227,6 +445,7 @@ impl Directory {
         if errno != Errno::EXIST {
             return None;
         }
+        self.has_collision.store(true, Ordering::Relaxed);
         let other = self.fd(target).ok().and_then(|fd| system::other_name(fd.as_fd(), name));
         Some(match other {
             Some(other) => {

@@ -1,7 +1,15 @@
 //! A file on its way: its pieces come in any order, from any worker; who brings the last one finishes it.
 //!
+//! ```text
+//! nothing is there          → a new file under a temporary name → its own name
+//! something is there         → its pieces are compared (base.rs); while none differs nothing is written
+//!   small, linked, running   → a copy under a temporary name is changed → takes its place
+//!   large                    → it is moved to a temporary name and changed there → its own name again
+//! left by an interruption    → what is there of it is compared in the same way
+//! ```
+//!
 //! A file of a piece or two is made, written, given its metadata and closed in one go. One of many stays open in
-//! between, unless too many do. A file that can not be completed is removed: nothing half is left under its name.
+//! between, unless too many do. Nothing half is ever seen under its name.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -11,53 +19,95 @@ use std::{
     },
 };
 
-use lbak_core::{error::Result, observe::FindingKind, tree::Entry};
-use rustix::fs::AtFlags;
+use lbak_core::{
+    error::{Result, escape},
+    observe::{Action, FindingKind},
+    tree::Entry,
+};
+use rustix::{
+    fs::{AtFlags, OFlags, Stat},
+    io::Errno,
+};
 
 use crate::{
+    base::Base,
     directory::Directory,
+    existing,
     links::Origin,
     metadata,
     system::{self, Identity},
     target::{Target, add},
+    temporary,
 };
 
 /// Files that stay open between two of their pieces. Above that they are closed and opened again.
-const MOST_OPEN: usize = 384;
+pub(crate) const MOST_OPEN: usize = 384;
+
+/// Files above this many bytes are worth going on with after an interruption, and are not copied to be changed.
+pub(crate) const LARGE: u64 = 64 << 20;
 
 /// A regular file that is being restored.
 pub(crate) struct File {
-    directory: Arc<Directory>,
+    pub(crate) directory: Arc<Directory>,
     /// Without its content, which is kept by whoever plans it.
-    entry: Entry,
+    pub(crate) entry: Entry,
     /// Told when it is complete, if it has more names.
     origin: Option<Arc<Origin>>,
+    /// What is there of it.
+    pub(crate) base: Option<Base>,
+    /// What has its name and has to go.
+    replaced: Option<Stat>,
     /// One for the planner, one for each piece that is still to come.
     pending: AtomicU64,
+    /// Nothing of it is to be planned any more.
+    is_planned: AtomicBool,
     /// Its end is not written.
     ends_in_hole: AtomicBool,
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     fd: Option<Arc<OwnedFd>>,
-    /// Known when it was closed in between.
+    /// What is there of it, open to be compared.
+    pub(crate) base_fd: Option<Arc<OwnedFd>>,
+    /// Of what is written; known when it was closed in between.
     identity: Option<Identity>,
-    is_made: bool,
+    work: Work,
     is_over: bool,
     failure: Option<(FindingKind, String)>,
 }
 
+/// Where the bytes of a file go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Work {
+    /// Nothing was written.
+    #[default]
+    None,
+    /// To a file under the name of those that are being made.
+    New,
+    /// To the file that was there, under the name of those that are being changed.
+    Update,
+}
+
 impl File {
     /// A file that its directory waits for.
-    pub(crate) fn new(directory: &Arc<Directory>, entry: Entry, origin: Option<Arc<Origin>>) -> Arc<Self> {
+    pub(crate) fn new(
+        directory: &Arc<Directory>,
+        entry: Entry,
+        origin: Option<Arc<Origin>>,
+        base: Option<Base>,
+        replaced: Option<Stat>,
+    ) -> Arc<Self> {
         directory.hold();
         Arc::new(Self {
             directory: Arc::clone(directory),
             entry,
             origin,
+            base,
+            replaced,
             pending: AtomicU64::new(1),
+            is_planned: AtomicBool::new(false),
             ends_in_hole: AtomicBool::new(false),
             state: Mutex::default(),
         })
@@ -70,6 +120,11 @@ impl File {
     /// Waits for one piece more.
     pub(crate) fn expect_piece(&self) {
         self.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that all of its pieces are known.
+    pub(crate) fn is_planned_now(&self) {
+        self.is_planned.store(true, Ordering::Relaxed);
     }
 
     /// Notes that the last bytes are a hole.
@@ -89,6 +144,15 @@ impl File {
 
     /// Writes a piece; trouble of this file alone makes it fail.
     pub(crate) fn write(&self, target: &Target, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.change(target, bytes.len() as u64, |fd| system::write_at(fd, bytes, offset))
+    }
+
+    /// Makes a hole where there may be something else.
+    pub(crate) fn make_hole(&self, target: &Target, offset: u64, length: u64) -> Result<()> {
+        self.change(target, 0, |fd| system::make_hole(fd, offset, length))
+    }
+
+    fn change(&self, target: &Target, bytes: u64, write: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> Result<()> {
         let opened = {
             let mut state = self.state();
             if state.failure.is_some() || state.is_over {
@@ -97,7 +161,7 @@ impl File {
             self.open(target, &mut state)
         };
         let written = opened.and_then(|fd| {
-            let written = system::write_at(&fd, bytes, offset);
+            let written = write(&fd);
             if target.open_files.load(Ordering::Relaxed) > MOST_OPEN {
                 self.close_for_now(target, &fd);
             }
@@ -105,7 +169,8 @@ impl File {
         });
         match written {
             Ok(()) => {
-                add(&target.restored.written, bytes.len() as u64);
+                add(&target.restored.written, bytes);
+                add(&target.restored.done, bytes);
                 Ok(())
             }
             Err(errno) => self.fail_to_write(target, errno),
@@ -117,12 +182,15 @@ impl File {
         if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 { self.finish(target) } else { Ok(()) }
     }
 
-    /// Removes it, because the whole restore has stopped.
+    /// Leaves it, because the whole restore has stopped. A large one is worth going on with.
     pub(crate) fn abandon(&self, target: &Target) {
         let mut state = self.state();
         if !state.is_over {
             state.is_over = true;
-            self.remove(target, &mut state);
+            if state.work == Work::New && self.entry.size <= LARGE {
+                self.remove(target, &mut state);
+            }
+            self.close(target, &mut state);
         }
     }
 
@@ -131,19 +199,15 @@ impl File {
         if state.is_over {
             return Ok(());
         }
-        if state.failure.is_none() && !target.dry_run {
-            let completed = self.open(target, &mut state).and_then(|fd| {
-                if self.ends_in_hole.load(Ordering::Relaxed) {
-                    rustix::fs::ftruncate(&fd, self.entry.size)?;
-                }
-                metadata::set_on_open(target, fd.as_fd(), &self.entry, &|| self.path());
-                match &self.origin {
-                    Some(_) => Ok(Some(system::identity(&rustix::fs::fstat(&fd)?))),
-                    None => Ok(None),
-                }
-            });
-            match completed {
-                Ok(identity) => state.identity = identity,
+        let mut action = Action::Kept;
+        let is_as_wanted = || self.base.as_ref().is_some_and(|base| base.is_as_wanted(self.entry.size));
+        if target.is_reading_back && !is_as_wanted() {
+            let message = "it does not read back as it is in the snapshot".to_owned();
+            state.failure.get_or_insert((FindingKind::Unwritable, message));
+        }
+        if state.failure.is_none() {
+            match self.complete(target, &mut state) {
+                Ok(done) => action = done,
                 Err(errno) => {
                     drop(state);
                     self.fail_to_write(target, errno)?;
@@ -153,20 +217,14 @@ impl File {
         }
         state.is_over = true;
         match state.failure.take() {
-            Some((kind, message)) => {
-                self.remove(target, &mut state);
-                match kind {
-                    FindingKind::Lost => target.findings.lose(1, self.path(), message),
-                    kind => target.findings.note(kind, self.path(), message),
-                }
-                if let Some(origin) = &self.origin {
-                    origin.failed();
-                }
-            }
+            Some((kind, message)) => self.withhold(target, &mut state, kind, message),
             None => {
                 self.close(target, &mut state);
                 add(&target.restored.files, 1);
                 add(&target.restored.bytes, self.entry.size);
+                if !target.is_reading_back {
+                    target.act(action, self.entry.size, &|| self.path());
+                }
                 if let Some(origin) = &self.origin {
                     origin.complete(state.identity.unwrap_or_default());
                 }
@@ -177,21 +235,173 @@ impl File {
         Ok(())
     }
 
+    /// All pieces are in their places: gives it its size, metadata and name.
+    fn complete(&self, target: &Target, state: &mut State) -> rustix::io::Result<Action> {
+        if let Some(base) = self.base.as_ref().filter(|base| base.is_as_wanted(self.entry.size)) {
+            // Nothing was written, and nothing needs to be.
+            state.identity = Some(base.identity);
+            if target.is_reading_back {
+                return Ok(Action::Kept);
+            }
+            let at = self.directory.fd(target)?;
+            let stat = system::look(at.as_fd(), &self.entry.name)?;
+            if system::identity(&stat) != base.identity {
+                return Err(Errno::STALE);
+            }
+            let path = || self.path();
+            let is_changed = metadata::mend_on_name(target, at.as_fd(), &self.entry.name, &self.entry, &stat, &path);
+            return Ok(if is_changed { Action::Updated } else { Action::Kept });
+        }
+        let was_there = self.replaced.is_some() || self.base.as_ref().is_some_and(Base::has_its_name);
+        let action = if was_there { Action::Updated } else { Action::Created };
+        if target.dry_run {
+            state.identity = self.base.as_ref().filter(|base| base.has_its_name()).map(|base| base.identity);
+            return Ok(action);
+        }
+        let fd = self.open(target, state)?;
+        if self.ends_in_hole.load(Ordering::Relaxed) || self.base.is_some() {
+            rustix::fs::ftruncate(&fd, self.entry.size)?;
+        }
+        // Its time and size make the next restore believe that it is complete: then it has to be.
+        if self.entry.size > LARGE && target.sync {
+            rustix::fs::fdatasync(&fd)?;
+        }
+        metadata::set_on_open(target, fd.as_fd(), &self.entry, self.base.is_some(), &|| self.path());
+        if self.origin.is_some() {
+            state.identity = Some(system::identity(&rustix::fs::fstat(&fd)?));
+        }
+        self.publish(target, state)?;
+        Ok(action)
+    }
+
+    /// Gives it its name.
+    fn publish(&self, target: &Target, state: &mut State) -> rustix::io::Result<()> {
+        let at = self.directory.fd(target)?;
+        let (from, to) = (self.working_name(target, state.work), self.entry.name.as_slice());
+        let takes_place = state.work == Work::New && self.base.as_ref().is_some_and(Base::has_its_name);
+        if takes_place {
+            rustix::fs::renameat(&*at, &from, &*at, to)?;
+        } else {
+            if let Some(stat) = &self.replaced {
+                existing::make_free(target, &self.directory, to, stat)?;
+            }
+            system::rename_new(at.as_fd(), &from, to)?;
+        }
+        state.work = Work::None;
+        Ok(())
+    }
+
+    /// Tells why it is not restored. What was there before stays, unless it was large and is being changed.
+    fn withhold(&self, target: &Target, state: &mut State, kind: FindingKind, mut message: String) {
+        if state.work == Work::Update {
+            let name = temporary::update_name(&target.codec, &self.entry.name);
+            message.push_str(&format!("; what there is of it lies beside as \"{}\"", escape(&name)));
+        } else {
+            self.remove(target, state);
+            if self.base.as_ref().is_some_and(Base::has_its_name) && !target.is_reading_back {
+                message.push_str("; what was there stays");
+            }
+        }
+        self.close(target, state);
+        match kind {
+            FindingKind::Lost => target.findings.lose(1, self.path(), message),
+            kind => target.findings.note(kind, self.path(), message),
+        }
+        if let Some(origin) = &self.origin {
+            origin.failed();
+        }
+    }
+
     /// The open file: made when it is not there yet, opened again when it was closed.
     fn open(&self, target: &Target, state: &mut State) -> rustix::io::Result<Arc<OwnedFd>> {
         if let Some(fd) = &state.fd {
             return Ok(Arc::clone(fd));
         }
         let at = self.directory.fd(target)?;
-        let fd = match state.identity {
-            Some(identity) => system::reopen_file(at.as_fd(), &self.entry.name, identity)?,
-            None => system::create_file(at.as_fd(), &self.entry.name)?,
+        let fd = match (state.identity.filter(|_| state.work != Work::None), &self.base) {
+            (Some(identity), _) => {
+                system::open_file(at.as_fd(), &self.working_name(target, state.work), OFlags::WRONLY, identity)?
+            }
+            (None, None) => self.create(target, state)?,
+            (None, Some(base)) => self.begin_from(target, base, state)?,
         };
-        state.is_made = true;
         target.open_files.fetch_add(1, Ordering::Relaxed);
         let fd = Arc::new(fd);
         state.fd = Some(Arc::clone(&fd));
         Ok(fd)
+    }
+
+    fn create(&self, target: &Target, state: &mut State) -> rustix::io::Result<OwnedFd> {
+        let at = self.directory.fd(target)?;
+        let name = temporary::new_name(&target.codec, &self.entry.name);
+        let created = match system::create_file(at.as_fd(), &name) {
+            Err(Errno::EXIST) if self.directory.was_there() => {
+                // Left by a restore that was killed, or set there to be found: it is not written into.
+                rustix::fs::unlinkat(&*at, name.as_slice(), AtFlags::empty())?;
+                system::create_file(at.as_fd(), &name)
+            }
+            created => created,
+        }?;
+        state.work = Work::New;
+        Ok(created)
+    }
+
+    /// Makes what is there ready to be changed.
+    fn begin_from(&self, target: &Target, base: &Base, state: &mut State) -> rustix::io::Result<OwnedFd> {
+        let at = self.directory.fd(target)?;
+        let mut write_to = |name: &[u8], work: Work| {
+            let fd = system::open_file(at.as_fd(), name, OFlags::RDWR, base.identity)?;
+            state.work = work;
+            Ok(fd)
+        };
+        if base.is_left_new() {
+            return write_to(&temporary::new_name(&target.codec, &self.entry.name), Work::New);
+        }
+        if base.is_left_update() {
+            return write_to(&temporary::update_name(&target.codec, &self.entry.name), Work::Update);
+        }
+        if !base.has_matched() && self.is_planned.load(Ordering::Relaxed) {
+            return self.create(target, state);
+        }
+        let fd = self.create(target, state)?;
+        let from = match base.open(target, self, state) {
+            // Nothing of it could be compared: there is nothing to copy.
+            Err(Errno::ACCESS) if !base.has_matched() => return Ok(fd),
+            from => from?,
+        };
+        if system::clone(&*from, &fd) {
+            return Ok(fd);
+        }
+        if base.size > LARGE && !base.has_links {
+            // Opened while it still has its name: one that is running can not be.
+            if let Ok(moved) = system::open_file(at.as_fd(), &self.entry.name, OFlags::RDWR, base.identity) {
+                let name = temporary::update_name(&target.codec, &self.entry.name);
+                if system::rename_new(at.as_fd(), &self.entry.name, &name).is_ok() {
+                    rustix::fs::unlinkat(&*at, temporary::new_name(&target.codec, &self.entry.name), AtFlags::empty())?;
+                    state.work = Work::Update;
+                    return Ok(moved);
+                }
+            }
+        }
+        system::copy(&*from, &fd, base.size.min(self.entry.size), &|| !target.cancellation.is_cancelled())?;
+        Ok(fd)
+    }
+
+    fn working_name(&self, target: &Target, work: Work) -> Vec<u8> {
+        match work {
+            Work::None => self.entry.name.clone(),
+            Work::New => temporary::new_name(&target.codec, &self.entry.name),
+            Work::Update => temporary::update_name(&target.codec, &self.entry.name),
+        }
+    }
+
+    /// The name under which what is there of it lies now.
+    pub(crate) fn name_of_base(&self, target: &Target, base: &Base, state: &State) -> Vec<u8> {
+        if base.is_left_new() {
+            return temporary::new_name(&target.codec, &self.entry.name);
+        }
+        let is_moved = base.is_left_update() || state.work == Work::Update;
+        self.working_name(target, if is_moved { Work::Update } else { Work::None })
     }
 
     fn close_for_now(&self, target: &Target, fd: &OwnedFd) {
@@ -204,35 +414,40 @@ impl File {
     }
 
     fn close(&self, target: &Target, state: &mut State) {
-        if state.fd.take().is_some() {
-            target.open_files.fetch_sub(1, Ordering::Relaxed);
-        }
+        let closed = usize::from(state.fd.take().is_some()) + usize::from(state.base_fd.take().is_some());
+        target.open_files.fetch_sub(closed, Ordering::Relaxed);
     }
 
     fn remove(&self, target: &Target, state: &mut State) {
         self.close(target, state);
-        if std::mem::take(&mut state.is_made)
+        if std::mem::take(&mut state.work) == Work::New
             && let Ok(at) = self.directory.fd(target)
         {
+            let name = temporary::new_name(&target.codec, &self.entry.name);
             // Nothing can be done when this fails too; the file is named in a finding, or the restore has failed.
-            let _ = rustix::fs::unlinkat(&*at, &self.entry.name, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&*at, name, AtFlags::empty());
         }
     }
 
-    fn fail_to_write(&self, target: &Target, errno: rustix::io::Errno) -> Result<()> {
-        let message = match self.directory.collision(target, &self.entry.name, errno) {
-            Some(message) => message,
-            None => target.judge("write", &self.path(), errno)?,
+    fn fail_to_write(&self, target: &Target, errno: Errno) -> Result<()> {
+        // A copy was broken off because the whole restore was.
+        if errno == Errno::CANCELED {
+            target.cancellation.check()?;
+        }
+        let message = match (errno, self.directory.collision(target, &self.entry.name, errno)) {
+            (_, Some(message)) => message,
+            (Errno::NOTEMPTY, None) => existing::IN_THE_WAY.to_owned(),
+            (_, None) => target.judge("write", &self.path(), errno)?,
         };
         self.fail(FindingKind::Unwritable, message);
         Ok(())
     }
 
-    fn path(&self) -> Vec<u8> {
+    pub(crate) fn path(&self) -> Vec<u8> {
         self.directory.path_of(&self.entry.name)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

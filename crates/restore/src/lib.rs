@@ -17,11 +17,16 @@
 //! hashed before a byte of it is written (rule I14).
 //!
 //! Nothing is ever written outside of the target: every step is one name in one open directory, links are not followed,
-//! and nothing that is there is overwritten.
+//! and what is there is changed only when that was asked for ([`InPlace`]). Nothing half is ever seen under its name.
 
+mod announced;
+mod base;
+mod begin;
 mod chunks;
 mod directory;
 mod dump;
+mod existing;
+mod extra;
 mod file;
 mod findings;
 mod handles;
@@ -30,16 +35,18 @@ mod list;
 mod metadata;
 mod node;
 mod options;
+mod people;
 mod plan;
 mod restore;
 mod roots;
 mod select;
 mod system;
 mod target;
+mod temporary;
 mod window;
 mod write;
 
 pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 pub use list::{ListReport, ListedEntry, list};
-pub use options::{Place, RestoreOptions, RestoreReport};
+pub use options::{ActionCounts, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport};
 pub use restore::restore;

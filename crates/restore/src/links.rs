@@ -12,16 +12,22 @@ use std::{
 
 use lbak_core::{
     error::Result,
-    observe::FindingKind,
+    observe::{Action, FindingKind},
     tree::{Content, Entry, Node},
 };
-use rustix::{fs::AtFlags, io::Errno};
+use rustix::{
+    fs::{AtFlags, FileType, Stat},
+    io::Errno,
+};
 
 use crate::{
+    begin,
     directory::Directory,
+    existing::{self, Fate},
     node,
     system::{self, Identity},
     target::{Target, add},
+    temporary,
 };
 
 /// The first name of a file.
@@ -122,15 +128,27 @@ impl Link {
     /// Makes the link; gives itself back when it has to be restored as a file of its own.
     pub(crate) fn make(self, target: &Target) -> Result<Option<Self>> {
         let OriginState::Complete(identity) = self.origin.state() else { return Ok(Some(self)) };
-        let made = if target.dry_run { Ok(()) } else { self.try_make(target, identity) };
+        let replaced = match self.fate(target, identity) {
+            Ok(Some(replaced)) => replaced,
+            Ok(None) => {
+                self.directory.release(target);
+                return Ok(None);
+            }
+            Err(errno) => {
+                self.directory.note_unwritable(target, "link", &self.entry.name, errno)?;
+                self.directory.release(target);
+                return Ok(None);
+            }
+        };
+        let made = if target.dry_run { Ok(()) } else { self.try_make(target, identity, replaced.as_ref()) };
         match made {
             Ok(()) => {
-                node::count(target, &self.entry);
-                add(&target.restored.bytes, self.entry.size);
-                add(&target.restored.written, self.entry.size);
+                self.count(target);
+                let action = if replaced.is_some() { Action::Updated } else { Action::Created };
+                target.act(action, self.entry.size, &|| self.directory.path_of(&self.entry.name));
             }
-            Err(Errno::EXIST) => {
-                self.directory.note_unwritable(target, "link", &self.entry.name, Errno::EXIST)?;
+            Err(errno @ (Errno::EXIST | Errno::NOTEMPTY)) => {
+                self.directory.note_unwritable(target, "link", &self.entry.name, errno)?;
             }
             Err(errno) => {
                 let path = self.directory.path_of(&self.entry.name);
@@ -144,16 +162,59 @@ impl Link {
         Ok(None)
     }
 
-    fn try_make(&self, target: &Target, identity: Identity) -> rustix::io::Result<()> {
+    fn count(&self, target: &Target) {
+        node::count(target, &self.entry);
+        add(&target.restored.bytes, self.entry.size);
+        add(&target.restored.done, self.entry.size);
+    }
+
+    /// What has to go for it, if anything; `None` when what is there stays.
+    fn fate(&self, target: &Target, identity: Identity) -> rustix::io::Result<Option<Option<Stat>>> {
+        // A file that looks the same and is another is no link: it is replaced like one that differs.
+        let stat = match existing::fate(target, &self.directory, &self.entry, FileType::Unknown)? {
+            Fate::Free => return Ok(Some(None)),
+            Fate::Stay { stat, .. } => {
+                begin::stay(target, &self.directory, &self.entry, &stat, system::identity(&stat) == identity);
+                add(&target.restored.bytes, self.entry.size);
+                return Ok(None);
+            }
+            Fate::Change(stat) | Fate::Replace(stat) => stat,
+        };
+        if system::identity(&stat) == identity {
+            self.count(target);
+            target.act(Action::Kept, self.entry.size, &|| self.directory.path_of(&self.entry.name));
+            return Ok(None);
+        }
+        if target.in_place.is_none() { Err(Errno::EXIST) } else { Ok(Some(Some(stat))) }
+    }
+
+    fn try_make(&self, target: &Target, identity: Identity, replaced: Option<&Stat>) -> rustix::io::Result<()> {
         let (from, to) = (self.origin.directory.fd(target)?, self.directory.fd(target)?);
         let name = self.entry.name.as_slice();
-        rustix::fs::linkat(&*from, &self.origin.name, &*to, name, AtFlags::empty())?;
-        if system::identity(&system::look(to.as_fd(), name)?) == identity {
-            return Ok(());
+        let is_directory = replaced.is_some_and(|stat| system::kind(stat) == FileType::Directory);
+        if let Some(stat) = replaced.filter(|_| is_directory) {
+            existing::make_free(target, &self.directory, name, stat)?;
         }
-        // Somebody has put another file in its place.
-        rustix::fs::unlinkat(&*to, name, AtFlags::empty())?;
-        Err(Errno::STALE)
+        let takes_place = replaced.is_some() && !is_directory;
+        let made = if takes_place { temporary::new_name(&target.codec, name) } else { name.to_vec() };
+        let made = made.as_slice();
+        let link = || rustix::fs::linkat(&*from, self.origin.name.as_slice(), &*to, made, AtFlags::empty());
+        match link() {
+            Err(Errno::EXIST) if takes_place => {
+                rustix::fs::unlinkat(&*to, made, AtFlags::empty())?;
+                link()
+            }
+            outcome => outcome,
+        }?;
+        if system::identity(&system::look(to.as_fd(), made)?) != identity {
+            // Somebody has put another file in its place.
+            rustix::fs::unlinkat(&*to, made, AtFlags::empty())?;
+            return Err(Errno::STALE);
+        }
+        if takes_place {
+            rustix::fs::renameat(&*to, made, &*to, name)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! moves the time. What can not be set is a finding; the file stays.
 
 use std::{
+    collections::HashSet,
     os::fd::BorrowedFd,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -12,14 +13,15 @@ use lbak_core::{
     error::escape,
     metadata::Timestamp,
     observe::FindingKind,
+    patterns::{Choice, Patterns},
     tree::{Attributes, Entry, Node},
 };
 use rustix::{
     fs::{AtFlags, Gid, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags},
-    io::Result,
+    io::{Errno, Result},
 };
 
-use crate::{system, target::Target};
+use crate::{options::Ownership, people::People, system, target::Target};
 
 /// The set-uid and set-gid bits.
 const SET_USER: u32 = 0o4000;
@@ -27,14 +29,33 @@ const SET_GROUP: u32 = 0o2000;
 
 /// Whose files this process can make.
 pub(crate) struct Owners {
+    ownership: Ownership,
+    people: People,
     uid: u32,
+    gid: u32,
     /// Entries that belong to somebody else.
     foreign: AtomicU64,
+    /// Entries whose attributes the file system can not hold.
+    without_attributes: AtomicU64,
 }
 
 impl Owners {
-    pub(crate) fn of_process() -> Self {
-        Self { uid: rustix::process::geteuid().as_raw(), foreign: AtomicU64::new(0) }
+    pub(crate) fn new(ownership: Ownership) -> Self {
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let people = if ownership == Ownership::Names { People::read() } else { People::default() };
+        Self { ownership, people, uid, gid, foreign: AtomicU64::new(0), without_attributes: AtomicU64::new(0) }
+    }
+
+    /// The numbers that an entry gets; `None` when it belongs to whoever makes it.
+    fn wanted(&self, entry: &Entry) -> Option<(u32, u32)> {
+        match self.ownership {
+            Ownership::Numbers => Some((entry.uid, entry.gid)),
+            Ownership::Names => {
+                let user = self.people.user(&entry.user).unwrap_or(entry.uid);
+                Some((user, self.people.group(&entry.group).unwrap_or(entry.gid)))
+            }
+            Ownership::Nobody => None,
+        }
     }
 
     /// Sets the owner as far as that is allowed, and returns the mode bits that may not be set without it.
@@ -47,22 +68,31 @@ impl Owners {
         unset: &mut Vec<String>,
         change: impl Fn(Option<Uid>, Option<Gid>) -> Result<()>,
     ) -> u32 {
-        if entry.uid == u32::MAX || entry.gid == u32::MAX {
+        let Some((user, group)) = self.wanted(entry) else {
+            let is_mine = |stored: u32, mine: u32, bit: u32| if stored == mine { 0 } else { bit };
+            return is_mine(entry.uid, self.uid, SET_USER) | is_mine(entry.gid, self.gid, SET_GROUP);
+        };
+        if user == u32::MAX || group == u32::MAX {
             unset.push("its owner has no valid number".into());
             return SET_USER | SET_GROUP;
         }
-        let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
+        let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(group));
         if self.uid == 0 {
             return match change(Some(uid), Some(gid)) {
                 Ok(()) => 0,
+                // A file system without owners, or a namespace that knows no such number: for all of them alike.
+                Err(Errno::PERM | Errno::INVAL | Errno::NOTSUP) => {
+                    self.foreign.fetch_add(1, Ordering::Relaxed);
+                    SET_USER | SET_GROUP
+                }
                 Err(errno) => {
-                    unset.push(format!("owner {}:{}: {errno}", entry.uid, entry.gid));
+                    unset.push(format!("owner {user}:{group}: {errno}"));
                     SET_USER | SET_GROUP
                 }
             };
         }
         let mut withheld = 0;
-        if entry.uid != self.uid {
+        if user != self.uid {
             withheld |= SET_USER;
         }
         // His own group too: in a set-gid directory a new file has got that directory's.
@@ -76,19 +106,39 @@ impl Owners {
     }
 
     /// What is to be said in the end.
-    pub(crate) fn summary(&self) -> Option<String> {
+    pub(crate) fn summary(&self) -> Vec<String> {
+        let mut summary = Vec::new();
         let foreign = self.foreign.load(Ordering::Relaxed);
-        (foreign > 0).then(|| format!("owner or group of {foreign} entries not set: only root can give files away"))
+        if foreign > 0 {
+            let why = if self.uid == 0 { "this target does not allow it" } else { "only root can give files away" };
+            summary.push(format!("owner or group of {foreign} entries not set: {why}"));
+        }
+        let without = self.without_attributes.load(Ordering::Relaxed);
+        if without > 0 {
+            summary.push(format!("extended attributes of {without} entries not set: the file system has none"));
+        }
+        summary
     }
 }
 
-/// Sets all of it on an open file or directory.
-pub(crate) fn set_on_open(target: &Target, fd: BorrowedFd<'_>, entry: &Entry, path: &dyn Fn() -> Vec<u8>) {
+/// Sets all of it on an open file or directory. One that `was_there` may have attributes of its own.
+pub(crate) fn set_on_open(
+    target: &Target,
+    fd: BorrowedFd<'_>,
+    entry: &Entry,
+    was_there: bool,
+    path: &dyn Fn() -> Vec<u8>,
+) {
     let mut unset = Vec::new();
     let withheld = target.owners.give(entry, &mut unset, |uid, gid| rustix::fs::fchown(fd, uid, gid));
-    set_attributes(entry, &mut unset, |name, value| rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()));
+    if was_there {
+        remove_attributes(target, fd, entry, &mut unset);
+    }
+    set_attributes(target, entry, &mut unset, |name, value| {
+        rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
+    });
     let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
-    drop_inherited(entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
+    drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
     set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
     check_time(entry, &mut unset, || rustix::fs::fstat(fd));
@@ -100,14 +150,14 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
     let mut unset = Vec::new();
     let no_follow = AtFlags::SYMLINK_NOFOLLOW;
     let withheld = target.owners.give(entry, &mut unset, |uid, gid| rustix::fs::chownat(at, name, uid, gid, no_follow));
-    set_attributes(entry, &mut unset, |attribute, value| match system::path_to(at, name) {
+    set_attributes(target, entry, &mut unset, |attribute, value| match system::path_to(at, name) {
         Some(path) => rustix::fs::lsetxattr(path, attribute, value, XattrFlags::empty()),
-        None => Err(rustix::io::Errno::NOSYS),
+        None => Err(Errno::NOSYS),
     });
     if !matches!(entry.node, Node::Symlink { .. }) {
         if let Some(path) = system::path_to(at, name) {
             let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
-            drop_inherited(entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
+            drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
         }
         set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
     }
@@ -116,18 +166,111 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
     tell(target, unset, path);
 }
 
-fn set_attributes(entry: &Entry, unset: &mut Vec<String>, set: impl Fn(&[u8], &[u8]) -> Result<()>) {
+/// Sets on what is there what differs, without opening it; tells whether anything did. What does not differ is not
+/// touched: a new time of status would make the next snapshot read the file.
+pub(crate) fn mend_on_name(
+    target: &Target,
+    at: BorrowedFd<'_>,
+    name: &[u8],
+    entry: &Entry,
+    stat: &Stat,
+    path: &dyn Fn() -> Vec<u8>,
+) -> bool {
+    let attributes = system::path_to(at, name).map(|path| differing_attributes(target, &path, entry));
+    let are_attributes_same = attributes.as_ref().is_none_or(|(extra, missing)| extra.is_empty() && !missing);
+    let is_same =
+        are_attributes_same && is_mode_and_owner(target, stat, entry) && system::modified(stat) == entry.mtime;
+    if !is_same && !target.dry_run {
+        let mut unset = Vec::new();
+        if !are_attributes_same && target.owners.uid != 0 && !matches!(entry.node, Node::Symlink { .. }) {
+            // Its owner may set attributes of a file only while he may write it; the mode is set again below.
+            let _ = system::set_mode_of_node(at, name, system::permissions(stat) | 0o600);
+        }
+        if let (Some((extra, _)), Some(path)) = (&attributes, system::path_to(at, name)) {
+            for attribute in extra {
+                note_attribute(attribute, rustix::fs::lremovexattr(&*path, attribute.as_slice()), &mut unset);
+            }
+        }
+        tell(target, unset, path);
+        set_on_name(target, at, name, entry, path);
+    }
+    !is_same
+}
+
+/// Tells whether permission bits and owner are those that an entry would get.
+pub(crate) fn is_mode_and_owner(target: &Target, stat: &Stat, entry: &Entry) -> bool {
+    let is_mode = matches!(entry.node, Node::Symlink { .. }) || system::permissions(stat) == entry.mode & 0o7777;
+    let owners = &target.owners;
+    let is_owner = owners.wanted(entry).is_none_or(|(user, group)| {
+        // Others can not give files away; that they would have to is no difference that they can mend.
+        stat.st_gid == group && (stat.st_uid == user || owners.uid != 0) || owners.uid != 0 && stat.st_gid == owners.gid
+    });
+    is_mode && is_owner
+}
+
+/// The attributes of a path that the entry does not have, and whether it has some that the path has not.
+fn differing_attributes(target: &Target, path: &[u8], entry: &Entry) -> (Vec<Vec<u8>>, bool) {
+    let wanted: &[(Vec<u8>, Vec<u8>)] = match &entry.attributes {
+        Attributes::Inline(pairs) => pairs,
+        Attributes::None | Attributes::Stored(_) => &[],
+    };
+    let found = system::attribute_names(path);
+    let extra = extra_attributes(target, found, entry);
+    let is_missing = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        is_attribute_wanted(&target.attributes, name) && system::attribute(path, name).as_ref() != Some(value)
+    };
+    (extra, wanted.iter().any(is_missing))
+}
+
+fn extra_attributes(target: &Target, found: Vec<Vec<u8>>, entry: &Entry) -> Vec<Vec<u8>> {
+    let wanted: HashSet<&[u8]> = match &entry.attributes {
+        Attributes::Inline(pairs) => pairs.iter().map(|(name, _)| name.as_slice()).collect(),
+        Attributes::None | Attributes::Stored(_) => HashSet::new(),
+    };
+    let is_extra = |name: &Vec<u8>| {
+        // Labels are given by the system as its policy says, and are not for us to take away.
+        is_attribute_wanted(&target.attributes, name)
+            && !wanted.contains(name.as_slice())
+            && !name.starts_with(b"security.selinux")
+    };
+    found.into_iter().filter(is_extra).collect()
+}
+
+fn is_attribute_wanted(patterns: &Patterns, name: &[u8]) -> bool {
+    patterns.is_empty() || patterns.choose(name, name, false) == Choice::Wanted
+}
+
+fn remove_attributes(target: &Target, fd: BorrowedFd<'_>, entry: &Entry, unset: &mut Vec<String>) {
+    for name in extra_attributes(target, system::attribute_names_of(fd), entry) {
+        note_attribute(&name, rustix::fs::fremovexattr(fd, name.as_slice()), unset);
+    }
+}
+
+fn note_attribute(name: &[u8], outcome: Result<()>, unset: &mut Vec<String>) {
+    if let Err(errno) = outcome {
+        unset.push(format!("attribute {} not removed: {errno}", escape(name)));
+    }
+}
+
+fn set_attributes(target: &Target, entry: &Entry, unset: &mut Vec<String>, set: impl Fn(&[u8], &[u8]) -> Result<()>) {
     // Those that were stored apart have been read by now.
     let Attributes::Inline(pairs) = &entry.attributes else { return };
-    for (name, value) in pairs {
-        if let Err(errno) = set(name, value) {
-            unset.push(format!("attribute {}: {errno}", escape(name)));
+    let mut is_without = false;
+    for (name, value) in pairs.iter().filter(|(name, _)| is_attribute_wanted(&target.attributes, name)) {
+        match set(name, value) {
+            Ok(()) => {}
+            Err(Errno::NOTSUP) => is_without = true,
+            Err(errno) => unset.push(format!("attribute {}: {errno}", escape(name))),
         }
+    }
+    if is_without {
+        target.owners.without_attributes.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Takes access lists away that came from a directory's default list, and that the entry did not have.
 fn drop_inherited(
+    target: &Target,
     entry: &Entry,
     unset: &mut Vec<String>,
     is_there: impl Fn(&str) -> bool,
@@ -140,7 +283,7 @@ fn drop_inherited(
     for name in ["system.posix_acl_access", "system.posix_acl_default"] {
         let is_own = own.iter().any(|(own, _)| own == name.as_bytes());
         let can_be = name.ends_with("access") || matches!(entry.node, Node::Directory { .. });
-        if !is_own && can_be && is_there(name) {
+        if !is_own && can_be && is_attribute_wanted(&target.attributes, name.as_bytes()) && is_there(name) {
             note(&format!("inherited {name}"), remove(name), unset);
         }
     }

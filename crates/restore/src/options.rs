@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lbak_core::{
     observe::{Cancellation, Finding, Observer, Silent},
+    patterns::Patterns,
     snapshot::{FindingCount, Totals},
 };
 
@@ -12,16 +13,34 @@ use lbak_core::{
 pub struct RestoreOptions {
     /// The part of the snapshot that is wanted: an absolute path of the source, or one below its single root.
     pub path: Option<Vec<u8>>,
+    /// Which names of that part are wanted. Absolute patterns are paths of the source; others are paths below what is
+    /// restored: below `path` where it is given, else below each root. What is left out is not read, and a directory that
+    /// is only on the way to something is made when that is.
+    pub patterns: Patterns,
     /// Where things go.
     pub place: Place,
+    /// What is done with what is there already. Without it a target that holds something is refused, and with
+    /// [`Place::Original`] a name that is taken is a finding.
+    pub in_place: Option<InPlace>,
+    /// Whose the restored files are.
+    pub ownership: Ownership,
+    /// Names of the extended attributes that are set: all, without patterns. Those that are left out are not touched.
+    pub attributes: Patterns,
+    /// Read everything back afterwards and compare it with the snapshot; what differs is
+    /// [`Unwritable`](lbak_core::observe::FindingKind::Unwritable).
+    pub verify: bool,
     /// Read trees and look chunks up, make and write nothing.
     pub dry_run: bool,
-    /// Hears of progress and findings.
+    /// Hears of progress and findings, and, if it wants paths, what is done with each entry
+    /// ([`Event::Restored`](lbak_core::observe::Event::Restored)).
     pub observer: Arc<dyn Observer>,
-    /// Stops it; files that are not finished are removed.
+    /// Stops it; files that are not finished are removed, but for large ones (see [`restore`](crate::restore)).
     pub cancellation: Cancellation,
     /// Plain bytes that are planned at once: larger windows read in longer runs and hold more names in memory.
     pub window_bytes: usize,
+    /// A restore of so many bytes may take long: it announces a session that keeps what it reads from being collected,
+    /// where the repository can be written to. Shorter ones leave no trace in the repository.
+    pub announce_from: u64,
     /// Wait in the end until everything is on stable storage, whatever else is being written there.
     pub sync: bool,
 }
@@ -29,25 +48,91 @@ pub struct RestoreOptions {
 /// Where things go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Into the target, which is made when it is missing and must be empty: the contents of a single directory, a single
-    /// file under its name, several roots under their absolute paths.
+    /// Into the target, which is made when it is missing and must be empty unless [`RestoreOptions::in_place`] says what
+    /// happens to what it holds: the contents of a single directory, a single file under its name, several roots under
+    /// their absolute paths.
     #[default]
     Contents,
-    /// Every root to its own absolute path, the target standing for `/`. What is there already stays as it is: directories are
-    /// entered, anything else is a finding. On the way to a root symbolic links are followed, as the system would; below
-    /// it they are not.
+    /// Every root to its own absolute path, the target standing for `/`. Directories are entered; what else is there
+    /// stays as it is and is a finding, unless [`RestoreOptions::in_place`] says otherwise. On the way to a root symbolic
+    /// links are followed, as the system would; below it they are not.
     Original,
 }
+
+/// What is done with what is there already.
+///
+/// A file that differs is never seen half written under its name. Up to 64 MiB, or where the file system can clone, or when
+/// it has other hard links or is running, a copy beside it is changed and takes its place when it is complete; a larger
+/// one is moved to a temporary name for as long as it is being changed. Only chunks that are not in their place already are
+/// read from the repository. What is of another kind is replaced, a directory in the way only when it is empty or
+/// [`Delete`] allows it. Links are never followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InPlace {
+    /// Which existing files are changed.
+    pub overwrite: Overwrite,
+    /// What happens to names that the snapshot does not have.
+    pub delete: Delete,
+}
+
+/// Which existing files are changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// All that differ; every one is read and compared, whatever its size and time say.
+    Always,
+    /// Those whose size or time of change differs; the others keep their content unread, and get their metadata.
+    #[default]
+    IfChanged,
+    /// Those that are older than in the snapshot; the others stay as they are, metadata too.
+    IfNewer,
+    /// None: only what is missing is restored.
+    Never,
+}
+
+/// What happens to names that the snapshot does not have, in directories that it has.
+///
+/// Deleting stops at mount points, follows no link, and leaves alone what the patterns leave out. Nothing is deleted in a
+/// directory of which the snapshot does not know all names, because it could not be listed then or is damaged now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delete {
+    /// They stay.
+    #[default]
+    Nothing,
+    /// They are deleted; refused for a snapshot that is incomplete, which would take what could not be read then for gone.
+    Extra,
+    /// They are deleted, also when the snapshot is incomplete.
+    ExtraOfIncomplete,
+}
+
+/// Whose the restored files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ownership {
+    /// Of the numbers that are stored.
+    #[default]
+    Numbers,
+    /// Of the user and group that have the stored names on this machine; where there are none, of the stored numbers.
+    Names,
+    /// Of whoever restores them.
+    Nobody,
+}
+
+/// Bytes from which on a restore announces a session.
+const LONG_RESTORE: u64 = 1 << 30;
 
 impl Default for RestoreOptions {
     fn default() -> Self {
         Self {
             path: None,
+            patterns: Patterns::default(),
             place: Place::default(),
+            in_place: None,
+            ownership: Ownership::default(),
+            attributes: Patterns::default(),
+            verify: false,
             dry_run: false,
             observer: Arc::new(Silent),
             cancellation: Cancellation::default(),
             window_bytes: 64 << 20,
+            announce_from: LONG_RESTORE,
             sync: true,
         }
     }
@@ -57,7 +142,11 @@ impl std::fmt::Debug for RestoreOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RestoreOptions")
             .field("path", &self.path)
+            .field("patterns", &self.patterns)
             .field("place", &self.place)
+            .field("in_place", &self.in_place)
+            .field("ownership", &self.ownership)
+            .field("verify", &self.verify)
             .field("dry_run", &self.dry_run)
             .field("window_bytes", &self.window_bytes)
             .field("sync", &self.sync)
@@ -68,10 +157,16 @@ impl std::fmt::Debug for RestoreOptions {
 /// What came of a restore.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreReport {
-    /// What was restored; every name of a file with several hard links counts.
+    /// What of the snapshot is there now, also what was there before; every name of a file with several hard links counts.
     pub totals: Totals,
-    /// Sum of the sizes of the restored files.
+    /// Sum of the sizes of those files.
     pub bytes: u64,
+    /// What was done with the entries.
+    pub actions: ActionCounts,
+    /// Bytes of files that were written.
+    pub written_bytes: u64,
+    /// Files that were read back and are as in the snapshot.
+    pub verified_files: u64,
     /// Findings by kind.
     pub finding_counts: Vec<FindingCount>,
     /// The first hundred findings.
@@ -81,4 +176,17 @@ pub struct RestoreReport {
     pub lost: u64,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
+}
+
+/// How many entries were made, changed, left as they were, and removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ActionCounts {
+    /// Were not there.
+    pub created: u64,
+    /// Were there and differed in content or metadata.
+    pub updated: u64,
+    /// Were there and stay as they are.
+    pub kept: u64,
+    /// Were there and are not in the snapshot.
+    pub deleted: u64,
 }

@@ -11,21 +11,26 @@ use lbak_core::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::FindingKind,
+    patterns::Choice,
     tree::{
-        Attributes, Content, ContentReader, Entry, NameRule, Node, ReadChunk, TreeReader, check_name, decode_attributes,
+        Attributes, Content, ContentReader, Entry, EntryFlags, NameRule, Node, ReadChunk, TreeReader, check_name,
+        decode_attributes,
     },
 };
 
 use crate::{
+    begin,
     chunks::Chunks,
     directory::{Directory, Existing},
-    file::File,
+    extra::Extra,
     findings::in_words,
     links::{Link, Links, Name},
     node,
     options::Place,
     roots::Root,
+    select::join,
     target::Target,
+    temporary,
     window::{Cursor, Window},
 };
 
@@ -54,6 +59,9 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
         place: plan.place,
         roots: plan.roots.into(),
         on_the_way: Vec::new(),
+        above: Vec::new(),
+        path: Vec::new(),
+        root_length: 0,
         levels: Vec::new(),
         cursor: None,
         links: Links::default(),
@@ -86,6 +94,11 @@ struct Walk<'a> {
     roots: VecDeque<Root>,
     /// The directories on the way to the root that was met last.
     on_the_way: Vec<(Vec<u8>, Arc<Directory>)>,
+    /// The names that lead to the root that is being walked, without its own.
+    above: Vec<Vec<u8>>,
+    /// Path in the source of what is being walked, and the length of its root's.
+    path: Vec<u8>,
+    root_length: usize,
     levels: Vec<Level<'a>>,
     cursor: Option<Cursor>,
     links: Links,
@@ -93,8 +106,22 @@ struct Walk<'a> {
 
 /// A directory that is being walked.
 struct Level<'a> {
-    directory: Arc<Directory>,
+    standing: Standing,
     entries: TreeReader<'a>,
+    path_length: usize,
+    /// All in it is wanted that is not excluded.
+    is_wanted: bool,
+    /// The names in it, when others are to be deleted.
+    extra: Option<Extra>,
+}
+
+/// Whether a directory that is being walked is there.
+enum Standing {
+    There(Arc<Directory>),
+    /// It is only on the way: made when something in it is wanted.
+    Later(Box<Entry>),
+    /// It could not be made.
+    Failed,
 }
 
 impl<'a> Walk<'a> {
@@ -114,37 +141,93 @@ impl<'a> Walk<'a> {
                 }
                 continue;
             };
-            let entry = level.entries.next();
-            let directory = Arc::clone(&level.directory);
-            match entry {
-                Some(Ok(entry)) => self.entry(&directory, entry, window)?,
+            self.path.truncate(level.path_length);
+            match level.entries.next() {
+                Some(Ok(entry)) => self.meet(entry, window)?,
                 Some(Err(lost)) if lost.error.is_damage() => {
-                    self.target.findings.lose(lost.entries, directory.path(), in_words_of_run(&lost));
+                    // Whatever is there may be what is lost.
+                    level.extra = None;
+                    self.target.findings.lose(lost.entries, self.path.clone(), in_words_of_run(&lost));
                 }
                 Some(Err(lost)) => return Err(lost.error),
-                None => {
-                    self.levels.pop();
-                    directory.release(self.target);
-                }
+                None => self.leave(),
             }
         }
         Ok(())
     }
 
+    fn leave(&mut self) {
+        let Some(Level { standing: Standing::There(directory), extra, .. }) = self.levels.pop() else { return };
+        if let Some(extra) = extra {
+            directory.expect(extra);
+        }
+        directory.release(self.target);
+    }
+
     fn root(&mut self, root: Root, window: &mut Window) -> Result<()> {
         let mut entry = root.selected.entry;
+        self.path.clone_from(&root.selected.path);
+        self.root_length = self.path.len();
+        self.target.add_root(self.path.clone());
+        let is_directory = matches!(entry.node, Node::Directory { .. });
+        let choice = self.choose_root(is_directory);
+        if choice == Choice::Excluded {
+            return Ok(());
+        }
         let Some((name, above)) = root.names.split_last() else {
             // The target itself stands for it.
             if let Node::Directory { tree } = entry.node {
                 crate::target::add(&self.target.restored.directories, 1);
                 let top = Arc::clone(&self.top);
-                self.enter(top, tree)?;
+                self.refuse_to_delete_in_root(&top)?;
+                self.enter(Standing::There(top), tree, entry.flags, choice == Choice::Wanted)?;
             }
             return Ok(());
         };
-        let Some(directory) = self.way_to(above)? else { return Ok(()) };
         entry.name.clone_from(name);
-        self.entry(&directory, entry, window)
+        self.above = above.to_vec();
+        match entry.node {
+            Node::Directory { tree } if choice == Choice::OnTheWay => {
+                let flags = entry.flags;
+                self.enter(Standing::Later(Box::new(entry)), tree, flags, false)
+            }
+            _ if choice == Choice::OnTheWay => Ok(()),
+            _ => match self.way_to(above)? {
+                Some(directory) => self.entry(&directory, entry, window),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A pattern that names a root, or what lies above it, is about all of it.
+    fn choose_root(&self, is_directory: bool) -> Choice {
+        let patterns = &self.target.patterns;
+        if patterns.is_empty() {
+            return Choice::Wanted;
+        }
+        // Patterns that are no paths are about what is below; a single file is below the directory that it comes from.
+        let name = self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let below = if is_directory { &b""[..] } else { name };
+        let mut choice = patterns.choose(&self.path, below, is_directory);
+        let slashes = self.path.iter().enumerate().filter(|&(place, &byte)| place > 0 && byte == b'/');
+        for (end, _) in slashes {
+            match patterns.choose(self.path.get(..end).unwrap_or_default(), b"", true) {
+                Choice::Excluded => return Choice::Excluded,
+                Choice::Wanted if choice != Choice::Excluded => choice = Choice::Wanted,
+                Choice::Wanted | Choice::OnTheWay => {}
+            }
+        }
+        choice
+    }
+
+    /// Nobody wants what the snapshot does not know of a running system to be deleted.
+    fn refuse_to_delete_in_root(&self, top: &Directory) -> Result<()> {
+        let root = rustix::fs::statat(rustix::fs::CWD, "/", rustix::fs::AtFlags::empty());
+        let is_root = root.is_ok_and(|stat| crate::system::identity(&stat) == top.identity());
+        if is_root && self.target.deletes() {
+            return Err(Error::Invalid { what: "refusing to delete in /: restore its directories one by one".into() });
+        }
+        Ok(())
     }
 
     /// Makes or enters the directories that lead to a root.
@@ -160,6 +243,104 @@ impl<'a> Walk<'a> {
         Ok(Some(self.on_the_way.last().map_or(&self.top, |(_, directory)| directory).clone()))
     }
 
+    /// Takes an entry of the directory that is being walked, if it is wanted.
+    fn meet(&mut self, entry: Entry, window: &mut Window) -> Result<()> {
+        let Some(level) = self.levels.last_mut() else { return Ok(()) };
+        if let Some(extra) = &mut level.extra {
+            extra.know(&entry.name);
+        }
+        let is_wanted = level.is_wanted;
+        join(&mut self.path, &entry.name);
+        let choice = self.choose(is_wanted, matches!(entry.node, Node::Directory { .. }));
+        if let (Choice::OnTheWay, &Node::Directory { tree }) = (choice, &entry.node) {
+            if !self.may_lead() {
+                return Ok(());
+            }
+            let flags = entry.flags;
+            let is_there = self.target.deletes() && self.is_there(&entry);
+            self.enter(Standing::Later(Box::new(entry)), tree, flags, false)?;
+            if is_there {
+                // What is to be deleted in it is wanted too.
+                self.standing()?;
+            }
+            return Ok(());
+        }
+        if choice != Choice::Wanted {
+            return Ok(());
+        }
+        match self.standing()? {
+            Some(directory) => self.entry(&directory, entry, window),
+            None => Ok(()),
+        }
+    }
+
+    fn choose(&self, is_wanted: bool, is_directory: bool) -> Choice {
+        let patterns = &self.target.patterns;
+        if patterns.is_empty() {
+            return Choice::Wanted;
+        }
+        match patterns.choose(&self.path, self.below_root(), is_directory) {
+            Choice::OnTheWay if is_wanted => Choice::Wanted,
+            choice => choice,
+        }
+    }
+
+    /// Tells whether anything below the directory that is looked at may be wanted.
+    fn may_lead(&self) -> bool {
+        self.target.patterns.may_lead(&self.path, self.below_root())
+    }
+
+    /// The path that is looked at, from its root on.
+    fn below_root(&self) -> &[u8] {
+        let below = self.path.get(self.root_length..).unwrap_or_default();
+        below.strip_prefix(b"/").unwrap_or(below)
+    }
+
+    /// Tells whether a directory of the one that is being walked is there already.
+    fn is_there(&self, entry: &Entry) -> bool {
+        let Some(Level { standing: Standing::There(directory), .. }) = self.levels.last() else { return false };
+        let found = directory.existing(self.target, &entry.name).ok().flatten();
+        found.is_some_and(|stat| crate::system::kind(&stat) == rustix::fs::FileType::Directory)
+    }
+
+    /// The directory that is being walked, made now with those above it if it was only on the way.
+    fn standing(&mut self) -> Result<Option<Arc<Directory>>> {
+        for place in 0..self.levels.len() {
+            let entry = match self.levels.get(place).map(|level| &level.standing) {
+                Some(Standing::Later(entry)) => (**entry).clone(),
+                Some(Standing::There(_)) => continue,
+                Some(Standing::Failed) | None => return Ok(None),
+            };
+            let parent = match place.checked_sub(1).and_then(|above| self.levels.get(above)) {
+                Some(Level { standing: Standing::There(directory), .. }) => Some(Arc::clone(directory)),
+                Some(_) => None,
+                None => {
+                    let above = std::mem::take(&mut self.above);
+                    self.way_to(&above)?
+                }
+            };
+            let made = match parent {
+                Some(parent) => self.directory(&parent, entry)?,
+                None => None,
+            };
+            if let Some(level) = self.levels.get_mut(place) {
+                level.standing = made.map_or(Standing::Failed, Standing::There);
+            }
+        }
+        Ok(match self.levels.last().map(|level| &level.standing) {
+            Some(Standing::There(directory)) => Some(Arc::clone(directory)),
+            _ => None,
+        })
+    }
+
+    fn directory(&self, parent: &Arc<Directory>, mut entry: Entry) -> Result<Option<Arc<Directory>>> {
+        self.read_attributes(parent, &mut entry)?;
+        let name = entry.name.clone();
+        let enters = self.place == Place::Original || self.target.looks();
+        let existing = if enters { Existing::Enter } else { Existing::Refuse };
+        parent.child(self.target, &name, Some(entry), existing)
+    }
+
     fn entry(&mut self, directory: &Arc<Directory>, mut entry: Entry, window: &mut Window) -> Result<()> {
         // Trees are checked when they are read; that no name leads out of its directory is worth asking twice.
         if let Err(what) = check_name(NameRule::Component, &entry.name) {
@@ -167,16 +348,21 @@ impl<'a> Walk<'a> {
             self.target.findings.note(FindingKind::Unwritable, path, format!("its name {what}"));
             return Ok(());
         }
-        self.read_attributes(directory, &mut entry)?;
         if let Node::Directory { tree } = entry.node {
-            let name = entry.name.clone();
-            let existing = if self.place == Place::Original { Existing::Enter } else { Existing::Refuse };
-            return match directory.child(self.target, &name, Some(entry), existing)? {
-                Some(child) => self.enter(child, tree),
+            let flags = entry.flags;
+            return match self.directory(directory, entry)? {
+                Some(child) => self.enter(Standing::There(child), tree, flags, true),
                 None => Ok(()),
             };
         }
+        if matches!(entry.node, Node::File { .. }) && temporary::is_temporary(&entry.name) {
+            let message = "a restore that was interrupted had left it: it is no file of its own";
+            self.target.findings.note(FindingKind::Skipped, directory.path_of(&entry.name), message);
+            return Ok(());
+        }
+        self.read_attributes(directory, &mut entry)?;
         let origin = match self.links.meet(directory, &entry) {
+            _ if self.target.is_reading_back => None,
             Name::Alone => None,
             Name::First(origin) => Some(origin),
             Name::More(origin) => {
@@ -193,7 +379,8 @@ impl<'a> Walk<'a> {
         };
         if let Node::File { content } = &mut entry.node {
             let content = std::mem::take(content);
-            self.cursor = Some(Cursor::new(File::new(directory, entry, origin), content));
+            let begun = begin::file(self.target, directory, entry, origin)?;
+            self.cursor = begun.map(|file| Cursor::new(file, content));
             return Ok(());
         }
         let made = node::make(self.target, directory, &entry)?;
@@ -203,13 +390,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn enter(&mut self, directory: Arc<Directory>, tree: ChunkId) -> Result<()> {
+    /// Begins to walk a directory, whose path is the one that is looked at.
+    fn enter(&mut self, standing: Standing, tree: ChunkId, flags: EntryFlags, is_wanted: bool) -> Result<()> {
         match TreeReader::open(NameRule::Component, tree, self.read) {
-            Ok(entries) => self.levels.push(Level { directory, entries }),
+            Ok(entries) => {
+                // A directory that could not be listed stands empty, which does not mean that it was.
+                let is_known = !flags.contains(EntryFlags::CONTENT_UNREAD);
+                let extra = (self.target.deletes() && is_known).then(|| Extra::new(self.root_length, is_wanted));
+                self.levels.push(Level { standing, entries, path_length: self.path.len(), is_wanted, extra });
+            }
             Err(error) if error.is_damage() => {
                 let message = format!("everything in it is lost: {}", in_words(&error));
-                self.target.findings.lose(1, directory.path(), message);
-                directory.release(self.target);
+                self.target.findings.lose(1, self.path.clone(), message);
+                if let Standing::There(directory) = standing {
+                    directory.release(self.target);
+                }
             }
             Err(error) => return Err(error),
         }

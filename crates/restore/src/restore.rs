@@ -4,22 +4,23 @@ use std::{
     path::Path,
     sync::{atomic::Ordering, mpsc::sync_channel},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lbak_core::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::{Event, FindingKind, Progress, Stage},
-    repository::Repository,
+    repository::{Repository, View},
     snapshot::Manifest,
     tree::Node,
 };
 
 use crate::{
+    announced::Announced,
     chunks::Chunks,
     findings::Findings,
-    options::{Place, RestoreOptions, RestoreReport},
+    options::{Delete, Place, RestoreOptions, RestoreReport},
     plan::{self, Plan},
     roots,
     select::select,
@@ -29,18 +30,26 @@ use crate::{
 
 /// Restores a snapshot, or what lies at one path of it.
 ///
-/// The target is made when it is missing (the directory above it is not) and must be empty, except for [`Place::Original`].
+/// The target is made when it is missing (the directory above it is not) and must be empty unless
+/// [`RestoreOptions::in_place`] says what happens to what it holds, or [`Place::Original`] is asked for.
 /// When it returns `Ok` (and [`RestoreOptions::sync`] was not turned off), everything that the report counts is on stable storage: the file systems that were written to
-/// have been synced, and none reported that writing had failed. Owners are set by number, by root alone; others may set
+/// have been synced, and none reported that writing had failed. Only root gives files away; others may set
 /// groups that they belong to.
 ///
 /// What can not be restored or not be set is in the report: damage as [`Lost`](FindingKind::Lost), trouble with one name
 /// as [`Unwritable`](FindingKind::Unwritable), the rest as [`MetadataUnset`](FindingKind::MetadataUnset).
 ///
+/// # After an interruption
+/// The same restore with [`RestoreOptions::in_place`] does only what is missing: files that are complete have their size
+/// and time, of a file above 64 MiB that is not complete all chunks that are there are kept, under a temporary name until
+/// it is complete. That holds when it was cancelled, failed or was killed. After a power failure, files may be
+/// empty that seemed complete; with [`Overwrite::Always`](crate::Overwrite::Always) each is read and compared.
+///
 /// # Errors
-/// [`Error::TargetNotEmpty`]; [`Error::NotInSnapshot`]; [`Error::Target`] when nothing can be written any more (no room,
-/// read-only); [`Error::Store`] when the store does not answer: that is no damage; [`Error::Cancelled`]. Files that are
-/// complete stay, files that are not are removed.
+/// [`Error::TargetNotEmpty`]; [`Error::NotInSnapshot`]; [`Error::Invalid`] when deleting is refused, or another restore is
+/// writing there; [`Error::Target`] when nothing can be written any more (no room, read-only); [`Error::Store`] when the
+/// store does not answer: that is no damage; [`Error::Cancelled`]. Files that are complete stay, files that are not are
+/// removed, but for large ones.
 pub fn restore(
     repository: &Repository,
     snapshot: &Manifest,
@@ -48,48 +57,96 @@ pub fn restore(
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
     let begun = Instant::now();
-    let stage = |stage| options.observer.event(&Event::Stage(stage));
     options.cancellation.check()?;
+    refuse_to_delete(snapshot, options)?;
+    options.observer.event(&Event::Stage(Stage::Opening));
+    let announced = Announced::for_restore(repository, snapshot, options);
+    let outcome = restore_announced(repository, snapshot, target, options, announced.view);
+    announced.session.end(repository);
+    outcome.map(|report| RestoreReport { elapsed: begun.elapsed(), ..report })
+}
 
-    stage(Stage::Opening);
+fn restore_announced(
+    repository: &Repository,
+    snapshot: &Manifest,
+    target: &Path,
+    options: &RestoreOptions,
+    view: Option<View>,
+) -> Result<RestoreReport> {
+    let stage = |stage| options.observer.event(&Event::Stage(stage));
     let findings = Findings::new(options.observer.clone());
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = match view {
+        Some(view) => Chunks::of_view(repository, view, &findings)?,
+        None => Chunks::open(repository, &findings)?,
+    };
 
     stage(Stage::Planning);
-    let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
-    let selected = select(snapshot, options.path.as_deref(), &read, &findings)?;
-    let is_single = options.path.is_some() || snapshot.paths.len() == 1 && selected.len() == 1;
-    let roots = roots::place(selected, is_single, options.place, &findings);
-    // A single directory stands for the target, which then gets its metadata.
-    let of_target = roots.roots.iter().find(|root| options.place == Place::Contents && root.names.is_empty());
-    let of_target = of_target.map(|root| root.selected.entry.clone());
-    debug_assert!(of_target.as_ref().is_none_or(|entry| matches!(entry.node, Node::Directory { .. })));
-
-    let expected = expected(snapshot, options);
-    let target = Target::new(target, options.dry_run, findings, options.cancellation.clone(), expected);
-    let top = target.open(options.place, roots.shown, of_target)?;
-
-    stage(Stage::Restoring);
-    let window_bytes = options.window_bytes.max(1);
-    let writer = Writer { chunks: &chunks, target: &target, window_bytes };
-    let plan = Plan { chunks: &chunks, target: &target, top, roots: roots.roots, place: options.place, window_bytes };
-    run(plan, &writer)?;
+    let target = Target::new(target, options, repository.codec().clone(), findings, expected(snapshot, options));
+    restore_to(&chunks, snapshot, &target, options, stage)?;
     if options.sync && !options.dry_run {
         target.sync()?;
     }
-    if let Some(summary) = target.owners.summary() {
+    for summary in target.owners.summary() {
         target.findings.note(FindingKind::MetadataUnset, b"/".to_vec(), summary);
+    }
+    let mut verified_files = 0;
+    if options.verify && !options.dry_run {
+        stage(Stage::ReadingData);
+        let reading = target.to_read_back(options);
+        restore_to(&chunks, snapshot, &reading, options, |_| {})?;
+        verified_files = reading.totals().files;
+        target.findings.merge(&reading.findings);
     }
 
     let (finding_counts, first) = target.findings.take();
     Ok(RestoreReport {
         totals: target.totals(),
         bytes: target.restored.bytes.load(Ordering::Relaxed),
+        actions: target.actions(),
+        written_bytes: target.restored.written.load(Ordering::Relaxed),
+        verified_files,
         finding_counts,
         findings: first,
         lost: target.findings.lost(),
-        elapsed: begun.elapsed(),
+        elapsed: Duration::ZERO,
     })
+}
+
+/// Goes over all that is wanted: to restore it, to show what would be, or to compare what is there.
+fn restore_to(
+    chunks: &Chunks,
+    snapshot: &Manifest,
+    target: &Target,
+    options: &RestoreOptions,
+    stage: impl Fn(Stage),
+) -> Result<()> {
+    let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
+    let selected = select(snapshot, options.path.as_deref(), &read, &target.findings)?;
+    let is_single = options.path.is_some() || snapshot.paths.len() == 1 && selected.len() == 1;
+    let roots = roots::place(selected, is_single, options.place, &target.findings);
+    // A single directory stands for the target, which then gets its metadata.
+    let of_target = roots.roots.iter().find(|root| options.place == Place::Contents && root.names.is_empty());
+    let of_target = of_target.map(|root| root.selected.entry.clone());
+    debug_assert!(of_target.as_ref().is_none_or(|entry| matches!(entry.node, Node::Directory { .. })));
+    let top = target.open(roots.shown, of_target)?;
+
+    stage(Stage::Restoring);
+    let window_bytes = options.window_bytes.max(1);
+    let writer = Writer { chunks, target, window_bytes };
+    let plan = Plan { chunks, target, top, roots: roots.roots, place: options.place, window_bytes };
+    run(plan, &writer)?;
+    target.end();
+    Ok(())
+}
+
+/// What could not be read when the snapshot was taken must not be deleted because of that.
+fn refuse_to_delete(snapshot: &Manifest, options: &RestoreOptions) -> Result<()> {
+    let delete = options.in_place.map(|in_place| in_place.delete);
+    if delete == Some(Delete::Extra) && !snapshot.is_complete {
+        let what = "refusing to delete: the snapshot is incomplete, and what could not be read then would be deleted";
+        return Err(Error::Invalid { what: what.into() });
+    }
+    Ok(())
 }
 
 /// Plans one window while the one before it is written.

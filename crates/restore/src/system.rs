@@ -4,8 +4,9 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use lbak_core::metadata::Timestamp;
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawMode, Stat},
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode, RenameFlags, SeekFrom, Stat},
     io::{Errno, Result},
 };
 
@@ -25,13 +26,6 @@ pub(crate) fn open_directory(at: BorrowedFd<'_>, name: &[u8], follow: bool) -> R
 pub(crate) fn create_file(at: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR)
-}
-
-/// Opens a file that was made before, and makes sure that it is that one.
-pub(crate) fn reopen_file(at: BorrowedFd<'_>, name: &[u8], expected: Identity) -> Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(at, name, flags, Mode::empty())?;
-    if identity(&rustix::fs::fstat(&fd)?) == expected { Ok(fd) } else { Err(Errno::STALE) }
 }
 
 /// Writes all bytes at a place.
@@ -79,6 +73,225 @@ pub(crate) fn other_name(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
         }
     }
     other
+}
+
+/// Opens a file that is there, and makes sure that it is that one. `flags` say what for.
+pub(crate) fn open_file(at: BorrowedFd<'_>, name: &[u8], flags: OFlags, expected: Identity) -> Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(at, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&fd)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if is_file && identity(&stat) == expected { Ok(fd) } else { Err(Errno::STALE) }
+}
+
+/// Reads until the buffer is full or the file ends; returns how much there was.
+pub(crate) fn read_at(fd: impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::pread(&fd, rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(filled)
+}
+
+/// Gives a file its name, if nothing has it.
+pub(crate) fn rename_new(at: BorrowedFd<'_>, from: &[u8], to: &[u8]) -> Result<()> {
+    match rustix::fs::renameat_with(at, from, at, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        outcome => return outcome,
+    }
+    // This file system can not do it in one step; another name for the file can do the same where it has such.
+    match rustix::fs::linkat(at, from, at, to, AtFlags::empty()) {
+        Ok(()) => rustix::fs::unlinkat(at, from, AtFlags::empty()),
+        Err(Errno::EXIST) => Err(Errno::EXIST),
+        Err(_) => match look(at, to) {
+            Err(Errno::NOENT) => rustix::fs::renameat(at, from, at, to),
+            Ok(_) => Err(Errno::EXIST),
+            Err(errno) => Err(errno),
+        },
+    }
+}
+
+/// The next bytes from `offset` on that are no hole, as a range below `end`; `None` when there are none.
+pub(crate) fn data_from(fd: impl AsFd, offset: u64, end: u64) -> Result<Option<(u64, u64)>> {
+    let start = match rustix::fs::seek(&fd, SeekFrom::Data(offset)) {
+        Ok(start) if start >= end => return Ok(None),
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        // Who does not know holes has none.
+        Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Some((offset, end))),
+        Err(errno) => return Err(errno),
+    };
+    let stop = rustix::fs::seek(&fd, SeekFrom::Hole(start)).unwrap_or(end).min(end);
+    Ok(Some((start, stop.max(start + 1).min(end))))
+}
+
+/// Makes a hole; where there are none, writes zeros.
+pub(crate) fn make_hole(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
+    match punch(&fd, offset, length) {
+        Ok(()) => return Ok(()),
+        Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {}
+        Err(errno) => return Err(errno),
+    }
+    let zeros = vec![0; 1 << 20];
+    let mut done = 0;
+    while done < length {
+        let step = (length - done).min(zeros.len() as u64);
+        #[expect(clippy::cast_possible_truncation, reason = "at most the length of the buffer")]
+        write_at(&fd, zeros.get(..step as usize).unwrap_or_default(), offset + done)?;
+        done += step;
+    }
+    Ok(())
+}
+
+/// Makes a hole in a file, whose size stays.
+#[cfg(target_os = "linux")]
+pub(crate) fn punch(fd: impl AsFd, offset: u64, length: u64) -> Result<()> {
+    use rustix::fs::FallocateFlags as Flags;
+    rustix::fs::fallocate(fd, Flags::PUNCH_HOLE | Flags::KEEP_SIZE, offset, length)
+}
+
+/// Makes a hole in a file.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn punch(_: impl AsFd, _: u64, _: u64) -> Result<()> {
+    Err(Errno::NOTSUP)
+}
+
+/// Shares all bytes of a file with another, where the file system can.
+#[cfg(target_os = "linux")]
+pub(crate) fn clone(from: impl AsFd, to: impl AsFd) -> bool {
+    rustix::fs::ioctl_ficlone(to, from).is_ok()
+}
+
+/// Shares all bytes of a file with another, where the file system can.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn clone(_: impl AsFd, _: impl AsFd) -> bool {
+    false
+}
+
+/// Copies the bytes of a range that are no holes.
+pub(crate) fn copy(from: impl AsFd, to: impl AsFd, end: u64, go_on: &dyn Fn() -> bool) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut offset = 0;
+    while let Some((start, stop)) = data_from(&from, offset, end)? {
+        offset = start;
+        while offset < stop {
+            if !go_on() {
+                return Err(Errno::CANCELED);
+            }
+            let step = usize::try_from(stop - offset).unwrap_or(usize::MAX).min(buffer.len());
+            let read = read_at(&from, buffer.get_mut(..step).unwrap_or_default(), offset)?;
+            if read == 0 {
+                return Ok(());
+            }
+            write_at(&to, buffer.get(..read).unwrap_or_default(), offset)?;
+            offset += read as u64;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the system to forget what it has of a file in memory, so that it is read from where it lies.
+#[cfg(target_os = "linux")]
+pub(crate) fn forget_cached(fd: impl AsFd) {
+    let _ = rustix::fs::fadvise(fd, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// Asks the system to forget what it has of a file in memory.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn forget_cached(_: impl AsFd) {}
+
+/// Tells whether a file system is mounted at an open directory; `None` where the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_mount_point(fd: impl AsFd) -> Option<bool> {
+    use rustix::fs::{StatxAttributes, StatxFlags, statx};
+    let stat = statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::empty()).ok()?;
+    let known = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
+    known.then(|| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Tells whether a file system is mounted at an open directory; `None` where the system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_mount_point(_: impl AsFd) -> Option<bool> {
+    None
+}
+
+/// When the content was changed last.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "the fields of `stat` have other types on other platforms; nanoseconds are below 1,000,000,000"
+)]
+pub(crate) fn modified(stat: &Stat) -> Timestamp {
+    Timestamp { seconds: stat.st_mtime as i64, nanoseconds: stat.st_mtime_nsec as u32 }
+}
+
+/// Bytes of a file.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    reason = "sizes are not negative; other platforms have other types"
+)]
+pub(crate) fn size(stat: &Stat) -> u64 {
+    stat.st_size as u64
+}
+
+/// What it is.
+pub(crate) fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Major and minor number of a device.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "device numbers are signed on macOS")]
+pub(crate) fn device_numbers(stat: &Stat) -> (u32, u32) {
+    (rustix::fs::major(stat.st_rdev as _) as u32, rustix::fs::minor(stat.st_rdev as _) as u32)
+}
+
+/// The twelve permission bits.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the type has 16 bits on macOS")]
+pub(crate) fn permissions(stat: &Stat) -> u32 {
+    stat.st_mode as u32 & 0o7777
+}
+
+/// The names of the extended attributes of a path; none where there is no such thing.
+pub(crate) fn attribute_names(path: &[u8]) -> Vec<Vec<u8>> {
+    split_names(&grow(|buffer| rustix::fs::llistxattr(path, buffer)).unwrap_or_default())
+}
+
+/// The names of the extended attributes of an open file or directory.
+pub(crate) fn attribute_names_of(fd: BorrowedFd<'_>) -> Vec<Vec<u8>> {
+    split_names(&grow(|buffer| rustix::fs::flistxattr(fd, buffer)).unwrap_or_default())
+}
+
+fn split_names(names: &[u8]) -> Vec<Vec<u8>> {
+    names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// The value of an extended attribute of a path.
+pub(crate) fn attribute(path: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+    grow(|buffer| rustix::fs::lgetxattr(path, name, buffer)).ok()
+}
+
+/// Repeats a call with more room until the answer fits.
+fn grow(call: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
+    const LARGEST: usize = 16 << 20;
+    let mut buffer = vec![0; 256];
+    loop {
+        match call(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(buffer);
+            }
+            Err(Errno::RANGE) if buffer.len() < LARGEST => buffer.resize(buffer.len() * 8, 0),
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// The permission bits as the system takes them.

@@ -1,7 +1,7 @@
 //! The place that is restored to, and what all workers share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     sync::{
@@ -11,23 +11,49 @@ use std::{
 };
 
 use lbak_core::{
+    codec::Codec,
     error::{Error, Result, escape},
-    observe::{Cancellation, Event, FindingKind, Progress},
+    observe::{Action, Cancellation, Event, FindingKind, Progress},
+    patterns::Patterns,
     snapshot::Totals,
     tree::Entry,
 };
 use rustix::{
-    fs::{CWD, Mode, OFlags},
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags},
     io::Errno,
 };
 
-use crate::{directory::Directory, findings::Findings, handles::Handles, metadata::Owners, options::Place, system};
+use crate::{
+    directory::{Directory, Top},
+    findings::Findings,
+    handles::Handles,
+    metadata::Owners,
+    options::{ActionCounts, Delete, InPlace, Overwrite, Place, RestoreOptions},
+    system, temporary,
+};
 
 /// Where things go, and what was done so far.
 pub(crate) struct Target {
     path: PathBuf,
     /// Nothing is made.
     pub(crate) dry_run: bool,
+    /// What is there is compared with the snapshot, and nothing else is done.
+    pub(crate) is_reading_back: bool,
+    pub(crate) place: Place,
+    pub(crate) in_place: Option<InPlace>,
+    pub(crate) patterns: Patterns,
+    /// Extended attributes that are set.
+    pub(crate) attributes: Patterns,
+    pub(crate) codec: Codec,
+    /// Everything is to be on stable storage.
+    pub(crate) sync: bool,
+    tell_each: bool,
+    /// Paths of what is restored, which may be mount points of their own.
+    roots: Mutex<HashSet<Vec<u8>>>,
+    /// The target, locked against other restores.
+    locked: Mutex<Option<OwnedFd>>,
+    /// The directory in which a file tells that this restore is not complete.
+    unfinished: Mutex<Option<OwnedFd>>,
     pub(crate) findings: Findings,
     pub(crate) cancellation: Cancellation,
     pub(crate) handles: Handles,
@@ -50,8 +76,14 @@ pub(crate) struct Restored {
     pub(crate) others: AtomicU64,
     /// Sizes of finished files.
     pub(crate) bytes: AtomicU64,
+    /// Bytes done with, of unfinished files too: written, or found in their place.
+    pub(crate) done: AtomicU64,
     /// Bytes written, of unfinished files too.
     pub(crate) written: AtomicU64,
+    created: AtomicU64,
+    updated: AtomicU64,
+    kept: AtomicU64,
+    deleted: AtomicU64,
 }
 
 /// Three files of the longest length, all hole, have more bytes than can be counted: the count stays at the largest.
@@ -62,18 +94,29 @@ pub(crate) fn add(counter: &AtomicU64, more: u64) {
 impl Target {
     pub(crate) fn new(
         path: &Path,
-        dry_run: bool,
+        options: &RestoreOptions,
+        codec: Codec,
         findings: Findings,
-        cancellation: Cancellation,
         expected: Progress,
     ) -> Self {
         Self {
             path: path.to_owned(),
-            dry_run,
+            dry_run: options.dry_run,
+            is_reading_back: false,
+            place: options.place,
+            in_place: options.in_place,
+            patterns: options.patterns.clone(),
+            attributes: options.attributes.clone(),
+            codec,
+            sync: options.sync,
+            tell_each: options.observer.wants_paths(),
+            roots: Mutex::default(),
+            locked: Mutex::default(),
+            unfinished: Mutex::default(),
             findings,
-            cancellation,
+            cancellation: options.cancellation.clone(),
             handles: Handles::default(),
-            owners: Owners::of_process(),
+            owners: Owners::new(options.ownership),
             open_files: AtomicUsize::new(0),
             restored: Restored::default(),
             file_systems: Mutex::default(),
@@ -81,10 +124,43 @@ impl Target {
         }
     }
 
+    /// The same place, to compare what is there with the snapshot.
+    pub(crate) fn to_read_back(&self, options: &RestoreOptions) -> Self {
+        let findings = self.findings.of_reading_back();
+        let mut target = Self::new(&self.path, options, self.codec.clone(), findings, self.expected);
+        (target.dry_run, target.is_reading_back, target.tell_each) = (true, true, false);
+        target
+    }
+
+    /// Notes the path of something that was asked for.
+    pub(crate) fn add_root(&self, path: Vec<u8>) {
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+    }
+
+    /// Tells whether a path was asked for, not only met below another.
+    pub(crate) fn is_root_of_restore(&self, path: &[u8]) -> bool {
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// What existing files are changed; `None` where nothing that is there is.
+    pub(crate) fn overwrite(&self) -> Option<Overwrite> {
+        self.in_place.map(|in_place| in_place.overwrite)
+    }
+
+    /// Tells whether names that the snapshot does not have are deleted.
+    pub(crate) fn deletes(&self) -> bool {
+        !self.is_reading_back && self.in_place.is_some_and(|in_place| in_place.delete != Delete::Nothing)
+    }
+
+    /// Tells whether what is there already is looked at.
+    pub(crate) fn looks(&self) -> bool {
+        self.in_place.is_some() || self.is_reading_back
+    }
+
     /// Opens the directory that everything goes into; makes it when it is missing.
     ///
-    /// `shown` is the path that findings give it. With `entry` it gets that metadata at the end.
-    pub(crate) fn open(&self, place: Place, shown: Vec<u8>, entry: Option<Entry>) -> Result<Arc<Directory>> {
+    /// `shown` is the path that findings give it. With `entry` it gets that metadata at the end, if it was missing or empty.
+    pub(crate) fn open(&self, shown: Vec<u8>, entry: Option<Entry>) -> Result<Arc<Directory>> {
         let failed = |action| move |errno: Errno| self.error(action, &[], errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = match rustix::fs::openat(CWD, &self.path, flags, Mode::empty()) {
@@ -95,7 +171,7 @@ impl Target {
                     _ => Path::new("."),
                 };
                 rustix::fs::openat(CWD, above, flags, Mode::empty()).map_err(failed("create"))?;
-                return Ok(Directory::top(None, shown, None));
+                return Ok(Directory::top(Top { shown, ..Top::default() }));
             }
             Err(Errno::NOENT) => {
                 // Private until it gets the mode of the directory that it stands for.
@@ -106,12 +182,51 @@ impl Target {
             opened => opened,
         };
         let fd = opened.map_err(failed("open"))?;
-        if place == Place::Contents && !is_empty(&fd).map_err(failed("list"))? {
-            return Err(Error::TargetNotEmpty { path: self.path.clone() });
+        let mut was_there = true;
+        let mut entry = entry;
+        if self.place == Place::Contents && !self.is_reading_back {
+            let held = holds(&fd).map_err(failed("list"))?;
+            if held != Held::Nothing && self.in_place.is_none() {
+                return Err(Error::TargetNotEmpty { path: self.path.clone() });
+            }
+            was_there = held != Held::Nothing;
+            // A directory that holds other things is not the one of the snapshot.
+            entry = entry.filter(|_| held != Held::Something);
+            if !self.dry_run {
+                self.begin_in(&fd, held)?;
+            }
         }
-        let identity = system::identity(&rustix::fs::fstat(&fd).map_err(failed("open"))?);
+        let stat = rustix::fs::fstat(&fd).map_err(failed("open"))?;
+        let identity = system::identity(&stat);
         self.will_write_to(identity.0, &fd);
-        Ok(Directory::top(Some((fd, identity)), shown, entry))
+        Ok(Directory::top(Top { open: Some((fd, identity)), shown, entry, was_there }))
+    }
+
+    /// Makes sure that no other restore writes there, and leaves a sign of this one until it is complete.
+    fn begin_in(&self, fd: &OwnedFd, held: Held) -> Result<()> {
+        // Some file systems have no locks; there nobody is kept away.
+        if rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            let what = format!("another restore is writing to {}: wait for its end", self.path.display());
+            return Err(Error::Invalid { what });
+        }
+        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = fd.try_clone().ok();
+        if held == Held::Something {
+            return Ok(());
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(fd, temporary::UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| self.error("write to", &[], errno))?;
+        *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = fd.try_clone().ok();
+        Ok(())
+    }
+
+    /// Takes the sign away that this restore is not complete.
+    pub(crate) fn end(&self) {
+        let unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(fd) = unfinished {
+            // Left behind it only makes the next restore set the metadata of the target.
+            let _ = rustix::fs::unlinkat(fd, temporary::UNFINISHED, AtFlags::empty());
+        }
     }
 
     /// Notes that things are made on this file system.
@@ -162,10 +277,35 @@ impl Target {
     pub(crate) fn tell_progress(&self) {
         let progress = Progress {
             files: self.restored.files.load(Ordering::Relaxed),
-            bytes: self.restored.written.load(Ordering::Relaxed),
+            bytes: self.restored.done.load(Ordering::Relaxed),
             ..self.expected
         };
         self.findings.observer().event(&Event::Progress(progress));
+    }
+
+    /// Counts what was done with an entry, and tells it to who wants to hear of each.
+    pub(crate) fn act(&self, action: Action, bytes: u64, path: &dyn Fn() -> Vec<u8>) {
+        let counter = match action {
+            Action::Created => &self.restored.created,
+            Action::Updated => &self.restored.updated,
+            Action::Kept => &self.restored.kept,
+            Action::Deleted => &self.restored.deleted,
+        };
+        add(counter, 1);
+        if self.tell_each {
+            self.findings.observer().event(&Event::Restored { action, path: &path(), bytes });
+        }
+    }
+
+    /// What was done with the entries.
+    pub(crate) fn actions(&self) -> ActionCounts {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ActionCounts {
+            created: load(&self.restored.created),
+            updated: load(&self.restored.updated),
+            kept: load(&self.restored.kept),
+            deleted: load(&self.restored.deleted),
+        }
     }
 
     /// What is there.
@@ -180,11 +320,38 @@ impl Target {
     }
 }
 
-fn is_empty(fd: &OwnedFd) -> rustix::io::Result<bool> {
-    for entry in rustix::fs::Dir::read_from(fd)? {
-        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
-            return Ok(false);
+impl Drop for Target {
+    /// Unlocks it. That the descriptors are closed is not enough: a process that is just being started may have copies.
+    fn drop(&mut self) {
+        let locked = self.locked.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(fd) = locked {
+            let _ = rustix::fs::flock(fd, FlockOperation::Unlock);
         }
     }
-    Ok(true)
+}
+
+/// What a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    /// What a restore into an empty directory has left that did not come to its end.
+    Unfinished,
+    Something,
+}
+
+fn holds(fd: &OwnedFd) -> rustix::io::Result<Held> {
+    let mut others = 0;
+    let mut is_unfinished = false;
+    for entry in rustix::fs::Dir::read_from(fd)? {
+        match entry?.file_name().to_bytes() {
+            b"." | b".." => {}
+            temporary::UNFINISHED => is_unfinished = true,
+            _ => others += 1,
+        }
+    }
+    Ok(match (is_unfinished, others) {
+        (_, 0) => Held::Nothing,
+        (true, _) => Held::Unfinished,
+        (false, _) => Held::Something,
+    })
 }

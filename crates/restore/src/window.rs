@@ -25,6 +25,8 @@ pub(crate) struct Window {
     /// Files that have nothing behind this window.
     pub(crate) ended: Vec<u32>,
     pub(crate) chunks: Vec<Wanted>,
+    /// Holes of files of which something is there.
+    pub(crate) holes: Vec<Hole>,
     pub(crate) links: Vec<Link>,
 }
 
@@ -35,6 +37,14 @@ pub(crate) struct Wanted {
     /// Number of the file in the window.
     pub(crate) file: u32,
     pub(crate) offset: u64,
+}
+
+/// A hole where there may be something else.
+pub(crate) struct Hole {
+    /// Number of the file in the window.
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
 }
 
 impl Window {
@@ -49,7 +59,7 @@ impl Window {
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= self.limit
             || self.files.len() + self.links.len() >= MOST_FILES
-            || self.chunks.len() >= MOST_CHUNKS
+            || self.chunks.len() + self.holes.len() >= MOST_CHUNKS
     }
 
     /// Removes what was begun, because the whole restore has stopped.
@@ -102,6 +112,9 @@ impl Cursor {
                 self.file.expect_piece();
                 window.chunks.push(Wanted { id, length, file: number, offset });
                 window.bytes += piece.length;
+            } else if self.file.base.is_some() {
+                self.file.expect_piece();
+                window.holes.push(Hole { file: number, offset, length: piece.length });
             }
         }
         if ends_in_hole {

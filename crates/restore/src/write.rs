@@ -1,4 +1,5 @@
-//! Writes a window: few large reads, every block opened once, every chunk hashed before it is written.
+//! Writes a window: what is in its place already is left alone, the rest is fetched in few large reads, every block
+//! opened once, every chunk hashed before it is written.
 //!
 //! A chunk whose block is damaged is looked for in other packs; when there is none, and the index read again knows none
 //! either, it costs the files that have it.
@@ -20,6 +21,7 @@ use lbak_core::{
 use rayon::prelude::*;
 
 use crate::{
+    begin,
     chunks::Chunks,
     file::File,
     findings::in_words,
@@ -113,7 +115,12 @@ impl Writer<'_> {
             return Ok(());
         };
         let content: Content = std::mem::take(content);
-        let mut cursor = Cursor::new(File::new(&directory, entry, None), content);
+        let begun = begin::file(self.target, &directory, entry, None)?;
+        let Some(file) = begun else {
+            directory.release(self.target);
+            return Ok(());
+        };
+        let mut cursor = Cursor::new(file, content);
         // The file holds the directory now.
         directory.release(self.target);
         loop {
@@ -132,10 +139,12 @@ impl Writer<'_> {
     fn write_files(&self, window: &Window) -> Result<()> {
         let target = self.target;
         target.cancellation.check()?;
+        window.ended.iter().for_each(|&number| file(window, number).is_planned_now());
+        let numbers = self.compare(window)?;
         self.chunks
             .workers()
             .install(|| window.ended.par_iter().try_for_each(|&number| file(window, number).release(target)))?;
-        let lost = self.write_chunks(window)?;
+        let lost = self.write_chunks(window, numbers)?;
         for (number, reason) in lost {
             let file = file(window, wanted(window, number).file);
             file.fail(FindingKind::Lost, reason);
@@ -145,14 +154,48 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Compares files of which something is there; returns the numbers of the chunks that are to be written.
+    fn compare(&self, window: &Window) -> Result<Vec<u32>> {
+        let target = self.target;
+        let compare_chunk = |buffer: &mut Vec<u8>, number: u32| -> Result<Option<u32>> {
+            let wanted = wanted(window, number);
+            let file = file(window, wanted.file);
+            let Some(base) = &file.base else { return Ok(Some(number)) };
+            target.cancellation.check()?;
+            let holds = base.holds(target, file, wanted.offset, wanted.length, &wanted.id, buffer);
+            if !holds && !target.is_reading_back {
+                return Ok(Some(number));
+            }
+            crate::target::add(&target.restored.done, u64::from(wanted.length));
+            target.tell_progress();
+            file.release(target).map(|()| None)
+        };
+        // Nothing is written before everything is compared: whether a copy is worth making shows only then.
+        let numbers: Vec<u32> = (0..).take(window.chunks.len()).collect();
+        let compared: Result<Vec<Option<u32>>> = self.chunks.workers().install(|| {
+            numbers.par_iter().map_init(Vec::new, |buffer, &number| compare_chunk(buffer, number)).collect()
+        });
+        let numbers = compared?.into_iter().flatten().collect();
+        self.chunks.workers().install(|| {
+            window.holes.par_iter().try_for_each(|hole| {
+                let file = file(window, hole.file);
+                let is_hole =
+                    file.base.as_ref().is_none_or(|base| base.has_hole(target, file, hole.offset, hole.length));
+                if !is_hole && !target.dry_run {
+                    file.make_hole(target, hole.offset, hole.length)?;
+                }
+                file.release(target)
+            })
+        })?;
+        Ok(numbers)
+    }
+
     /// Writes every chunk of which some copy is whole; returns the others and why.
-    fn write_chunks(&self, window: &Window) -> Result<Vec<(u32, String)>> {
+    fn write_chunks(&self, window: &Window, mut numbers: Vec<u32>) -> Result<Vec<(u32, String)>> {
         let mut reader = self.chunks.reader();
-        let mut numbers: Vec<u32> = (0..).take(window.chunks.len()).collect();
         let mut tried: HashMap<u32, Vec<PackId>> = HashMap::new();
         let mut reasons: HashMap<u32, String> = HashMap::new();
         let mut lost: Vec<u32> = Vec::new();
-        let mut missing_at_reload = None;
         loop {
             let (found, missing) = self.locate(&reader, window, &numbers, &tried)?;
             for (number, reason) in missing {
@@ -171,15 +214,8 @@ impl Writer<'_> {
             if lost.is_empty() {
                 break;
             }
-            if let Some(missing) = missing_at_reload {
-                if missing == lost.len() {
-                    self.chunks.reload_was_no_use();
-                }
-                break;
-            }
             let Some(newer) = self.chunks.reload(&reader)? else { break };
             reader = newer;
-            missing_at_reload = Some(lost.len());
             tried.clear();
             numbers = std::mem::take(&mut lost);
         }
@@ -221,6 +257,7 @@ impl Writer<'_> {
             for found in &found {
                 let wanted = wanted(window, found.number);
                 crate::target::add(&target.restored.written, u64::from(wanted.length));
+                crate::target::add(&target.restored.done, u64::from(wanted.length));
                 file(window, wanted.file).release(target)?;
             }
             return Ok(Vec::new());

@@ -10,6 +10,7 @@ mod key;
 mod ls;
 mod man;
 mod restore;
+mod restoring;
 mod selection;
 mod snapshot;
 mod snapshots;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
     restore::RestoreArguments,
+    restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
     snapshots::{GroupArgument, SnapshotsArguments},

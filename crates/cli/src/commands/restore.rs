@@ -6,15 +6,17 @@ use std::{
     path::Path,
 };
 
-use lbak::{Manifest, Repository, RestoreOptions, RestoreReport};
+use lbak::{Error, Manifest, RestoreOptions, RestoreReport};
 
 use crate::{
     arguments::RestoreArguments,
+    chosen,
     exit::{Exit, Trouble},
     findings,
     invocation::Invocation,
     json, opening,
     output::Output,
+    path_lines::PathLines,
     paths,
     progress::Work,
     selecting::{self, Choice},
@@ -23,6 +25,8 @@ use crate::{
 
 pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     refuse_root(arguments)?;
+    let patterns = chosen::patterns(&arguments.chosen)?;
+    let attributes = chosen::attributes(&arguments.setting.exclude_xattr, &arguments.setting.include_xattr)?;
     let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);
@@ -39,7 +43,27 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         confirm_original(arguments, &manifest)?;
     }
 
-    let report = restore(repository, &manifest, path, arguments, invocation)?;
+    let progress = invocation.progress(Work::Restore);
+    let options = RestoreOptions {
+        path: path.map(<[u8]>::to_vec),
+        patterns,
+        place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
+        in_place: arguments.in_place(),
+        ownership: arguments.setting.owner.into(),
+        attributes,
+        verify: arguments.setting.verify,
+        dry_run: arguments.dry_run,
+        observer: PathLines::new(progress.observer(), output, arguments.dry_run),
+        cancellation: invocation.cancellation(),
+        ..RestoreOptions::default()
+    };
+    // With `--original` every path has its own place, below the root.
+    let target = arguments.target().unwrap_or(Path::new("/"));
+    let outcome = lbak::restore(repository, &manifest, target, &options);
+    drop(progress);
+    let report = outcome
+        .inspect_err(|error| tell_how_to_go_on(output, arguments, error))
+        .map_err(|error| selecting::explain_path(error, &manifest))?;
     if output.is_json() {
         output.json(&summary(&manifest, arguments, &report))?;
     } else {
@@ -52,7 +76,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
 
 /// `lbak restore latest /` would be a mistake with no way back.
 fn refuse_root(arguments: &RestoreArguments) -> anyhow::Result<()> {
-    if arguments.target.as_deref().is_some_and(paths::is_root) {
+    if arguments.target().is_some_and(paths::is_root) {
         let trouble = Trouble::usage("refusing to restore into /");
         return Err(trouble.hint("--original puts everything back where it was").into());
     }
@@ -78,31 +102,19 @@ fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow
     Err(Trouble::new(Exit::Failed, "nothing was restored").into())
 }
 
-fn restore(
-    repository: &Repository,
-    manifest: &Manifest,
-    path: Option<&[u8]>,
-    arguments: &RestoreArguments,
-    invocation: &Invocation<'_>,
-) -> anyhow::Result<RestoreReport> {
-    let progress = invocation.progress(Work::Restore);
-    let options = RestoreOptions {
-        path: path.map(<[u8]>::to_vec),
-        place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
-        dry_run: arguments.dry_run,
-        observer: progress.observer(),
-        cancellation: invocation.cancellation(),
-        ..RestoreOptions::default()
-    };
-    // With `--original` every path has its own place, below the root.
-    let target = arguments.target.as_deref().unwrap_or(Path::new("/"));
-    lbak::restore(repository, manifest, target, &options).map_err(|error| selecting::explain_path(error, manifest))
+/// A restore that ends before its time has not been for nothing.
+fn tell_how_to_go_on(output: &Output, arguments: &RestoreArguments, error: &Error) {
+    let has_begun = matches!(error, Error::Cancelled | Error::Target { .. } | Error::Store { .. });
+    let is_there = arguments.target().is_none_or(Path::exists);
+    if has_begun && is_there && !arguments.dry_run {
+        output.note("files that are complete stay; the same command with --in-place restores only what is missing");
+    }
 }
 
 fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -> anyhow::Result<()> {
     let totals = &report.totals;
     let seconds = report.elapsed.as_secs_f64();
-    let place = match &arguments.target {
+    let place = match arguments.target() {
         Some(target) => format!("to {}", target.display()),
         None => "to where it was".to_owned(),
     };
@@ -115,6 +127,23 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         sizes::bytes(report.bytes),
         sizes::rate(report.bytes, seconds),
     ))?;
+    if arguments.in_place().is_some() {
+        let actions = &report.actions;
+        output.report(&format!(
+            "{} created, {} updated, {} unchanged, {} deleted; {} written",
+            sizes::count(actions.created),
+            sizes::count(actions.updated),
+            sizes::count(actions.kept),
+            sizes::count(actions.deleted),
+            sizes::bytes(report.written_bytes),
+        ))?;
+    }
+    if arguments.setting.verify && !arguments.dry_run {
+        output.report(&format!(
+            "read back: {} as in the snapshot",
+            sizes::counted(report.verified_files, "file is", "files are"),
+        ))?;
+    }
     Ok(())
 }
 
@@ -123,7 +152,7 @@ fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreRe
         message_type: "summary",
         dry_run: arguments.dry_run,
         snapshot_id: manifest.id.to_string(),
-        target: arguments.target.as_ref().map(|target| json::path(target.as_os_str().as_bytes())),
+        target: arguments.target().map(|target| json::path(target.as_os_str().as_bytes())),
         total_duration: report.elapsed.as_secs_f64(),
         files_restored: report.totals.files,
         directories: report.totals.directories,
@@ -131,6 +160,12 @@ fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreRe
         others: report.totals.others,
         bytes_restored: report.bytes,
         files_lost: report.lost,
+        entries_created: report.actions.created,
+        entries_updated: report.actions.updated,
+        entries_unchanged: report.actions.kept,
+        entries_deleted: report.actions.deleted,
+        bytes_written: report.written_bytes,
+        files_verified: (arguments.setting.verify && !arguments.dry_run).then_some(report.verified_files),
         findings: json::finding_counts(&report.finding_counts),
     }
 }

@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+mod restored;
 mod stream;
 pub(crate) mod tag;
 
@@ -18,6 +19,7 @@ pub(crate) use self::dump::DumpSummary;
 use crate::times;
 
 pub(crate) use self::paths::{PathLine, exclusion_counts};
+pub(crate) use self::restored::RestoredEntry;
 
 /// Raw path bytes as they stand in JSON.
 pub(crate) fn path(bytes: &[u8]) -> String {
@@ -335,6 +337,14 @@ pub(crate) struct RestoreSummary {
     pub(crate) others: u64,
     pub(crate) bytes_restored: u64,
     pub(crate) files_lost: u64,
+    pub(crate) entries_created: u64,
+    pub(crate) entries_updated: u64,
+    pub(crate) entries_unchanged: u64,
+    pub(crate) entries_deleted: u64,
+    pub(crate) bytes_written: u64,
+    /// Absent without `--verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files_verified: Option<u64>,
     pub(crate) findings: Vec<FindingCount>,
 }
 

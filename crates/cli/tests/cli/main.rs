@@ -12,6 +12,7 @@ mod exit_codes;
 mod find;
 mod habits;
 mod help;
+mod in_place;
 mod json;
 mod key_change;
 mod keys;

@@ -130,7 +130,6 @@ impl<'a> Fetcher<'a> {
             return Ok(lost);
         }
         let newer = self.chunks.reload(reader)?;
-        let count = unknown.len();
         for id in unknown {
             let located = newer.as_ref().unwrap_or(reader).locate(ChunkKind::Data, &id, &mut |_| true);
             match located {
@@ -140,9 +139,6 @@ impl<'a> Fetcher<'a> {
                 }
                 Err(error) => return Err(error),
             }
-        }
-        if newer.is_some() && lost.len() == count {
-            self.chunks.reload_was_no_use();
         }
         Ok(lost)
     }

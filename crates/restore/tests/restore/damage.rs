@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -155,18 +155,18 @@ pub(crate) fn store_again(repository: &Repository, manifest: &Manifest) {
     forge.finish();
 }
 
-/// Shows one state of a store until the first pack is read, and then another, as a collector would leave it.
+/// Shows one state of a store until a pack of it is read, and then the next, as a collector would leave them.
 #[derive(Debug)]
 struct Moving {
-    before: MemoryBackend,
-    after: MemoryBackend,
-    has_moved: AtomicBool,
-    pack: ObjectName,
+    states: Vec<MemoryBackend>,
+    /// The packs that are gone in the next state.
+    packs: Vec<Vec<ObjectName>>,
+    state: AtomicUsize,
 }
 
 impl Moving {
     fn current(&self) -> &MemoryBackend {
-        if self.has_moved.load(Ordering::SeqCst) { &self.after } else { &self.before }
+        &self.states[self.state.load(Ordering::SeqCst)]
     }
 }
 
@@ -180,8 +180,9 @@ impl Backend for Moving {
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        if *name == self.pack {
-            self.has_moved.store(true, Ordering::SeqCst);
+        let state = self.state.load(Ordering::SeqCst);
+        if self.packs.get(state).is_some_and(|packs| packs.contains(name)) {
+            let _ = self.state.compare_exchange(state, state + 1, Ordering::SeqCst, Ordering::SeqCst);
         }
         self.current().get_range(name, offset, length)
     }
@@ -204,29 +205,46 @@ impl Backend for Moving {
 }
 
 #[test]
-fn chunks_that_moved_while_it_ran_are_found_again() {
-    let (backend, repository) = shared();
-    let folders = folders();
-    fill(&folders.source);
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let copy = |from: &MemoryBackend| {
-        let copy = MemoryBackend::new();
-        from.contents().into_iter().for_each(|(name, bytes)| copy.tamper(&name, Some(bytes)));
-        copy
-    };
-    let before = copy(&backend);
-    let pack = blocks_of_files(&repository, &manifest).into_iter().find_map(|(_, blocks)| blocks.first().cloned());
-    let pack = ObjectName::Pack(pack.expect("a block").pack.id);
-    store_again(&repository, &manifest);
-    let after = copy(&backend);
-    after.tamper(&pack.to_string(), None);
-    let moving = Moving { before, after, has_moved: AtomicBool::new(false), pack };
-    let options = lbak_core::repository::OpenOptions::default();
-    let credential = lbak_core::codec::slot::Credential::password("p");
-    let repository = Repository::open(Arc::new(moving), &credential, &options).expect("open");
-    let report = restored(&repository, &manifest, &folders.target);
-    assert_eq!(report.findings, []);
-    assert_only_missing(&folders, &folders.target, &BTreeSet::new());
+fn chunks_that_moved_again_and_again_while_it_ran_are_found() {
+    for moves in 1..=3 {
+        let (backend, repository) = shared();
+        let folders = folders();
+        fill(&folders.source);
+        let manifest = take(&repository, std::slice::from_ref(&folders.source));
+        let packs = |backend: &MemoryBackend| -> BTreeSet<String> {
+            backend.contents().into_keys().filter(|name| name.starts_with("packs/")).collect()
+        };
+        let data: BTreeSet<String> = blocks_of_files(&repository, &manifest)
+            .into_iter()
+            .flat_map(|(_, blocks)| blocks.into_iter().map(|block| ObjectName::Pack(block.pack.id).to_string()))
+            .collect();
+        // Each generation of packs holds all data, and is gone when the next is there.
+        let (mut states, mut gone, mut old, mut seen) = (Vec::new(), Vec::new(), data, packs(&backend));
+        let mut removed: BTreeSet<String> = BTreeSet::new();
+        let copy_without = |removed: &BTreeSet<String>| {
+            let copy = MemoryBackend::new();
+            let left = backend.contents().into_iter().filter(|(name, _)| !removed.contains(name));
+            left.for_each(|(name, bytes)| copy.tamper(&name, Some(bytes)));
+            copy
+        };
+        states.push(copy_without(&removed));
+        for _ in 0..moves {
+            store_again(&repository, &manifest);
+            removed.extend(old.iter().cloned());
+            gone.push(old.iter().map(|name| ObjectName::parse(name).expect("a name")).collect());
+            states.push(copy_without(&removed));
+            let now = packs(&backend);
+            old = now.difference(&seen).cloned().collect();
+            seen = now;
+        }
+        let moving = Moving { states, packs: gone, state: AtomicUsize::new(0) };
+        let options = lbak_core::repository::OpenOptions::default();
+        let credential = lbak_core::codec::slot::Credential::password("p");
+        let repository = Repository::open(Arc::new(moving), &credential, &options).expect("open");
+        let report = restored(&repository, &manifest, &folders.target);
+        assert_eq!(report.findings, [], "{moves} moves");
+        assert_only_missing(&folders, &folders.target, &BTreeSet::new());
+    }
 }
 
 #[test]

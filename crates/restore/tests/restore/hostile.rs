@@ -9,7 +9,7 @@ use lbak_core::{
     snapshot::Manifest,
     tree::{Content, Entry, Node, Piece},
 };
-use lbak_restore::{Place, RestoreOptions, RestoreReport, restore};
+use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, RestoreReport, restore};
 use lbak_testkit::trees::compare;
 
 use crate::support::{Folders, Forge, folders, quick, shared, take};
@@ -51,6 +51,12 @@ fn attack(
     let original = RestoreOptions { place: Place::Original, ..quick() };
     let place = folders.folder.path().join("place");
     restore(&repository, &manifest, &place, &original).expect("restore");
+    // And over what is there now, deleting what it does not have.
+    for (target, place) in [(&folders.target, Place::Contents), (&place, Place::Original)] {
+        let in_place = Some(InPlace { overwrite: Overwrite::Always, delete: Delete::ExtraOfIncomplete });
+        let options = RestoreOptions { place, in_place, verify: true, ..quick() };
+        restore(&repository, &manifest, target, &options).expect("restore");
+    }
 
     assert_eq!(compare(&before, &canary), Vec::<String>::new());
     assert_eq!(fs::metadata(&canary).expect("metadata").ctime_nsec(), number);
@@ -180,4 +186,146 @@ fn a_file_that_lies_about_its_size_is_withheld() {
     });
     assert_eq!((report.lost, report.totals.files), (1, 1));
     assert!(!folders.target.join("a").exists());
+}
+
+/// A directory that must stay as it is, and what a target leads to it by.
+fn canary(folders: &Folders) -> (std::path::PathBuf, Vec<(String, Vec<u8>)>) {
+    let canary = folders.folder.path().join("canary");
+    fs::create_dir(&canary).expect("canary");
+    for name in ["file", "other"] {
+        fs::write(canary.join(name), "do not touch").expect("write");
+    }
+    let before = held(&canary);
+    (canary, before)
+}
+
+fn held(canary: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(canary).expect("list").map(|entry| entry.expect("entry"));
+    let mut held: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().expect("text"), fs::read(entry.path()).expect("read")))
+        .collect();
+    held.sort();
+    held
+}
+
+fn cleaning() -> RestoreOptions {
+    RestoreOptions { in_place: Some(InPlace { overwrite: Overwrite::Always, delete: Delete::Extra }), ..quick() }
+}
+
+#[test]
+fn a_link_that_stands_where_a_directory_was_is_replaced_and_never_followed() {
+    let (_, repository) = shared();
+    let folders = folders();
+    let (canary, before) = canary(&folders);
+    fs::create_dir_all(folders.source.join("directory/deep")).expect("directory");
+    fs::write(folders.source.join("directory/file"), "of the snapshot").expect("write");
+    fs::write(folders.source.join("directory/deep/file"), "of the snapshot").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for (link, delete) in
+        [("directory", false), ("directory", true), ("directory/deep", true), ("directory/file", true)]
+    {
+        fs::create_dir_all(folders.target.join("directory")).expect("target");
+        let path = folders.target.join(link);
+        let _ = fs::remove_dir(&path);
+        let to = if link.ends_with("file") { canary.join("file") } else { canary.clone() };
+        std::os::unix::fs::symlink(&to, &path).expect("link");
+        let mut options = cleaning();
+        if !delete {
+            options.in_place = Some(InPlace::default());
+        }
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        assert_eq!(report.findings, []);
+        assert_eq!(held(&canary), before);
+        assert_eq!(compare(&folders.source.join("directory"), &folders.target.join("directory")), Vec::<String>::new());
+        fs::remove_dir_all(&folders.target).expect("remove");
+    }
+}
+
+#[test]
+fn a_link_on_the_way_to_a_root_is_a_finding() {
+    let (_, repository) = shared();
+    let folders = folders();
+    let (canary, before) = canary(&folders);
+    let roots = [("/way/one", "file"), ("/other/two", "file")].map(|(path, name)| {
+        (path, lbak_core::source::MemoryNode::directory([(name, lbak_core::source::MemoryNode::file("evil"))]))
+    });
+    let manifest = crate::support::take_from(&repository, &lbak_core::source::MemorySource::new(roots));
+    fs::create_dir(&folders.target).expect("target");
+    std::os::unix::fs::symlink(&canary, folders.target.join("way")).expect("link");
+    let report = restore(&repository, &manifest, &folders.target, &cleaning()).expect("restore");
+    assert_eq!(crate::support::found(&report, FindingKind::Unwritable), ["/way".to_owned()].into());
+    assert_eq!(held(&canary), before);
+    assert!(folders.target.join("other/two/file").exists());
+}
+
+/// Puts a link in the place of a directory while files are restored into it.
+struct Swapping {
+    target: std::path::PathBuf,
+    canary: std::path::PathBuf,
+}
+
+impl lbak_core::observe::Observer for Swapping {
+    fn event(&self, event: &lbak_core::observe::Event<'_>) {
+        let directory = self.target.join("directory");
+        if matches!(event, lbak_core::observe::Event::Progress(_))
+            && fs::rename(&directory, self.target.join("aside")).is_ok()
+        {
+            std::os::unix::fs::symlink(&self.canary, &directory).expect("link");
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_is_swapped_for_a_link_while_it_is_restored_leads_nowhere() {
+    for is_in_place in [false, true] {
+        let (_, repository) = shared();
+        let folders = folders();
+        let (canary, before) = canary(&folders);
+        fs::create_dir(folders.source.join("directory")).expect("directory");
+        for number in 0..600 {
+            let path = folders.source.join(format!("directory/{number}"));
+            // More directories than stay open, so that this one is opened again.
+            fs::create_dir(&path).expect("directory");
+            fs::write(path.join("file"), format!("file {number}")).expect("write");
+        }
+        let manifest = take(&repository, std::slice::from_ref(&folders.source));
+        fs::create_dir(&folders.target).expect("target");
+        if is_in_place {
+            fs::create_dir_all(folders.target.join("directory/extra")).expect("directory");
+            fs::write(folders.target.join("directory/extra/file"), "extra").expect("write");
+        }
+        let observer = Swapping { target: folders.target.clone(), canary: canary.clone() };
+        let options = RestoreOptions { window_bytes: 500, observer: std::sync::Arc::new(observer), ..cleaning() };
+        // What becomes of the rest is told; what must not be is that anything comes to lie elsewhere.
+        restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        assert_eq!(held(&canary), before);
+    }
+}
+
+#[test]
+fn a_file_that_was_set_where_a_restore_looks_for_its_own_is_not_written_through() {
+    let (_, repository) = shared();
+    let folders = folders();
+    let (canary, before) = canary(&folders);
+    fs::write(folders.source.join("a"), "of the snapshot").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir(&folders.target).expect("target");
+    // Whoever could guess the name: a link, and a hard link.
+    let id = repository.codec().keys().chunk_id(ChunkKind::Data, b"a");
+    let hash: String = id.0.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    for name in [format!(".lbak-restore-{hash}"), format!(".lbak-update-{hash}")] {
+        for is_hard in [false, true] {
+            let path = folders.target.join(&name);
+            if is_hard {
+                fs::hard_link(canary.join("file"), &path).expect("link");
+            } else {
+                std::os::unix::fs::symlink(canary.join("file"), &path).expect("link");
+            }
+            restore(&repository, &manifest, &folders.target, &cleaning()).expect("restore");
+            assert_eq!(held(&canary), before);
+            assert_eq!(fs::read(folders.target.join("a")).expect("read"), b"of the snapshot");
+            fs::remove_dir_all(&folders.target).expect("remove");
+            fs::create_dir(&folders.target).expect("target");
+        }
+    }
 }

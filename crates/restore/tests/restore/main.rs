@@ -1,9 +1,13 @@
 //! Snapshots of real directories, restored and compared; damage, hostile repositories, bad targets.
 
+mod choosing;
 mod cost;
 mod damage;
+mod deleting;
 mod dump;
 mod hostile;
+mod in_place;
+mod resuming;
 mod round_trips;
 mod support;
 mod targets;
@@ -16,8 +20,9 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    assert_eq!(
-        files,
-        ["cost.rs", "damage.rs", "dump.rs", "hostile.rs", "main.rs", "round_trips.rs", "support.rs", "targets.rs"]
-    );
+    let modules =
+        ["choosing", "cost", "damage", "deleting", "dump", "hostile", "in_place", "main", "resuming", "round_trips"];
+    let expected: Vec<String> =
+        modules.iter().chain(&["support", "targets"]).map(|name| format!("{name}.rs")).collect();
+    assert_eq!(files, expected);
 }

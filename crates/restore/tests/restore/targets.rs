@@ -45,9 +45,9 @@ fn a_target_that_holds_something_is_left_alone() {
 }
 
 /// Mounts a small file system; `None` where that is not allowed.
-struct Mounted<'a>(&'a Path);
+pub(crate) struct Mounted<'a>(&'a Path);
 
-fn mount<'a>(path: &'a Path, options: &str) -> Option<Mounted<'a>> {
+pub(crate) fn mount<'a>(path: &'a Path, options: &str) -> Option<Mounted<'a>> {
     fs::create_dir(path).expect("mount point");
     let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).output().ok()?.status;
     status.success().then(|| Mounted(path))

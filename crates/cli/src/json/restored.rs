@@ -1,0 +1,25 @@
+//! What a restore has done with one entry, for programs.
+
+use lbak::Action;
+use serde::Serialize;
+
+/// One entry, with `--verbose`.
+#[derive(Serialize)]
+pub(crate) struct RestoredEntry {
+    message_type: &'static str,
+    path: String,
+    action: &'static str,
+    size: u64,
+}
+
+impl RestoredEntry {
+    pub(crate) fn of(action: Action, path: &[u8], bytes: u64) -> Self {
+        let action = match action {
+            Action::Created => "create",
+            Action::Updated => "update",
+            Action::Kept => "keep",
+            Action::Deleted => "delete",
+        };
+        Self { message_type: "path", path: super::path(path), action, size: bytes }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is there already, and what becomes of it.
+
+use std::{
+    collections::{HashSet, hash_map::RandomState},
+    hash::BuildHasher,
+    os::fd::AsFd,
+};
+
+use lbak_core::tree::Entry;
+use rustix::{
+    fs::{AtFlags, FileType, Stat},
+    io::Errno,
+};
+
+use crate::{directory::Directory, options::Overwrite, system, target::Target, temporary};
+
+/// The names that a directory held: as numbers, for there may be millions.
+///
+/// A file system that folds case finds `A` when it is asked for `a`; only a listing tells which of them is there.
+#[derive(Default)]
+pub(crate) struct Present {
+    hasher: RandomState,
+    names: HashSet<u64>,
+    /// Some are left by a restore that was interrupted.
+    pub(crate) has_temporary: bool,
+}
+
+impl Present {
+    /// Lists an open directory. One that can not be listed seems empty: then nothing that is there is touched.
+    pub(crate) fn read(fd: impl AsFd) -> Self {
+        let mut present = Self::default();
+        for name in names(fd).unwrap_or_default() {
+            present.has_temporary |= temporary::is_temporary(&name);
+            present.names.insert(present.hasher.hash_one(name.as_slice()));
+        }
+        present
+    }
+
+    /// Tells whether a name, spelt exactly so, was there. In rare cases one that was not seems so.
+    pub(crate) fn contains(&self, name: &[u8]) -> bool {
+        self.names.contains(&self.hasher.hash_one(name))
+    }
+}
+
+/// The names in an open directory.
+pub(crate) fn names(fd: impl AsFd) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(fd)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            names.push(name.to_vec());
+        }
+    }
+    Ok(names)
+}
+
+/// What is said of a directory that is in the way.
+pub(crate) const IN_THE_WAY: &str =
+    "a directory that is not empty has its name: it is only removed when deleting is asked for";
+
+/// What becomes of what has the name of an entry.
+pub(crate) enum Fate {
+    /// Nothing has it.
+    Free,
+    /// It stays. `is_same` when it is, by all that can be seen, what the snapshot has.
+    Stay {
+        /// As it was found.
+        stat: Stat,
+        /// It looks like what the snapshot has.
+        is_same: bool,
+    },
+    /// A file that is changed where it differs.
+    Change(Stat),
+    /// Something else that has to go.
+    Replace(Stat),
+}
+
+/// Decides about the name of a file, a link or a node.
+pub(crate) fn fate(
+    target: &Target,
+    directory: &Directory,
+    entry: &Entry,
+    wanted: FileType,
+) -> rustix::io::Result<Fate> {
+    let Some(stat) = directory.existing(target, &entry.name)? else { return Ok(Fate::Free) };
+    if target.is_reading_back {
+        return Ok(if system::kind(&stat) == wanted { Fate::Change(stat) } else { Fate::Replace(stat) });
+    }
+    let Some(overwrite) = target.overwrite() else { return Ok(Fate::Replace(stat)) };
+    let is_kind = system::kind(&stat) == wanted;
+    let is_file = wanted == FileType::RegularFile;
+    let looks_same = is_kind && is_file && system::size(&stat) == entry.size && system::modified(&stat) == entry.mtime;
+    // A name that stands alone in the snapshot must not lead to a file that has other names.
+    let is_wrongly_linked = is_file && entry.link_group == 0 && stat.st_nlink > 1;
+    let stays = match overwrite {
+        Overwrite::Never => true,
+        Overwrite::IfNewer => entry.mtime <= system::modified(&stat),
+        Overwrite::IfChanged => looks_same && !is_wrongly_linked,
+        Overwrite::Always => false,
+    };
+    if !stays && !is_kind && system::kind(&stat) == FileType::Directory && !target.deletes() {
+        refuse_full(target, directory, &entry.name)?;
+    }
+    Ok(match (stays, is_kind) {
+        (true, _) => Fate::Stay { stat, is_same: looks_same },
+        (false, true) => Fate::Change(stat),
+        (false, false) => Fate::Replace(stat),
+    })
+}
+
+/// A directory that holds something is in the way until deleting is asked for: better known before anything is read for what
+/// would take its place.
+fn refuse_full(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
+    let at = directory.fd(target)?;
+    let fd = system::open_directory(at.as_fd(), name, false)?;
+    if names(fd)?.is_empty() { Ok(()) } else { Err(Errno::NOTEMPTY) }
+}
+
+/// Makes a name free that something else than a file has, so that an entry can take it.
+pub(crate) fn make_free(target: &Target, directory: &Directory, name: &[u8], stat: &Stat) -> rustix::io::Result<()> {
+    let at = directory.fd(target)?;
+    if system::kind(stat) != FileType::Directory {
+        return rustix::fs::unlinkat(&*at, name, AtFlags::empty());
+    }
+    match rustix::fs::unlinkat(&*at, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) if target.deletes() => {
+            crate::extra::remove_in_the_way(target, directory, name)?;
+            rustix::fs::unlinkat(&*at, name, AtFlags::REMOVEDIR)
+        }
+        outcome => outcome,
+    }
+}

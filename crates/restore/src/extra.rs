@@ -1,0 +1,273 @@
+//! Deletes what the snapshot does not have.
+//!
+//! Only in directories that the snapshot knows wholly, when all of it is restored; names that the patterns leave out stay,
+//! mount points stay, links are removed and never followed. Going down and up again every directory is compared with the
+//! one that was entered, so that nobody can lead this out of the target by moving one.
+
+use std::{
+    collections::{HashSet, hash_map::RandomState},
+    hash::BuildHasher,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
+
+use lbak_core::{
+    observe::{Action, FindingKind},
+    patterns::Choice,
+};
+use rustix::{
+    fs::{AtFlags, FileType},
+    io::Errno,
+};
+
+use crate::{
+    directory::Directory,
+    existing,
+    select::join,
+    system::{self, Identity},
+    target::Target,
+    temporary,
+};
+
+/// What is needed to know which names of a directory the snapshot does not have.
+#[derive(Default)]
+pub(crate) struct Extra {
+    hasher: RandomState,
+    /// Numbers of the names that it has; in rare cases one more seems to be among them, and stays.
+    names: HashSet<u64>,
+    /// Length of the path of its root.
+    root_length: usize,
+    /// All in it is wanted that is not excluded.
+    is_wanted: bool,
+    /// No pattern keeps anything.
+    is_everything: bool,
+}
+
+impl Extra {
+    /// For a directory below a root whose path has this length. With `is_wanted` all in it is meant that is not excluded.
+    pub(crate) fn new(root_length: usize, is_wanted: bool) -> Self {
+        Self { root_length, is_wanted, ..Self::default() }
+    }
+
+    /// Notes a name that the snapshot has.
+    pub(crate) fn know(&mut self, name: &[u8]) {
+        self.names.insert(self.hasher.hash_one(name));
+    }
+
+    fn knows(&self, name: &[u8]) -> bool {
+        self.names.contains(&self.hasher.hash_one(name))
+    }
+}
+
+/// Removes from a directory, in which everything is complete, what the snapshot does not have.
+pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
+    if !directory.was_there() {
+        return;
+    }
+    let outcome = directory.fd(target).and_then(|fd| {
+        if is_mounted(target, directory, &fd)? {
+            return Ok(None);
+        }
+        Ok(Some((existing::names(&*fd)?, fd)))
+    });
+    let (names, fd) = match outcome {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let message = "another file system is mounted here: nothing is deleted in it";
+            return target.findings.note(FindingKind::Skipped, directory.path(), message);
+        }
+        Err(errno) => {
+            return target.findings.note(FindingKind::Unwritable, directory.path(), format!("cannot list it: {errno}"));
+        }
+    };
+    let is_own = |name: &[u8]| directory.parent().is_none() && name == temporary::UNFINISHED;
+    let names = names.into_iter().filter(|name| !extra.knows(name) && !is_own(name)).collect();
+    let mut removal = Removal { target, extra, path: directory.path() };
+    let level = Level::new(directory.identity(), names, removal.path.len(), extra.is_wanted);
+    let outcome = fd.try_clone().map_err(|_| Errno::MFILE).and_then(|fd| removal.run(fd, level));
+    if let Err(errno) = outcome {
+        removal.note(errno);
+    }
+}
+
+/// Empties a directory that is in the way of something else.
+pub(crate) fn remove_in_the_way(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
+    let at: Arc<OwnedFd> = directory.fd(target)?;
+    let everything = Extra { is_wanted: true, is_everything: true, ..Extra::default() };
+    let mut removal = Removal { target, extra: &everything, path: directory.path_of(name) };
+    match removal.enter(at.as_fd(), name, directory.identity(), true)? {
+        Some((fd, level)) => removal.run(fd, level),
+        None => Err(Errno::BUSY),
+    }
+}
+
+/// A directory below the top that lies on another file system than the one that holds it.
+fn is_mounted(target: &Target, directory: &Directory, fd: &OwnedFd) -> rustix::io::Result<bool> {
+    let Some(parent) = directory.parent() else { return Ok(false) };
+    if system::is_mount_point(fd) == Some(true) {
+        // What was named as a root is meant, wherever it is mounted.
+        return Ok(!target.is_root_of_restore(&directory.path()));
+    }
+    Ok(parent.identity().0 != directory.identity().0 && !target.is_root_of_restore(&directory.path()))
+}
+
+struct Removal<'a> {
+    target: &'a Target,
+    extra: &'a Extra,
+    /// Of what is looked at.
+    path: Vec<u8>,
+}
+
+/// A directory on the way down: which it is, its names that are still to come, and what is known about it.
+struct Level {
+    identity: Identity,
+    names: Vec<Vec<u8>>,
+    /// Its own name in the one above.
+    name: Vec<u8>,
+    path_length: usize,
+    is_wanted: bool,
+    /// Something in it stays.
+    is_kept: bool,
+}
+
+impl Level {
+    fn new(identity: Identity, names: Vec<Vec<u8>>, path_length: usize, is_wanted: bool) -> Self {
+        Self { identity, names, name: Vec::new(), path_length, is_wanted, is_kept: false }
+    }
+}
+
+/// What came of one name.
+enum Step {
+    Gone,
+    Kept,
+    /// It is a directory, whose names come first.
+    Into(OwnedFd, Level),
+}
+
+impl Removal<'_> {
+    /// Removes the names of a level and all that is below them. Trees may be deeper than a process may have files open: only
+    /// one directory is open at a time.
+    fn run(&mut self, mut fd: OwnedFd, level: Level) -> rustix::io::Result<()> {
+        let mut levels = vec![level];
+        while let Some(level) = levels.last_mut() {
+            self.path.truncate(level.path_length);
+            if self.target.cancellation.is_cancelled() {
+                return Ok(());
+            }
+            let Some(name) = level.names.pop() else {
+                let Some(done) = levels.pop() else { return Ok(()) };
+                let Some(above) = levels.last_mut() else { return Ok(()) };
+                // Up again: to the same directory that this one was found in, or not at all.
+                let up = system::open_directory(fd.as_fd(), b"..", false)?;
+                if system::identity(&rustix::fs::fstat(&up)?) != above.identity {
+                    return Err(Errno::STALE);
+                }
+                fd = up;
+                let is_removed = done.is_wanted && !done.is_kept && self.is_gone(self.unlink(&fd, &done.name, true));
+                above.is_kept |= !is_removed;
+                continue;
+            };
+            join(&mut self.path, &name);
+            match self.step(&fd, &name, level) {
+                Ok(Step::Gone) => {}
+                Ok(Step::Kept) => level.is_kept = true,
+                Ok(Step::Into(below, entered)) => {
+                    fd = below;
+                    levels.push(entered);
+                }
+                Err(errno) => {
+                    level.is_kept = true;
+                    self.note(errno);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, fd: &OwnedFd, name: &[u8], level: &Level) -> rustix::io::Result<Step> {
+        let stat = match system::look(fd.as_fd(), name) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(Step::Gone),
+            Err(errno) => return Err(errno),
+        };
+        let is_directory = system::kind(&stat) == FileType::Directory;
+        match self.choose(name, level.is_wanted, is_directory) {
+            Choice::Excluded => Ok(Step::Kept),
+            choice if is_directory => {
+                let entered = self.enter(fd.as_fd(), name, level.identity, choice == Choice::Wanted)?;
+                Ok(entered.map_or(Step::Kept, |(fd, level)| Step::Into(fd, level)))
+            }
+            Choice::OnTheWay => Ok(Step::Kept),
+            Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
+        }
+    }
+
+    /// Enters a directory whose path is the one that is looked at; `None` when another file system is mounted there.
+    fn enter(
+        &self,
+        at: BorrowedFd<'_>,
+        name: &[u8],
+        above: Identity,
+        is_wanted: bool,
+    ) -> rustix::io::Result<Option<(OwnedFd, Level)>> {
+        let fd = match system::open_directory(at, name, false) {
+            // Its owner may do what its mode forbids him.
+            Err(Errno::ACCESS) if !self.target.dry_run => {
+                system::set_mode_of_node(at, name, 0o700)?;
+                system::open_directory(at, name, false)?
+            }
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&fd)?;
+        let identity = system::identity(&stat);
+        if identity.0 != above.0 || system::is_mount_point(&fd) == Some(true) {
+            let message = "another file system is mounted here: it is not deleted";
+            self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
+            return Ok(None);
+        }
+        let permissions = system::permissions(&stat);
+        if permissions & 0o700 != 0o700 && !self.target.dry_run {
+            // When it is not allowed, what is deleted in it tells.
+            let _ = rustix::fs::fchmod(&fd, system::mode(permissions | 0o700));
+        }
+        let level = Level::new(identity, existing::names(&fd)?, self.path.len(), is_wanted);
+        Ok(Some((fd, Level { name: name.to_vec(), ..level })))
+    }
+
+    fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {
+        // The next restore goes on with it.
+        if temporary::is_temporary(name) && !temporary::is_new_name(name) {
+            return Choice::Excluded;
+        }
+        let patterns = &self.target.patterns;
+        if patterns.is_empty() || self.extra.is_everything {
+            return Choice::Wanted;
+        }
+        let below = self.path.get(self.extra.root_length..).unwrap_or_default();
+        let below = below.strip_prefix(b"/").unwrap_or(below);
+        match patterns.choose(&self.path, below, is_directory) {
+            Choice::OnTheWay if is_wanted => Choice::Wanted,
+            choice => choice,
+        }
+    }
+
+    fn unlink(&self, fd: &OwnedFd, name: &[u8], is_directory: bool) -> rustix::io::Result<()> {
+        if !self.target.dry_run {
+            let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+            rustix::fs::unlinkat(fd, name, flags)?;
+        }
+        // A file that a restore has begun and not finished is nobody's loss.
+        if !temporary::is_new_name(name) {
+            self.target.act(Action::Deleted, 0, &|| self.path.clone());
+        }
+        Ok(())
+    }
+
+    fn is_gone(&self, outcome: rustix::io::Result<()>) -> bool {
+        outcome.inspect_err(|errno| self.note(*errno)).is_ok()
+    }
+
+    fn note(&self, errno: Errno) {
+        self.target.findings.note(FindingKind::Unwritable, self.path.clone(), format!("cannot delete it: {errno}"));
+    }
+}

@@ -1,0 +1,228 @@
+//! What the snapshot does not have is deleted when that was asked for, and nothing else.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lbak_core::{
+    error::Error,
+    observe::{Action, Event, FindingKind, Observer},
+    patterns::Patterns,
+    source::{MemoryNode, MemorySource},
+};
+use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, restore};
+
+use crate::{
+    in_place::{differences, in_place, with_delete},
+    support::{Folders, folders, found, quick, restored, shared, take, take_from},
+    targets::mount,
+};
+
+/// Keeps what is told of entries.
+#[derive(Default)]
+struct Listener(Mutex<Vec<(Action, String)>>);
+
+impl Observer for Listener {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Restored { action, path, .. } = event {
+            let path = String::from_utf8_lossy(path).into_owned();
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((*action, path));
+        }
+    }
+
+    fn wants_paths(&self) -> bool {
+        true
+    }
+}
+
+fn none() -> &'static [&'static str] {
+    &[]
+}
+
+fn fill(folders: &Folders) {
+    fs::create_dir_all(folders.source.join("sub/deep")).expect("directory");
+    for name in ["a", "sub/b", "sub/deep/c"] {
+        fs::write(folders.source.join(name), name).expect("write");
+    }
+}
+
+fn add_extra(folders: &Folders) {
+    fs::create_dir_all(folders.target.join("sub/extra/deep")).expect("directory");
+    for name in ["extra", "sub/extra/one", "sub/extra/deep/two", "sub/keep.log"] {
+        fs::write(folders.target.join(name), "not in the snapshot").expect("write");
+    }
+    symlink(&folders.source, folders.target.join("sub/link")).expect("link");
+}
+
+#[test]
+fn only_what_the_snapshot_does_not_have_is_deleted_and_a_dry_run_says_so() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let listener = Arc::new(Listener::default());
+    let told = RestoreOptions { observer: listener.clone(), ..with_delete(Overwrite::IfChanged) };
+    let dry = RestoreOptions { dry_run: true, ..told.clone() };
+    let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
+    let deleted = || -> Vec<String> {
+        let told = std::mem::take(&mut *listener.0.lock().expect("not poisoned"));
+        let source = folders.source.to_str().expect("text");
+        let deleted = told.into_iter().filter(|(action, _)| *action == Action::Deleted);
+        let mut deleted: Vec<String> = deleted.map(|(_, path)| path.replacen(source, "", 1)).collect();
+        deleted.sort();
+        deleted
+    };
+    let expected = [
+        "/extra",
+        "/sub/extra",
+        "/sub/extra/deep",
+        "/sub/extra/deep/two",
+        "/sub/extra/one",
+        "/sub/keep.log",
+        "/sub/link",
+    ];
+    assert_eq!(deleted(), expected);
+    assert!(folders.target.join("sub/extra/deep/two").exists(), "a dry run deletes nothing");
+    let report = restore(&repository, &manifest, &folders.target, &told).expect("restore");
+    assert_eq!(deleted(), expected);
+    assert_eq!((report.actions.deleted, shown.actions), (7, report.actions));
+    assert_eq!(differences(&folders), Vec::<String>::new());
+    assert!(folders.source.join("sub/b").exists(), "a link is deleted, not what it leads to");
+}
+
+#[test]
+fn without_being_asked_nothing_is_deleted() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let report = restore(&repository, &manifest, &folders.target, &in_place(Overwrite::Always)).expect("restore");
+    assert_eq!(report.actions.deleted, 0);
+    assert!(folders.target.join("sub/extra/deep/two").exists());
+}
+
+#[test]
+fn what_is_left_out_is_not_deleted() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for (exclude, include, is_left) in [
+        (&["*.log", "two"][..], none(), &["sub/keep.log", "sub/extra/deep/two"][..]),
+        (none(), &["sub/extra/"][..], &["extra", "sub/keep.log", "sub/link"][..]),
+        (none(), &["*.log"][..], &["extra", "sub/extra/one", "sub/extra/deep/two", "sub/link"][..]),
+    ] {
+        restored(&repository, &manifest, &folders.target);
+        add_extra(&folders);
+        let patterns = Patterns::new(exclude, include).expect("patterns");
+        let options = RestoreOptions { patterns, ..with_delete(Overwrite::IfChanged) };
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        assert_eq!(report.findings, []);
+        let exists = |name: &&str| fs::symlink_metadata(folders.target.join(name)).is_ok();
+        let all =
+            ["extra", "sub/extra/one", "sub/extra/deep/two", "sub/keep.log", "sub/link", "a", "sub/b", "sub/deep/c"];
+        let left: Vec<&str> = all.into_iter().filter(exists).collect();
+        let mut expected = is_left.to_vec();
+        expected.extend(["a", "sub/b", "sub/deep/c"]);
+        expected.sort_unstable_by_key(|name| all.iter().position(|one| one == name));
+        assert_eq!(left, expected, "{exclude:?} {include:?}");
+        fs::remove_dir_all(&folders.target).expect("remove");
+    }
+}
+
+#[test]
+fn an_incomplete_snapshot_deletes_only_when_that_is_insisted_on() {
+    let (_, repository) = shared();
+    let folders = folders();
+    let unread = MemoryNode::directory([("hidden", MemoryNode::file("hidden"))])
+        .with_trouble(lbak_core::source::SourceErrorKind::Denied);
+    let source =
+        MemorySource::new([("/source", MemoryNode::directory([("unread", unread), ("a", MemoryNode::file("a"))]))]);
+    let manifest = take_from(&repository, &source);
+    assert!(!manifest.is_complete);
+    fs::create_dir_all(folders.target.join("unread")).expect("target");
+    fs::write(folders.target.join("unread/hidden"), "hidden").expect("write");
+    fs::write(folders.target.join("extra"), "extra").expect("write");
+    let outcome = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged));
+    assert!(matches!(&outcome, Err(Error::Invalid { what }) if what.contains("incomplete")), "{outcome:?}");
+    assert!(folders.target.join("extra").exists());
+    let insisting = InPlace { overwrite: Overwrite::IfChanged, delete: Delete::ExtraOfIncomplete };
+    let options = RestoreOptions { in_place: Some(insisting), ..quick() };
+    restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert!(!folders.target.join("extra").exists());
+    assert!(folders.target.join("unread/hidden").exists(), "nobody knows what was in it");
+}
+
+#[test]
+fn nothing_is_deleted_in_a_directory_that_is_lost() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    // Each tree lies in a block of its own.
+    for directory in 0..3 {
+        let path = folders.source.join(format!("d{directory}"));
+        fs::create_dir(&path).expect("directory");
+        for file in 0..700 {
+            fs::write(path.join(format!("{directory}-{file}")), format!("{directory} {file}")).expect("write");
+        }
+    }
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    let mut has_lost = false;
+    for (name, whole) in backend.contents().into_iter().filter(|(name, _)| name.starts_with("packs/")) {
+        for place in (100..whole.len()).step_by(6_000) {
+            let mut bytes = whole.to_vec();
+            bytes[place] ^= 1;
+            backend.tamper(&name, Some(bytes.into()));
+            if let Ok(report) = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged)) {
+                has_lost |= report.lost > 0;
+                assert_eq!(report.actions.deleted, 0, "{:?}", report.findings);
+            }
+        }
+        backend.tamper(&name, Some(whole));
+    }
+    assert!(has_lost);
+    assert_eq!(differences(&folders), Vec::<String>::new());
+}
+
+#[test]
+fn other_file_systems_are_left_alone() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    fs::create_dir(folders.source.join("mounted")).expect("directory");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    fs::create_dir(folders.target.join("extra")).expect("directory");
+    // One that the snapshot has, as an empty directory, and one that it has not.
+    let (known, unknown) = (folders.target.join("mounted"), folders.target.join("extra/deep"));
+    fs::remove_dir(&known).expect("remove");
+    let (Some(_known), Some(_unknown)) = (mount(&known, "size=1m"), mount(&unknown, "size=1m")) else {
+        println!("not tested: this user can not mount anything");
+        return;
+    };
+    for path in [&known, &unknown] {
+        fs::write(path.join("precious"), "precious").expect("write");
+    }
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged)).expect("restore");
+    assert!(known.join("precious").exists() && unknown.join("precious").exists());
+    assert_eq!(found(&report, FindingKind::Unwritable).len(), 1, "{:?}", report.findings);
+    assert_eq!(found(&report, FindingKind::Skipped).len(), 1, "{:?}", report.findings);
+    assert_eq!(report.actions.deleted, 0);
+}
+
+#[test]
+fn the_root_of_the_system_is_never_cleaned_up() {
+    let (_, repository) = shared();
+    let source = MemorySource::new([("/", MemoryNode::directory([("no such name", MemoryNode::file("a"))]))]);
+    let manifest = take_from(&repository, &source);
+    let options = RestoreOptions { place: Place::Original, dry_run: true, ..with_delete(Overwrite::Never) };
+    let outcome = restore(&repository, &manifest, Path::new("/"), &options);
+    assert!(matches!(&outcome, Err(Error::Invalid { what }) if what.contains("refusing")), "{outcome:?}");
+}
