@@ -12,6 +12,7 @@ measured() {
 
 tree "$folder" --crowd 1000000 --levels 100000 | grep -v '^made '
 trap 'tree --remove "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
 # Files settle for a minute; until then they are read again.
 sleep 61
 LBAK_REPOSITORY=$folder/repository

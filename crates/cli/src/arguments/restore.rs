@@ -34,7 +34,7 @@ pub(crate) struct RestoreArguments {
         conflicts_with_all = ["original", "to_command"]
     )]
     pub(crate) target: Option<PathBuf>,
-    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`
+    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, `yesterday 18:00`, `2h ago`
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     #[command(flatten)]
@@ -94,5 +94,13 @@ impl RestoreArguments {
                 (true, true) => Delete::ExtraOfIncomplete,
             },
         })
+    }
+}
+
+impl RestoreArguments {
+    /// Something was said that only means anything with `--to-command`. The parser passes over what is missing when it would
+    /// contradict what is there.
+    pub(crate) fn is_to_command(&self) -> bool {
+        self.to_command || self.inline || !self.command.is_empty()
     }
 }

@@ -61,7 +61,9 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     let target = arguments.target().unwrap_or(Path::new("/"));
     let outcome = lbak::restore(repository, &manifest, target, &options);
     drop(progress);
-    let report = outcome.inspect_err(|error| tell_how_to_go_on(output, arguments, error))?;
+    let report = outcome
+        .inspect_err(|error| tell_how_to_go_on(output, arguments, error))
+        .map_err(|error| selecting::explain_path(error, &manifest))?;
     if output.is_json() {
         output.json(&summary(&manifest, arguments, &report))?;
     } else {

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use super::{
-    batch::{FileOutcome, FileRead, Message, Ticket},
-    walk::Walk,
+    batch::{FileOutcome, FileRead, Job, Message, Part, Ticket},
+    links::Name,
+    path::Path,
+    walk::{Walk, finding_kind},
 };
 use crate::{
     error::Result,
     id::ChunkKind,
     observe::FindingKind,
-    source::{ExtendedAttributes, SourceError},
+    source::{ExtendedAttributes, SourceError, SourceErrorKind},
     tree::{Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, Node, Piece, encode_attributes},
 };
 
@@ -19,26 +21,36 @@ use crate::{
 pub(super) struct LargeFile {
     content: ContentWriter,
     next: u64,
-    early: HashMap<u64, Vec<Piece>>,
-    end: Option<(u64, FileOutcome)>,
+    early: HashMap<u64, Part>,
+    end: Option<(u64, Job, FileOutcome)>,
 }
 
 impl Walk<'_> {
+    /// Hands a file to the readers, unless it is read under another name.
+    pub(super) fn read(&mut self, job: Job) -> Result<()> {
+        match self.links.take(job) {
+            Name::Read(job) => self.batch(job),
+            Name::Waits => Ok(()),
+            Name::Is(job, entry) => self.arrived(&job, Some(*entry)),
+        }
+    }
+
     /// Takes what came back.
     pub(super) fn take(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::File { ticket, outcome, pieces } => {
+            Message::File { job, outcome, pieces } => {
                 let mut content = ContentWriter::new();
                 let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
                 pieces.into_iter().try_for_each(|piece| content.push(piece, &mut store))?;
-                self.finish_file(ticket, outcome, content)
+                self.finish_file(job, outcome, content)
             }
-            Message::Part { ticket, number, pieces } => {
-                self.large_file(ticket).early.insert(number, pieces);
+            Message::Part { ticket, number, part } => {
+                self.large_file(ticket).early.insert(number, part);
                 self.advance(ticket)
             }
-            Message::End { ticket, parts, outcome } => {
-                self.large_file(ticket).end = Some((parts, outcome));
+            Message::End { job, parts, outcome } => {
+                let ticket = job.ticket;
+                self.large_file(ticket).end = Some((parts, job, outcome));
                 self.advance(ticket)
             }
             Message::Failed => self.context.check(),
@@ -54,71 +66,96 @@ impl Walk<'_> {
         let key = (ticket.directory, ticket.slot);
         let Some(file) = self.large.get_mut(&key) else { return Ok(()) };
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
-        while let Some(pieces) = file.early.remove(&file.next) {
+        while let Some(part) = file.early.remove(&file.next) {
             file.next += 1;
+            let pieces = match part {
+                Part::Pieces(pieces) => pieces,
+                Part::Again => {
+                    let in_vain = std::mem::take(&mut file.content).bytes();
+                    self.finished_bytes = self.finished_bytes.saturating_sub(in_vain);
+                    continue;
+                }
+            };
             for piece in pieces {
                 self.finished_bytes = self.finished_bytes.saturating_add(piece.length);
                 file.content.push(piece, &mut store)?;
             }
         }
-        let is_done = file.end.as_ref().is_some_and(|(parts, _)| *parts == file.next);
+        let is_done = file.end.as_ref().is_some_and(|(parts, ..)| *parts == file.next);
         if is_done
             && let Some(file) = self.large.remove(&key)
-            && let Some((_, outcome)) = file.end
+            && let Some((_, job, outcome)) = file.end
         {
             self.finished_bytes = self.finished_bytes.saturating_sub(file.content.bytes()); // counted again as a whole
-            self.finish_file(ticket, outcome, file.content)?;
+            self.finish_file(job, outcome, file.content)?;
         }
         self.tell_progress();
         Ok(())
     }
 
-    fn finish_file(&mut self, ticket: Ticket, outcome: FileOutcome, content: ContentWriter) -> Result<()> {
-        let entry = match outcome {
-            FileOutcome::Lost { path, kind, message } => {
-                self.note(kind, path, message)?;
-                None
+    fn finish_file(&mut self, job: Job, outcome: FileOutcome, content: ContentWriter) -> Result<()> {
+        let waiting = match outcome {
+            Ok(file) => {
+                let metadata = file.metadata.clone();
+                let entry = self.file_entry(&job, file, content)?;
+                let waiting = self.links.finish(&job.found, Some((&entry, &metadata)));
+                self.arrived(&job, Some(entry))?;
+                waiting
             }
-            FileOutcome::Read { name, path, file } => Some(self.file_entry(name, path, file, content)?),
+            Err(error) => {
+                let waiting = self.links.finish(&job.found, None);
+                if error.kind == SourceErrorKind::Changed && !job.is_second_look {
+                    self.look_again(job.into())?;
+                } else {
+                    self.note(finding_kind(&error), job.path(), error)?;
+                    self.arrived(&job, None)?;
+                }
+                waiting
+            }
         };
+        waiting.into_iter().try_for_each(|job| self.read(job))
+    }
+
+    /// Puts the entry of a file that was waited for in its place, or none when it is left out.
+    fn arrived(&mut self, job: &Job, entry: Option<Entry>) -> Result<()> {
         if let Some(entry) = &entry {
             self.finished_files += 1;
             self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
             self.count(entry);
         }
-        self.directories.arrived(ticket, entry, self.keys, &mut self.chunks)?;
+        self.directories.arrived(job.ticket, entry, &mut self.chunks)?;
         self.tell_progress();
         Ok(())
     }
 
-    fn file_entry(&mut self, name: Vec<u8>, path: Vec<u8>, file: FileRead, content: ContentWriter) -> Result<Entry> {
+    fn file_entry(&mut self, job: &Job, file: FileRead, content: ContentWriter) -> Result<Entry> {
         let FileRead { metadata, flags, attributes, findings } = file;
         let size = content.bytes();
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
         let content = content.finish(&mut store)?;
-        let mut entry = Entry::new(name, Node::File { content }, &metadata);
+        let mut entry = Entry::new(job.name.clone(), Node::File { content }, &metadata);
         entry.size = size;
         entry.link_group = self.link_group(&metadata);
         entry.flags = flags;
-        self.set_attributes(&mut entry, Ok(attributes), &path)?;
+        self.set_attributes(&mut entry, Ok(attributes), &job.parent_path)?;
         for (kind, message) in findings {
-            self.note(kind, path.clone(), message)?;
+            self.note(kind, job.path(), message)?;
         }
         Ok(entry)
     }
 
-    /// Puts extended attributes into an entry; what could not be read becomes a flag and a finding.
+    /// Puts extended attributes into an entry of a directory; what could not be read becomes a flag and a finding.
     pub(super) fn set_attributes(
         &mut self,
         entry: &mut Entry,
         attributes: Result<ExtendedAttributes, SourceError>,
-        path: &[u8],
+        parent_path: &Path,
     ) -> Result<()> {
         let attributes = match attributes {
             Ok(attributes) => attributes,
             Err(error) => {
                 entry.flags.insert(EntryFlags::METADATA_INCOMPLETE);
-                return self.note(FindingKind::MetadataUnread, path.to_vec(), &error);
+                return self.note(FindingKind::MetadataUnread, parent_path.of(&entry.name), &error);
             }
         };
         if attributes.is_empty() {

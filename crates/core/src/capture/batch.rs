@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::path::Path;
 use crate::{
     metadata::Metadata,
     observe::FindingKind,
-    source::{Directory, ExtendedAttributes},
+    source::{Directory, ExtendedAttributes, SourceError},
     tree::{EntryFlags, Piece},
 };
 
@@ -33,24 +34,17 @@ pub(super) struct Ticket {
 pub(super) struct Job {
     pub(super) ticket: Ticket,
     pub(super) parent: Arc<dyn Directory>,
-    pub(super) parent_path: Arc<[u8]>,
+    pub(super) parent_path: Path,
     pub(super) name: Vec<u8>,
     pub(super) found: Metadata,
+    /// Something else had its place when it was to be read, and this is what a second look found.
+    pub(super) is_second_look: bool,
 }
 
 impl Job {
     /// The whole path, for findings.
     pub(super) fn path(&self) -> Vec<u8> {
-        join(&self.parent_path, &self.name)
-    }
-}
-
-/// The path of a name in a directory; the names of roots are whole paths.
-pub(super) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
-    match path {
-        [] => name.to_vec(),
-        b"/" => [b"/", name].concat(),
-        path => [path, b"/", name].concat(),
+        self.parent_path.of(&self.name)
     }
 }
 
@@ -98,22 +92,25 @@ impl Batcher {
 /// What became of a file, or of a part of it.
 pub(super) enum Message {
     /// A file that was read at once.
-    File { ticket: Ticket, outcome: FileOutcome, pieces: Vec<Piece> },
+    File { job: Job, outcome: FileOutcome, pieces: Vec<Piece> },
     /// A part of a large file; parts come in any order.
-    Part { ticket: Ticket, number: u64, pieces: Vec<Piece> },
+    Part { ticket: Ticket, number: u64, part: Part },
     /// All parts of a large file are on their way: so many.
-    End { ticket: Ticket, parts: u64, outcome: FileOutcome },
+    End { job: Job, parts: u64, outcome: FileOutcome },
     /// The writer failed: nothing more will come of something that was asked for.
     Failed,
 }
 
-/// How reading a file ended.
-pub(super) enum FileOutcome {
-    /// Its entry is made of this.
-    Read { path: Vec<u8>, name: Vec<u8>, file: FileRead },
-    /// Left out, and why.
-    Lost { path: Vec<u8>, kind: FindingKind, message: String },
+/// A part of a large file.
+pub(super) enum Part {
+    /// What follows on the part before it.
+    Pieces(Vec<Piece>),
+    /// The file has changed and is read again from the front: what came before counts no more.
+    Again,
 }
+
+/// How reading a file ended: its entry is made of this, or it is left out.
+pub(super) type FileOutcome = Result<FileRead, SourceError>;
 
 /// What was learned of a file besides its content.
 pub(super) struct FileRead {

@@ -10,12 +10,31 @@ use crate::{
 /// mappings and file systems with coarse clocks (rule I13).
 const SETTLING_SECONDS: i64 = 60;
 
+/// What a difference of is no reason to read a file: where it lies can not be told from whether it changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ignored {
+    pub(super) ctime: bool,
+    /// And ctime: file systems that give a file another inode give it another ctime too.
+    pub(super) inode: bool,
+}
+
+impl Ignored {
+    fn ctime(self) -> bool {
+        self.ctime || self.inode
+    }
+}
+
 /// Why a file is read although the parent snapshot has an entry of its name; `None` when nothing can have changed: kind, size,
 /// times, inode are equal and the parent had read it settled and whole.
 ///
 /// An equal ctime vouches for mode, owner and attributes too: nothing of them changes without it.
-pub(super) fn reason_to_read(parent: &Entry, found: &Metadata, link_group: u64) -> Option<ReadReason> {
-    if let Some(difference) = difference(parent, found, link_group) {
+pub(super) fn reason_to_read(
+    parent: &Entry,
+    found: &Metadata,
+    link_group: u64,
+    ignored: Ignored,
+) -> Option<ReadReason> {
+    if let Some(difference) = difference(parent, found, link_group, ignored) {
         return Some(ReadReason::Changed(difference));
     }
     match parent.flags {
@@ -27,17 +46,33 @@ pub(super) fn reason_to_read(parent: &Entry, found: &Metadata, link_group: u64) 
 }
 
 /// What is seen to have changed, however the parent was read.
-fn difference(parent: &Entry, found: &Metadata, link_group: u64) -> Option<Difference> {
+fn difference(parent: &Entry, found: &Metadata, link_group: u64, ignored: Ignored) -> Option<Difference> {
     let is_same_owner = (parent.mode, parent.uid, parent.gid) == (found.mode, found.uid, found.gid);
     match () {
         () if parent.kind() != found.kind => Some(Difference::Kind),
         () if found.kind == FileKind::File && parent.size != found.size => Some(Difference::Size),
         () if parent.mtime != found.mtime => Some(Difference::Mtime),
-        () if parent.inode != found.inode => Some(Difference::Inode),
+        () if parent.inode != found.inode && !ignored.inode => Some(Difference::Inode),
         () if parent.link_group != link_group => Some(Difference::Links),
-        () if parent.ctime == found.ctime => None,
+        () if parent.ctime == found.ctime || ignored.ctime() => None,
         () if !is_same_owner => Some(Difference::Metadata),
         () => Some(Difference::Ctime),
+    }
+}
+
+/// Gives an entry the inode and ctime of the parent's when they differ in nothing else and that is to be ignored: a directory
+/// is not new because a server has numbered its files anew. The inode of a file with several names tells which they are.
+pub(super) fn keep_identity(entry: &mut Entry, parent: &Entry, ignored: Ignored) {
+    if !ignored.ctime() {
+        return;
+    }
+    let keeps_inode = ignored.inode && entry.link_group == 0;
+    let inode = if keeps_inode { parent.inode } else { entry.inode };
+    // The tree of a directory is still to come.
+    let is_directory = entry.kind() == FileKind::Directory && parent.kind() == FileKind::Directory;
+    let node = if is_directory { parent.node.clone() } else { entry.node.clone() };
+    if (Entry { inode, ctime: parent.ctime, node, ..entry.clone() }) == *parent {
+        (entry.inode, entry.ctime) = (parent.inode, parent.ctime);
     }
 }
 

@@ -30,6 +30,12 @@ pub struct SnapshotOptions {
     pub point_in_time: Option<Timestamp>,
     /// How hard to try to make blocks small.
     pub compression: Compression,
+    /// Does not read a file again when its ctime alone differs: for file systems and programs that change it without
+    /// need. A file that was changed and given its old mtime and size is not noticed then.
+    pub ignore_ctime: bool,
+    /// Does not read a file again when its inode and ctime alone differ: for file systems that number files anew at each
+    /// mount. A file that another one of the same mtime and size took the place of is not noticed then.
+    pub ignore_inode: bool,
     /// Read and compare, store and commit nothing.
     pub dry_run: bool,
     /// Sizes of packs, threads, memory.
@@ -51,6 +57,8 @@ impl Default for SnapshotOptions {
             program: None,
             point_in_time: None,
             compression: Compression::default(),
+            ignore_ctime: false,
+            ignore_inode: false,
             dry_run: false,
             writer: WriterOptions::default(),
             observer: Arc::new(Silent),

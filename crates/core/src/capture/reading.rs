@@ -1,42 +1,39 @@
-//! The threads that read files: small ones together into one buffer, large ones in parts that end at cuts.
+//! The threads that read files: small ones together into one buffer here, large ones in parts that end at cuts in `parts.rs`.
+//!
+//! A file is recorded as it was at one moment, if that can be had. Sizes and times are looked at before and after it is
+//! read; when they differ it is tried again, and what was read last is recorded with a flag and a finding. More than the
+//! size that it had at first is never recorded, so that of a file that others append to it is what was there then.
 
 use std::{
     ops::Range,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
+    sync::{Mutex, PoisonError, mpsc::Receiver},
 };
 
 use super::{
-    batch::{Batch, FileOutcome, FileRead, Job, Message, Ticket},
+    batch::{Batch, FileRead, Job, Message},
     buffers::Buffer,
     compare::is_unsettled,
     context::Context,
-    walk::finding_kind,
-    working::{SmallFile, work_on_files, work_on_part},
+    parts::read_large_file,
+    working::{SmallFile, work_on_files},
 };
 use crate::{
     error::{Error, Result},
-    metadata::Metadata,
+    metadata::{Metadata, Timestamp},
     observe::FindingKind,
     source::{Portion, SourceError, SourceFile},
-    store::Share,
-    tree::{EntryFlags, Piece},
+    tree::EntryFlags,
 };
 
-/// How often a small file that changes while it is read is tried.
-const ATTEMPTS: u32 = 3;
+/// How often a file that changes while it is read is tried.
+pub(super) const ATTEMPTS: usize = 3;
 
 /// Bytes that a small file may have grown by since it was listed; more, and it is read like a large one.
 const GROWTH: usize = 64 << 10;
 
 /// Share of the budget that a batch takes at least.
 const SMALLEST_SHARE: usize = 1 << 20;
-
-/// Bytes of a large file that are asked for at once.
-const READ_BYTES: usize = 1 << 20;
-
-/// Plain bytes that one worker takes of a large file.
-const PART_BYTES: usize = 2 << 20;
 
 /// Reads batches until there are no more. After a failure they are dropped, so that nobody waits for this thread.
 pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batches: &Mutex<Receiver<Batch>>) {
@@ -47,7 +44,7 @@ pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batc
             context.check()?;
             match batch {
                 Batch::Small(jobs) => read_small_files(context, workers, jobs),
-                Batch::Large(job) => read_large_file(context, workers, &job),
+                Batch::Large(job) => read_large_file(context, workers, job),
             }
         };
         // A source may be anybody's code: the walk would wait for ever for what a panic took with it.
@@ -70,24 +67,15 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
     let mut grown = Vec::new();
     for job in jobs {
         match read_small_file(context, &job, &mut buffer) {
-            Ok(Some((range, file))) => {
-                files.push(SmallFile { ticket: job.ticket, path: job.path(), name: job.name, range, file });
-            }
+            Ok(Some((range, file))) => files.push(SmallFile { job, range, file }),
             Ok(None) => grown.push(job),
-            Err(error) => {
-                let outcome = lost(&job, &error);
-                context.send(Message::File { ticket: job.ticket, outcome, pieces: Vec::new() });
-            }
+            Err(error) => context.send(Message::File { job, outcome: Err(error), pieces: Vec::new() }),
         }
     }
     context.count_read(buffer.len() as u64);
     workers.spawn(move |_| work_on_files(context, &buffer, files, share));
     // Only now: who holds a share and waits for another waits for himself.
-    grown.iter().try_for_each(|job| read_large_file(context, workers, job))
-}
-
-fn lost(job: &Job, error: &SourceError) -> FileOutcome {
-    FileOutcome::Lost { path: job.path(), kind: finding_kind(error), message: error.to_string() }
+    grown.into_iter().try_for_each(|job| read_large_file(context, workers, job))
 }
 
 /// Appends a file to the buffer; tries again when it changes meanwhile. `None` when it has grown too large for that.
@@ -97,7 +85,7 @@ fn read_small_file(
     buffer: &mut Buffer,
 ) -> Result<Option<(Range<usize>, FileRead)>, SourceError> {
     let start = buffer.len();
-    let mut attempt = 1;
+    let mut tries = Tries::default();
     loop {
         buffer.truncate(start);
         let mut file = job.parent.file(&job.name, &job.found)?;
@@ -111,14 +99,14 @@ fn read_small_file(
             buffer.truncate(start);
             return Ok(None);
         }
-        let after = file.metadata()?;
-        let read = (buffer.len() - start) as u64;
-        let is_stable = is_same(&before, &after) && (read == before.size || before.size == 0);
-        if is_stable || attempt == ATTEMPTS {
-            let file = describe(&*file, before, is_unsettled(after.ctime, now, file.clock_lag_seconds()), !is_stable);
-            return Ok(Some((start..buffer.len(), file)));
+        let seen = Seen { before, after: file.metadata()?, read_bytes: (buffer.len() - start) as u64, now };
+        if let Some(has_changed) = tries.end(&seen, &*file) {
+            if seen.before.size > 0 {
+                let size = usize::try_from(seen.before.size).unwrap_or(usize::MAX);
+                buffer.truncate(start.saturating_add(size));
+            }
+            return Ok(Some((start..buffer.len(), describe(&*file, seen, has_changed))));
         }
-        attempt += 1;
     }
 }
 
@@ -151,14 +139,45 @@ fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Buffer, metadata: &Metada
     }
 }
 
-/// Tells whether a file looks as it did before it was read.
-fn is_same(before: &Metadata, after: &Metadata) -> bool {
-    (before.size, before.mtime, before.ctime) == (after.size, after.mtime, after.ctime)
+/// What was seen of a file while it was read.
+pub(super) struct Seen {
+    pub(super) before: Metadata,
+    pub(super) after: Metadata,
+    pub(super) read_bytes: u64,
+    /// When reading began.
+    pub(super) now: Timestamp,
+}
+
+/// How a file was found when it was read before.
+#[derive(Default)]
+pub(super) struct Tries {
+    count: usize,
+    length: Option<u64>,
+}
+
+impl Tries {
+    /// Decides after a try: `None` to read the file again, else whether it has changed while it was read.
+    pub(super) fn end(&mut self, seen: &Seen, file: &dyn SourceFile) -> Option<bool> {
+        self.count += 1;
+        let (before, after) = (&seen.before, &seen.after);
+        let looks_same = (before.size, before.mtime, before.ctime) == (after.size, after.mtime, after.ctime);
+        // Some say 0 and have content. Any other difference is a change that no time stamp told, unless it is there again.
+        let is_whole = before.size == 0 || seen.read_bytes == before.size;
+        let is_always_so = || self.length == Some(seen.read_bytes) && seen.read_bytes < before.size;
+        if looks_same && (is_whole || is_always_so() || file.is_made_up()) {
+            return Some(false);
+        }
+        self.length = looks_same.then_some(seen.read_bytes);
+        (self.count == ATTEMPTS).then_some(true)
+    }
 }
 
 /// What is recorded of a file besides its content.
-fn describe(file: &dyn SourceFile, metadata: Metadata, is_unsettled: bool, has_changed: bool) -> FileRead {
-    let mut read = FileRead { metadata, flags: EntryFlags::default(), attributes: Vec::new(), findings: Vec::new() };
+pub(super) fn describe(file: &dyn SourceFile, seen: Seen, has_changed: bool) -> FileRead {
+    let Seen { before, after, now, .. } = seen;
+    let is_unsettled = is_unsettled(after.ctime, now, file.clock_lag_seconds());
+    let mut read =
+        FileRead { metadata: before, flags: EntryFlags::default(), attributes: Vec::new(), findings: Vec::new() };
     match file.attributes() {
         Ok(attributes) => read.attributes = attributes,
         Err(error) => {
@@ -174,141 +193,4 @@ fn describe(file: &dyn SourceFile, metadata: Metadata, is_unsettled: bool, has_c
         read.findings.push((FindingKind::Changed, "what was read last is stored".into()));
     }
     read
-}
-
-/// Reads a large file in parts and gives each to workers as it comes.
-fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, job: &Job) -> Result<()> {
-    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: None };
-    let outcome = match job.parent.file(&job.name, &job.found) {
-        Ok(mut file) => parts.read(&mut *file)?,
-        Err(error) => Err(error),
-    };
-    let outcome = match outcome {
-        Ok(file) => FileOutcome::Read { path: job.path(), name: job.name.clone(), file },
-        Err(error) => lost(job, &error),
-    };
-    context.send(Message::End { ticket: job.ticket, parts: parts.number, outcome });
-    Ok(())
-}
-
-/// What ends a part.
-enum End {
-    /// The buffer is full.
-    Full,
-    /// A hole of so many bytes follows.
-    Hole(u64),
-    /// Nothing follows.
-    File,
-}
-
-struct Parts<'a, 's> {
-    context: &'a Context<'a>,
-    workers: &'s rayon::Scope<'a>,
-    ticket: Ticket,
-    number: u64,
-    /// Bytes behind the last cut, at most the largest chunk.
-    carried: Option<Buffer>,
-}
-
-impl Parts<'_, '_> {
-    /// Reads the whole file. The inner result is the source's, the outer one the repository's.
-    fn read(&mut self, file: &mut dyn SourceFile) -> Result<Result<FileRead, SourceError>> {
-        let now = self.context.now();
-        let before = match file.metadata() {
-            Ok(metadata) => metadata,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut read_bytes = 0_u64;
-        loop {
-            self.context.check()?;
-            let length = 2 * self.context.cutter.sizes().maximum as usize;
-            let share = self.context.writer.budget().take(length)?;
-            let carried = self.carried.as_ref().map_or(0, |carried| carried.len());
-            let end = match self.fill(file, length) {
-                Ok(filled) => filled,
-                Err(error) => return Ok(Err(error)),
-            };
-            let (buffer, end) = end;
-            read_bytes += (buffer.len() - carried) as u64;
-            self.cut(buffer, !matches!(end, End::Full), share);
-            match end {
-                End::Full => {}
-                End::Hole(length) => {
-                    read_bytes = read_bytes.saturating_add(length);
-                    let pieces = vec![Piece { length, chunk: None }];
-                    self.context.send(Message::Part { ticket: self.ticket, number: self.number, pieces });
-                    self.number += 1;
-                }
-                End::File => break,
-            }
-        }
-        let after = match file.metadata() {
-            Ok(metadata) => metadata,
-            Err(error) => return Ok(Err(error)),
-        };
-        // Pseudo files say 0 and have content; any other difference is a change that no time stamp told.
-        let is_whole = read_bytes == before.size || before.size == 0;
-        let has_changed = !is_same(&before, &after) || !is_whole;
-        Ok(Ok(describe(file, before, is_unsettled(after.ctime, now, file.clock_lag_seconds()), has_changed)))
-    }
-
-    /// Reads on from what was carried over, up to `length` bytes in all.
-    fn fill(&mut self, file: &mut dyn SourceFile, length: usize) -> Result<(Buffer, End), SourceError> {
-        let mut buffer = self.carried.take().unwrap_or_else(|| self.context.buffers.large());
-        let room = length - buffer.len();
-        buffer.reserve_exact(room);
-        let mut filled = buffer.len();
-        let end = loop {
-            if filled == length {
-                break End::Full;
-            }
-            // In steps: most large files are much smaller than the buffer may be.
-            buffer.grow((filled + READ_BYTES).min(length));
-            match file.read(&mut buffer[filled..])? {
-                Portion::Data(read) => {
-                    self.context.count_read(read as u64);
-                    filled += read;
-                }
-                Portion::Hole(length) => break End::Hole(length),
-                Portion::End => break End::File,
-            }
-        };
-        buffer.truncate(filled);
-        Ok((buffer, end))
-    }
-
-    /// Cuts a buffer and spreads its chunks over workers; what is behind the last cut is carried over.
-    fn cut(&mut self, mut buffer: Buffer, is_end: bool, share: Share) {
-        let mut chunks: Vec<Range<usize>> = Vec::new();
-        let mut start = 0;
-        while let Some(length) = self.context.cutter.cut(&buffer[start..], is_end) {
-            chunks.push(start..start + length);
-            start += length;
-        }
-        if start < buffer.len() {
-            let mut carried = self.context.buffers.large();
-            carried.extend_from_slice(&buffer[start..]);
-            self.carried = Some(carried);
-            buffer.truncate(start);
-        }
-        let (buffer, share) = (Arc::new(buffer), Arc::new(share));
-        let mut rest = &chunks[..];
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let count = rest.iter().take_while(|range| {
-                let fits = bytes == 0 || bytes + range.len() <= PART_BYTES;
-                bytes += range.len();
-                fits
-            });
-            let (part, others) = rest.split_at(count.count());
-            rest = others;
-            let (context, ticket, number) = (self.context, self.ticket, self.number);
-            self.number += 1;
-            let (part, buffer, share) = (part.to_vec(), Arc::clone(&buffer), Arc::clone(&share));
-            self.workers.spawn(move |_| {
-                work_on_part(context, ticket, number, &buffer, &part);
-                drop((buffer, share));
-            });
-        }
-    }
 }

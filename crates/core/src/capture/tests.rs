@@ -1,5 +1,12 @@
 //! Snapshots of trees in memory and on disk, read back chunk by chunk.
 
+mod changing;
+mod hooked;
+mod linked;
+mod odd;
+mod replaced;
+mod wide;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::*;
@@ -24,6 +31,11 @@ fn repository(backend: &Arc<MemoryBackend>) -> Repository {
 
 /// Every file of a snapshot with its content, every directory and link.
 fn contents(repository: &Repository, report: &SnapshotReport) -> BTreeMap<String, Vec<u8>> {
+    entries(repository, report).into_iter().map(|(path, (_, content))| (path, content)).collect()
+}
+
+/// Every entry of a snapshot, and what a file holds, a link points to, or what else it is.
+fn entries(repository: &Repository, report: &SnapshotReport) -> BTreeMap<String, (Entry, Vec<u8>)> {
     let catalog = repository.catalog().expect("catalog");
     let snapshot = catalog.snapshots.iter().find(|found| found.manifest.id == report.snapshot).expect("committed");
     let view = repository.view().expect("view");
@@ -34,15 +46,21 @@ fn contents(repository: &Repository, report: &SnapshotReport) -> BTreeMap<String
     found
 }
 
-fn walk_tree(reader: &ChunkReader, rule: NameRule, tree: &ChunkId, path: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+fn walk_tree(
+    reader: &ChunkReader,
+    rule: NameRule,
+    tree: &ChunkId,
+    path: &str,
+    found: &mut BTreeMap<String, (Entry, Vec<u8>)>,
+) {
     let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
     for entry in TreeReader::open(rule, *tree, &read).expect("tree") {
         let entry: Entry = entry.expect("entry");
         let path = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
-        match &entry.node {
+        let content = match &entry.node {
             Node::Directory { tree } => {
-                found.insert(path.clone(), b"directory".to_vec());
                 walk_tree(reader, NameRule::Component, tree, &path, found);
+                b"directory".to_vec()
             }
             Node::File { content } => {
                 let mut bytes = Vec::new();
@@ -53,13 +71,12 @@ fn walk_tree(reader: &ChunkReader, rule: NameRule, tree: &ChunkId, path: &str, f
                         None => bytes.resize(bytes.len() + usize::try_from(piece.length).expect("small"), 0),
                     }
                 }
-                found.insert(path, bytes);
+                bytes
             }
-            Node::Symlink { target } => {
-                found.insert(path, [b"-> ", target.as_slice()].concat());
-            }
-            _ => {}
-        }
+            Node::Symlink { target } => [b"-> ", target.as_slice()].concat(),
+            other => format!("{other:?}").into_bytes(),
+        };
+        found.insert(path, (entry, content));
     }
 }
 

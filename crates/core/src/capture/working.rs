@@ -3,7 +3,7 @@
 use std::{ops::Range, panic::AssertUnwindSafe};
 
 use super::{
-    batch::{FileOutcome, FileRead, Message, Ticket},
+    batch::{FileRead, Job, Message, Part, Ticket},
     buffers::Buffer,
     context::{Bench, Context},
 };
@@ -20,9 +20,7 @@ const BLOCK_BYTES: usize = 2 << 20;
 
 /// A small file in a batch's buffer.
 pub(super) struct SmallFile {
-    pub(super) ticket: Ticket,
-    pub(super) path: Vec<u8>,
-    pub(super) name: Vec<u8>,
+    pub(super) job: Job,
     pub(super) range: Range<usize>,
     pub(super) file: FileRead,
 }
@@ -44,8 +42,7 @@ pub(super) fn work_on_files(context: &Context<'_>, buffer: &[u8], files: Vec<Sma
             }
             block.store()?;
             for (file, pieces) in files.into_iter().zip(pieces_of) {
-                let outcome = FileOutcome::Read { path: file.path, name: file.name, file: file.file };
-                context.send(Message::File { ticket: file.ticket, outcome, pieces });
+                context.send(Message::File { job: file.job, outcome: Ok(file.file), pieces });
             }
             Ok(())
         })
@@ -66,7 +63,7 @@ pub(super) fn work_on_part(
             let mut block = Block::new(context, bench, buffer);
             let pieces = chunks.iter().map(|range| block.add(range.clone())).collect::<Result<Vec<Piece>>>()?;
             block.store()?;
-            context.send(Message::Part { ticket, number, pieces });
+            context.send(Message::Part { ticket, number, part: Part::Pieces(pieces) });
             Ok(())
         })
     });

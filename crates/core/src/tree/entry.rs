@@ -126,7 +126,7 @@ impl EntryFlags {
     pub const CHANGED: Self = Self(2);
     /// Part of its metadata could not be read.
     pub const METADATA_INCOMPLETE: Self = Self(4);
-    /// A directory that could not be listed; it stands empty.
+    /// A directory that could not be listed, or that a mount shows below itself; it stands empty.
     pub const CONTENT_UNREAD: Self = Self(8);
 
     const ALL: u8 = 15;

@@ -30,18 +30,20 @@ pub(super) fn of_name(
     links: Links,
     kind: FileKind,
 ) -> std::result::Result<ExtendedAttributes, SourceError> {
-    match kind {
-        FileKind::File => of_open(system::open(at, name, links, OFlags::empty())?),
-        FileKind::Directory => match system::open(at, name, links, OFlags::DIRECTORY) {
-            // Who may not look into a directory may know its access list all the same.
-            Err(error) if error.kind == SourceErrorKind::Denied => of_path(at, name),
-            opened => of_open(opened?),
-        },
-        // These are never opened, and a descriptor that only names them has no attributes.
-        _ => of_path(at, name),
+    let flags = match kind {
+        FileKind::File => OFlags::empty(),
+        FileKind::Directory => OFlags::DIRECTORY,
+        _ => return of_path(at, name),
+    };
+    match system::open(at, name, links, flags) {
+        Ok(fd) => of_open(fd),
+        // Who may not read a directory may still see its access list.
+        Err(error) if error.kind == SourceErrorKind::Denied && links == Links::Refuse => of_path(at, name),
+        Err(error) => Err(error),
     }
 }
 
+/// Of what is not opened: a descriptor that only names something has no attributes.
 fn of_path(at: BorrowedFd<'_>, name: &[u8]) -> std::result::Result<ExtendedAttributes, SourceError> {
     let Some(path) = system::path_to(at, name) else { return Ok(Vec::new()) };
     let path = path.as_slice();
@@ -62,8 +64,8 @@ fn read(
         let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
         match grow(256, |value| get(name, value)) {
             Ok(value) => attributes.push((name.to_bytes().to_vec(), value)),
-            // Taken away since it was listed.
-            Err(Errno::NODATA) => {}
+            // Taken away since it was listed; or listed by a file system that will not show it, like some servers'.
+            Err(Errno::NODATA | Errno::NOTSUP) => {}
             Err(errno) => return Err(errno),
         }
     }
@@ -84,5 +86,46 @@ fn grow(first: usize, call: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u
             Err(Errno::RANGE) if buffer.len() < LARGEST => buffer.resize(buffer.len() * 8, 0),
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn put(buffer: &mut [u8], bytes: &[u8]) -> Result<usize> {
+        let room = buffer.get_mut(..bytes.len()).ok_or(Errno::RANGE)?;
+        room.copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    #[test]
+    fn attributes_that_come_grow_and_go_while_they_are_read_do_no_harm() {
+        let (listed, asked) = (Cell::new(0), Cell::new(0));
+        let long = vec![b'x'; 65_536];
+        let list = |buffer: &mut [u8]| {
+            listed.set(listed.get() + 1);
+            // More have come when there is room for those that were there.
+            let names =
+                if listed.get() == 1 { vec![b'n'; 300] } else { b"user.gone\0user.hidden\0user.b\0user.a\0".to_vec() };
+            put(buffer, &names)
+        };
+        let get = |name: &CStr, buffer: &mut [u8]| match name.to_bytes() {
+            b"user.gone" => Err(Errno::NODATA),
+            b"user.hidden" => Err(Errno::NOTSUP),
+            b"user.b" => put(buffer, b""),
+            _ => {
+                asked.set(asked.get() + 1);
+                put(buffer, &long)
+            }
+        };
+        let read = read(list, get).expect("read");
+        assert_eq!(read, [(b"user.a".to_vec(), long.clone()), (b"user.b".to_vec(), Vec::new())]);
+        assert_eq!((listed.get(), asked.get()), (2, 4));
+        let refused = super::read(|_| Err(Errno::NOTSUP), |_, _| Err(Errno::IO)).expect("there are none");
+        assert!(refused.is_empty());
+        assert_eq!(super::read(|buffer| put(buffer, b"user.x\0"), |_, _| Err(Errno::IO)), Err(Errno::IO));
     }
 }

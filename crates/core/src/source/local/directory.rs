@@ -121,6 +121,14 @@ impl Directory for LocalDirectory {
         Ok(Box::new(LocalListing { folder: Arc::clone(&self.0), names, next: 0 }))
     }
 
+    fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
+        let metadata = system::look(self.0.fd()?.as_fd(), name, Links::Refuse, &self.0.walk.people)?;
+        match self.0.walk.is_skipped(metadata.device, metadata.inode) {
+            true => Err(SourceError::new(SourceErrorKind::Vanished, "it is not shown")),
+            false => Ok(metadata),
+        }
+    }
+
     fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {
         Ok(Arc::new(Self::open(&self.0.walk, Some(Arc::clone(&self.0)), name, expected)?))
     }

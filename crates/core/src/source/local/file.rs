@@ -1,6 +1,6 @@
 //! One regular file, read from front to end, around its holes.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::{
@@ -11,7 +11,9 @@ use rustix::{
 use super::{
     super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile},
     attributes,
+    holes::Holes,
     people::People,
+    pseudo,
     system::{self, Links},
 };
 use crate::metadata::{FileKind, Metadata};
@@ -32,6 +34,7 @@ pub(super) struct LocalFile {
     offset: u64,
     /// Where the data that `offset` lies in ends; `u64::MAX` in a file without holes.
     data_end: u64,
+    holes: Holes,
 }
 
 impl LocalFile {
@@ -51,7 +54,7 @@ impl LocalFile {
             system::will_read_all(&fd);
         }
         let data_end = if has_holes(&fd, &metadata) { 0 } else { u64::MAX };
-        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end })
+        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end, holes: Holes::default() })
     }
 
     /// Finds the data at or behind the offset; returns the length of the hole before it.
@@ -67,9 +70,13 @@ impl LocalFile {
             }
         };
         if start > self.offset {
-            let length = start - self.offset;
-            (self.offset, self.data_end) = (start, start);
-            return Ok(Some(length));
+            if self.holes.believe(&self.fd, self.offset..start)? {
+                let length = start - self.offset;
+                (self.offset, self.data_end) = (start, start);
+                return Ok(Some(length));
+            }
+            self.data_end = start;
+            return Ok(None);
         }
         // The file may have changed between the calls: at least something is read, or the end is met.
         let end = rustix::fs::seek(&self.fd, SeekFrom::Hole(self.offset)).unwrap_or(u64::MAX);
@@ -99,12 +106,7 @@ impl SourceFile for LocalFile {
         let data_end = self.data_end.min(i64::MAX.unsigned_abs());
         let data = usize::try_from(data_end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         let wanted = data.min(buffer.len());
-        let read = loop {
-            match rustix::io::pread(&self.fd, &mut buffer[..wanted], self.offset) {
-                Err(Errno::INTR) => {}
-                result => break result.map_err(system::error)?,
-            }
-        };
+        let read = system::read_at(&self.fd, &mut buffer[..wanted], self.offset)?;
         self.offset += read as u64;
         Ok(if read == 0 { Portion::End } else { Portion::Data(read) })
     }
@@ -115,6 +117,10 @@ impl SourceFile for LocalFile {
 
     fn clock_lag_seconds(&self) -> u32 {
         if crate::backend::is_shared(&self.fd) { SHARED_CLOCK_LAG } else { 0 }
+    }
+
+    fn is_made_up(&self) -> bool {
+        pseudo::is_open_pseudo(self.fd.as_fd())
     }
 
     fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {

@@ -20,6 +20,8 @@ mod directory;
 
 mod handles;
 
+mod holes;
+
 mod file;
 
 mod attributes;

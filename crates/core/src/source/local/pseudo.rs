@@ -33,11 +33,17 @@ const PSEUDO: [u64; 22] = [
 /// Tells whether a directory lies on such a file system; not when that can not be told.
 #[cfg(target_os = "linux")]
 pub(super) fn is_pseudo(at: BorrowedFd<'_>, name: &[u8]) -> bool {
-    use rustix::fs::{Mode, OFlags, fstatfs, openat};
+    use rustix::fs::{Mode, OFlags, openat};
     // Opened only as a place: no automounter mounts anything for that, and no right to read is needed.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(directory) = openat(at, name, flags, Mode::empty()) else { return false };
-    fstatfs(directory).is_ok_and(|status| PSEUDO.contains(&magic(status.f_type)))
+    is_open_pseudo(std::os::fd::AsFd::as_fd(&directory))
+}
+
+/// The same of something that is open.
+#[cfg(target_os = "linux")]
+pub(super) fn is_open_pseudo(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatfs(fd).is_ok_and(|status| PSEUDO.contains(&magic(status.f_type)))
 }
 
 /// The number has 32 bits, in a signed or unsigned word of 32 or 64.
@@ -50,5 +56,11 @@ fn magic(word: rustix::fs::FsWord) -> u64 {
 /// Nobody has looked into the file systems of this operating system yet.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_pseudo(_: BorrowedFd<'_>, _: &[u8]) -> bool {
+    false
+}
+
+/// Nobody has looked into the file systems of this operating system yet.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_open_pseudo(_: BorrowedFd<'_>) -> bool {
     false
 }

@@ -60,6 +60,11 @@ pub(super) fn look_at_open(fd: impl AsFd, people: &People) -> Result<Metadata, S
     metadata(&rustix::fs::fstat(fd).map_err(error)?, people)
 }
 
+/// Reads at an offset; 0 at the end.
+pub(super) fn read_at(fd: impl AsFd, buffer: &mut [u8], offset: u64) -> Result<usize, SourceError> {
+    rustix::io::retry_on_intr(|| rustix::io::pread(&fd, &mut *buffer, offset)).map_err(error)
+}
+
 #[allow(
     clippy::unnecessary_cast,
     clippy::cast_possible_truncation,

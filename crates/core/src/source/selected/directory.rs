@@ -37,6 +37,14 @@ impl Directory for SelectedRoots {
         })))
     }
 
+    fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
+        // As above, and without beginning anew.
+        match self.inner.look(name)? {
+            metadata if is_repository(&self.walk, &metadata) => Err(nothing()),
+            metadata => Ok(metadata),
+        }
+    }
+
     fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {
         let inner = self.inner.directory(name, expected)?;
         let place = Place::of_root(&self.walk, name, expected);
@@ -75,6 +83,16 @@ impl Directory for SelectedDirectory {
             self.0.walk.exclude(exclusion, || self.0.place.path().to_vec());
         }
         Ok(Box::new(SelectedListing { level: Arc::clone(&self.0), survey }))
+    }
+
+    fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
+        let found = Found { name: name.to_vec(), metadata: self.0.inner.look(name)? };
+        let is_shown = match self.0.judge(&found) {
+            Verdict::Shown | Verdict::Emptied(_) => true,
+            Verdict::OnTheWay => self.0.leads_to_something(&found),
+            Verdict::Hidden(_) => false,
+        };
+        if is_shown { Ok(found.metadata) } else { Err(nothing()) }
     }
 
     fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {

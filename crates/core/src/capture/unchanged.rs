@@ -1,0 +1,62 @@
+//! What the parent snapshot has already: its entry stands again, and nothing is read.
+
+use super::{compare::keep_identity, listing::Place, walk::Walk};
+use crate::{
+    error::Result,
+    id::ChunkKind,
+    metadata::FileKind,
+    source::Found,
+    tree::{Entry, for_each_reference},
+};
+
+impl Walk<'_> {
+    /// Uses an entry of the parent snapshot again.
+    pub(super) fn take_over(&mut self, place: &Place<'_>, found: &Found, known: Entry, link_group: u64) -> Result<()> {
+        let looks_same = (known.inode, known.ctime) == (found.metadata.inode, found.metadata.ctime);
+        let entry = if looks_same { known } else { self.renewed(place, found, &known, link_group)? };
+        self.count(&entry);
+        if entry.kind() == FileKind::File {
+            self.walked.files.unchanged += 1;
+            self.finished_files += 1;
+            self.finished_bytes = self.finished_bytes.saturating_add(entry.size);
+        }
+        self.directories.add(place.number, entry, &mut self.chunks)
+    }
+
+    /// The entry of a file whose content is taken over although something differs that was to be ignored: all but its
+    /// content is as it is now.
+    fn renewed(&mut self, place: &Place<'_>, found: &Found, known: &Entry, link_group: u64) -> Result<Entry> {
+        let mut entry = Entry::new(found.name.clone(), known.node.clone(), &found.metadata);
+        (entry.size, entry.link_group) = (known.size, link_group);
+        if known.ctime == found.metadata.ctime {
+            entry.attributes = known.attributes.clone();
+        } else {
+            let attributes = place.directory.attributes(&found.name, found.metadata.kind);
+            self.set_attributes(&mut entry, attributes, place.path)?;
+        }
+        keep_identity(&mut entry, known, self.ignored);
+        if entry != *known {
+            self.directories.differs(place.number);
+        }
+        Ok(entry)
+    }
+
+    /// Tells whether everything that an entry of the parent refers to may be referred to again.
+    pub(super) fn is_all_stored(&self, known: &Entry) -> Result<bool> {
+        if self.is_trusted {
+            return Ok(true);
+        }
+        let parent = self.parent;
+        let read = move |kind: ChunkKind, id: &crate::id::ChunkId| parent.read(kind, id);
+        let mut is_all_stored = true;
+        for_each_reference(known, &read, &mut |reference| {
+            is_all_stored &= match reference {
+                Ok(reference) => is_all_stored && self.context.writer.is_stored(reference.kind, &reference.id)?,
+                Err(lost) if lost.error.is_of_one_object() => false,
+                Err(lost) => return Err(lost.error),
+            };
+            Ok(())
+        })?;
+        Ok(is_all_stored)
+    }
+}
