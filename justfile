@@ -34,7 +34,7 @@ peers SCRIPT *ARGUMENTS:
     cargo build --release --package lbak-cli
     BIN_LBAK={{justfile_directory()}}/target/release/lbak {{SCRIPT}} {{ARGUMENTS}}
 
-# The awkward tree with a directory of a million entries and 100,000 levels: there, back and compared. Ten minutes, 6 GB.
+# The awkward tree with a directory of a million entries and 100,000 levels: there, back and compared. Some minutes, 2 GB.
 awkward FOLDER:
     cargo build --release --package lbak-cli
     cargo build --release --package lbak-testkit --example awkward_tree

@@ -2,8 +2,8 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    backend, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns, repository, snapshot,
-    source, store, tree,
+    amend, backend, browse, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns,
+    repository, snapshot, source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
@@ -31,7 +31,11 @@ pub use lbak_core::{
 pub use lbak_core::{
     capture::{FileCounts, SnapshotOptions, SnapshotReport, snapshot},
     codec::Compression,
-    source::{ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source},
+    error::OutputFailure,
+    source::{
+        CommandSource, ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source,
+        StreamSource, words_for_people,
+    },
     store::WriterOptions,
 };
 
@@ -56,3 +60,10 @@ pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_
 
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};
+
+// Looking into snapshots.
+pub use lbak_inspect::{
+    Change, ChangeCounts, ChangeKind, DiffOptions, DiffReport, DiffSide, Differing, FindOptions, FindReport,
+    HistoryReport, Hit, MetadataField, PathHistory, PathVersion, SnapshotWeight, StatsOptions, StatsReport, Weight,
+    diff, diff_with_source, find, history, stats,
+};

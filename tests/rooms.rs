@@ -15,7 +15,7 @@ const LINES: [&[&str]; 12] = [
     &["tree", "source"],
     &["snapshot"],
     &["repository"],
-    &["capture", "amend"],
+    &["capture", "amend", "browse"],
 ];
 
 fn line_of(room: &str) -> Option<usize> {

@@ -2,7 +2,7 @@
 //!
 //! A script may treat every code that it does not know as a failure.
 
-use lbak::{BackendErrorKind, Error};
+use lbak::{BackendErrorKind, Error, OutputFailure};
 
 use crate::output::Output;
 
@@ -168,8 +168,22 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotInSnapshot { snapshot, .. } => {
             return Some(format!("`lbak ls {} -R` lists what is in it", snapshot.short()));
         }
+        Error::Stream { failure, .. } | Error::Command { failure, .. } => return hint_for_output(failure),
+        Error::ReadOnce { .. } => "take it again: what is still stored is not stored twice",
         Error::TargetNotEmpty { .. } => "restore into a new directory: nothing is overwritten",
         _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn hint_for_output(failure: &OutputFailure) -> Option<String> {
+    let hint = match failure {
+        OutputFailure::Empty => "--allow-empty takes that for a backup, too; nothing was committed",
+        OutputFailure::NotStarted(_) => {
+            "no shell reads the command: `-- sh -c 'a | b'` runs one; nothing was committed"
+        }
+        OutputFailure::WantsTerminal => "give it its password in a file or a variable; nothing was committed",
+        _ => "nothing was committed; what was stored is used by the next run",
     };
     Some(hint.to_owned())
 }

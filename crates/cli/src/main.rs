@@ -19,6 +19,7 @@ mod habits;
 mod invocation;
 mod json;
 mod known;
+mod listing;
 mod named;
 mod opening;
 mod output;

@@ -110,6 +110,11 @@ impl Output {
         }
     }
 
+    /// Passes on a line that a command whose output is backed up wrote to standard error.
+    pub(crate) fn overheard(&self, line: &str) {
+        self.say(line, "command_stderr", "");
+    }
+
     /// Says something that must not be missed.
     pub(crate) fn warn(&self, text: &str) {
         self.say(text, "warning", "lbak: warning: ");

@@ -175,7 +175,7 @@ impl Teller {
                 self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds, columns));
             }
             Manner::Lines | Manner::ManyLines => {
-                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX))
+                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX));
             }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();

@@ -1,6 +1,6 @@
 //! Which snapshot is meant, and what is said about the choice.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use anyhow::Context;
 use lbak::{Catalog, Committed, Error, Manifest, Pick, Repository, Selection, Timestamp, escape};
@@ -22,8 +22,9 @@ pub(crate) struct Choice {
 
 /// Reads the conditions that narrow which snapshots are meant.
 pub(crate) fn narrow(arguments: &SelectionArguments) -> anyhow::Result<Selection> {
-    let path = arguments.path.as_ref().map(|path| paths::absolute(path)).transpose().context("cannot use --path")?;
-    Ok(Selection { host: arguments.host.clone(), path, tag: arguments.tag.clone(), ..Selection::default() })
+    let paths = arguments.paths.iter().map(|path| paths::absolute(path));
+    let paths = paths.collect::<Result<_, _>>().context("cannot use --path")?;
+    Ok(Selection { host: arguments.host.clone(), paths, tag: arguments.tag.clone(), ..Selection::default() })
 }
 
 /// Chooses the one snapshot that is meant, and tells which and how far from the time asked for.
@@ -47,6 +48,43 @@ pub(crate) fn choose(
     Ok(Choice { manifest: chosen.snapshot.manifest.clone(), exit })
 }
 
+/// Chooses the snapshots that are named, in that order, each once; all that the conditions leave, oldest first, when none is.
+pub(crate) fn choose_all<'c>(
+    catalog: &'c Catalog,
+    output: &Output,
+    now: Timestamp,
+    snapshots: &[OsString],
+    arguments: &SelectionArguments,
+) -> anyhow::Result<Vec<&'c Committed>> {
+    let exit = tell_damage(output, catalog);
+    let conditions = narrow(arguments)?;
+    if snapshots.is_empty() {
+        return Ok(conditions.narrow(catalog).collect());
+    }
+    let mut chosen: Vec<&Committed> = Vec::new();
+    for snapshot in snapshots {
+        let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, ..conditions.clone() };
+        let snapshot = selection.choose(catalog, now).map_err(|error| explain(error, exit))?.snapshot;
+        if !chosen.iter().any(|other| other.session == snapshot.session) {
+            chosen.push(snapshot);
+        }
+    }
+    Ok(chosen)
+}
+
+/// A path that is not in a snapshot is told with those that are.
+pub(crate) fn explain_path(error: Error, manifest: &Manifest) -> anyhow::Error {
+    match error {
+        Error::NotInSnapshot { .. } => {
+            let paths: Vec<String> = manifest.paths.iter().map(|path| escape(path)).collect();
+            let paths = paths.join(" ");
+            let hint = format!("it holds {paths}; `lbak ls {} -R` lists what is in it", manifest.id.short());
+            Trouble::new(Exit::Failed, error.to_string()).hint(hint).into()
+        }
+        error => error.into(),
+    }
+}
+
 /// Tells of snapshots that can not be read.
 pub(crate) fn tell_damage(output: &Output, catalog: &Catalog) -> Exit {
     for (_, error) in &catalog.damaged {
@@ -61,10 +99,20 @@ pub(crate) fn source_of(manifest: &Manifest) -> String {
     format!("{} on host {}", paths.join(" "), escape(manifest.host.as_bytes()))
 }
 
+/// The moment that a snapshot is of, for people.
+pub(crate) fn when(manifest: &Manifest) -> String {
+    times::local(manifest.point_in_time.unwrap_or(manifest.ended_at))
+}
+
+/// `3fa2b1c0 of /srv/models on host db1, 2026-11-22 10:00:00`.
+pub(crate) fn in_short(manifest: &Manifest) -> String {
+    format!("{} of {}, {}", manifest.id.short(), source_of(manifest), when(manifest))
+}
+
 fn describe(snapshot: &Committed, at: Option<Timestamp>, now: Timestamp) -> String {
     let manifest = &snapshot.manifest;
     let moment = snapshot.moment();
-    let mut text = format!("snapshot {} of {}, {}", manifest.id.short(), source_of(manifest), times::local(moment));
+    let mut text = format!("snapshot {}", in_short(manifest));
     if moment <= now {
         text.push_str(&format!(", {} ago", times::gap(moment, now)));
     }

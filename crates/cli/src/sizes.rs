@@ -32,6 +32,28 @@ pub(crate) fn rate(bytes_done: u64, seconds: f64) -> String {
     format!("{}/s", bytes(per_second))
 }
 
+/// Reads a size in powers of 1024: `100`, `64K`, `1.5G`, `2TiB`.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
+    let unclear = || format!("`{text}` is no size: give bytes, or a number with K, M, G or T");
+    let number = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    let shift = match text.get(number.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return Err(unclear()),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // Three digits behind the point are more than anybody means, and stay exact.
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 3 {
+        return Err(unclear());
+    }
+    let thousandths: u128 = format!("{whole}{fraction:0<3}").parse().map_err(|_| unclear())?;
+    thousandths.checked_mul(1 << shift).and_then(|bytes| u64::try_from(bytes / 1000).ok()).ok_or_else(unclear)
+}
+
 /// A count with commas: `78,600`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -62,6 +84,15 @@ mod tests {
             shown,
             ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "99.9 KiB", "100 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]
         );
+    }
+
+    #[test]
+    fn sizes_are_read_in_powers_of_1024() {
+        let sizes = ["0", "100", "7b", "64K", "1.5G", "2TiB"].map(|text| parse(text).expect(text));
+        assert_eq!(sizes, [0, 100, 7, 64 << 10, 3 << 29, 2 << 40]);
+        for text in ["", "K", "-1", "1,5G", "1.G", ".5G", "1KB", "1P", "1 K", "99999999T"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

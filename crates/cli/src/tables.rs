@@ -18,12 +18,22 @@ pub(crate) struct Table {
 impl Table {
     /// A table with these columns.
     pub(crate) fn new<const N: usize>(columns: [(&str, Align); N]) -> Self {
-        let (heading, aligns) = columns.into_iter().map(|(heading, align)| (heading.to_owned(), align)).unzip();
+        Self::of(&columns)
+    }
+
+    /// A table with as many columns as there are.
+    pub(crate) fn of(columns: &[(&str, Align)]) -> Self {
+        let (heading, aligns) = columns.iter().map(|(heading, align)| ((*heading).to_owned(), *align)).unzip();
         Self { aligns, rows: vec![heading] }
     }
 
     /// Adds a row; control characters in it are made visible.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.add(cells.into());
+    }
+
+    /// Adds a row with a cell for each column.
+    pub(crate) fn add(&mut self, cells: Vec<String>) {
         self.rows.push(cells.iter().map(|cell| visible(cell).into_owned()).collect());
     }
 
@@ -34,8 +44,8 @@ impl Table {
             .collect();
         self.rows.iter().map(move |row| {
             let mut line = String::new();
-            for ((cell, align), column_width) in row.iter().zip(&self.aligns).zip(&widths) {
-                if !line.is_empty() {
+            for (place, ((cell, align), column_width)) in row.iter().zip(&self.aligns).zip(&widths).enumerate() {
+                if place > 0 {
                     line.push_str("  ");
                 }
                 let padding = " ".repeat(column_width - width(cell));
@@ -48,6 +58,25 @@ impl Table {
             line
         })
     }
+}
+
+/// Columns of the screen; 80 where nobody looks, so that what is kept looks the same everywhere.
+pub(crate) fn screen_width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|&columns| columns >= 40).unwrap_or(80)
+}
+
+/// Breaks a text between words so that its lines fit; those behind the first are indented. A word is never broken.
+pub(crate) fn wrap(text: &str, columns: usize, indent: usize) -> impl Iterator<Item = String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in visible(text).split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => line.extend([" ", word]),
+            Some(_) => lines.push(format!("{}{word}", " ".repeat(indent))),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.into_iter()
 }
 
 /// Characters are taken as one column wide: a table with wide characters in it is a little ragged, not wrong.
@@ -86,6 +115,12 @@ mod tests {
         table.row(["a\nb".into(), "1.2 KiB".into(), "x".into()]);
         let lines: Vec<String> = table.lines().collect();
         assert_eq!(lines, ["Name       Size  Tags", "grün        9 B", "a\\x0ab  1.2 KiB  x"]);
+    }
+
+    #[test]
+    fn texts_break_between_words() {
+        let lines: Vec<String> = wrap("a  long enough text/that-is-never-broken end", 12, 2).collect();
+        assert_eq!(lines, ["a long", "  enough", "  text/that-is-never-broken", "  end"]);
     }
 
     #[test]

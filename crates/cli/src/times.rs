@@ -4,6 +4,9 @@
 //! 2026-11-22T10:00:00Z    2026-11-22T10:00:00+01:00     RFC 3339
 //! 2026-11-22              2026-11-22 10:00[:30]         local; a date alone is its first moment
 //! 2h ago                  1 day 6h ago                  before now
+//! now                     @1763800000                   seconds since 1970
+//! today                   yesterday                     the first moment of the day
+//! 18:00[:30]              yesterday 18:00               of today, if that is past, or of yesterday
 //! ```
 
 use jiff::{Span, ToSpan, Zoned, civil::DateTime, tz::TimeZone};
@@ -13,10 +16,17 @@ use crate::exit::Trouble;
 
 /// Reads a time given by a person.
 pub(crate) fn parse(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    parse_in(text, now, &TimeZone::system()).ok_or_else(|| {
+    let time = parse_in(text, now, &TimeZone::system()).ok_or_else(|| {
         let trouble = Trouble::usage(format!("`{text}` is no time"));
-        trouble.hint("give RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`").into()
-    })
+        trouble
+            .hint("give RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, `yesterday 18:00`, `2h ago` or `@SECONDS`")
+    })?;
+    // A time of day means one that has been: who means yesterday's says so.
+    if time > now && !text.contains(['-', '@']) {
+        let trouble = Trouble::usage(format!("`{text}` is still to come today"));
+        return Err(trouble.hint(format!("say `yesterday {}`", text.trim().trim_start_matches("today "))).into());
+    }
+    Ok(time)
 }
 
 fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
@@ -26,6 +36,16 @@ fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let span: Span = span.trim().parse().ok().filter(|_| is_unsigned)?;
         let before = to_jiff(now)?.to_zoned(zone.clone()).checked_sub(span).ok()?;
         return Some(from_jiff(before.timestamp()));
+    }
+    if text == "now" {
+        return Some(now);
+    }
+    if let Some(seconds) = text.strip_prefix('@') {
+        let is_number = seconds.strip_prefix('-').unwrap_or(seconds).bytes().all(|byte| byte.is_ascii_digit());
+        return seconds.parse().ok().filter(|_| is_number).map(|seconds| Timestamp { seconds, nanoseconds: 0 });
+    }
+    if let Some(local) = of_day(text, now, zone) {
+        return local;
     }
     let is_offset_given = text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']));
     if is_offset_given {
@@ -38,6 +58,24 @@ fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     // A date alone is read as its first moment.
     let local: DateTime = text.parse().ok()?;
     Some(from_jiff(local.to_zoned(zone.clone()).ok()?.timestamp()))
+}
+
+/// Reads `today`, `yesterday` and times of day; `None` when it is none of these, `Some(None)` when it is none that there is.
+fn of_day(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Option<Timestamp>> {
+    let today = to_jiff(now)?.to_zoned(zone.clone()).date();
+    let (day, time) = match text.split_once(' ').map_or((text, ""), |(day, time)| (day, time.trim_start())) {
+        ("today", time) => (today, time),
+        ("yesterday", time) => (today.yesterday().ok()?, time),
+        (time, "") if time.get(2..3) == Some(":") => (today, time),
+        _ => return None,
+    };
+    let is_plain = matches!(time.len(), 0 | 5 | 8) && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    let time = match time {
+        "" => Some(jiff::civil::Time::midnight()),
+        _ => time.parse().ok().filter(|_| is_plain),
+    };
+    let zoned = time.and_then(|time| day.to_datetime(time).to_zoned(zone.clone()).ok());
+    Some(zoned.map(|zoned| from_jiff(zoned.timestamp())))
 }
 
 /// Shows a time in the zone of who looks.
@@ -117,6 +155,14 @@ mod tests {
             ("2h ago", "2026-11-22T10:00:00.000000000Z"),
             ("2 days ago", "2026-11-20T12:00:00.000000000Z"),
             ("1d 90m ago", "2026-11-21T10:30:00.000000000Z"),
+            ("now", "2026-11-22T12:00:00.000000000Z"),
+            ("today", "2026-11-21T23:00:00.000000000Z"),
+            ("yesterday", "2026-11-20T23:00:00.000000000Z"),
+            ("yesterday 18:00", "2026-11-21T17:00:00.000000000Z"),
+            ("10:00", "2026-11-22T09:00:00.000000000Z"),
+            ("10:00:30", "2026-11-22T09:00:30.000000000Z"),
+            ("@0", "1970-01-01T00:00:00.000000000Z"),
+            ("@-1", "1969-12-31T23:59:59.000000000Z"),
         ];
         for (given, meant) in forms {
             assert_eq!(read(given).as_deref(), Some(meant), "{given}");
@@ -125,9 +171,34 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for text in ["", "yesterday", "2h", "-2h ago", "ago", "2026-13-01", "20261122", "1763800000", "10:00"] {
+        for text in [
+            "",
+            "2h",
+            "-2h ago",
+            "ago",
+            "2026-13-01",
+            "20261122",
+            "1763800000",
+            "25:00",
+            "10:0",
+            "10",
+            "@",
+            "@1.5",
+            "@+1",
+            "tomorrow",
+            "yesterday noon",
+            "yesterday 24:00",
+            "today -1h",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_of_day_that_is_still_to_come_is_refused_with_what_to_say() {
+        let error = parse("23:59:59", Timestamp { seconds: 0, nanoseconds: 0 }).expect_err("it is to come");
+        assert_eq!(error.to_string(), "`23:59:59` is still to come today");
+        assert!(parse("@99", Timestamp::default()).is_ok(), "a number is taken as it is");
     }
 
     #[test]

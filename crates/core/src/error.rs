@@ -8,6 +8,10 @@ use std::{fmt, io, path::PathBuf};
 
 use crate::id::SnapshotId;
 
+mod output;
+
+pub use output::OutputFailure;
+
 /// Result of the library crates.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -128,6 +132,30 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// A stream that was to be backed up did not come as it should; nothing was committed.
+    #[error("the stream {path} {failure}")]
+    Stream {
+        /// Its path in the snapshot, escaped.
+        path: String,
+        /// What was wrong with it.
+        failure: OutputFailure,
+    },
+    /// A command whose output was to be backed up failed; nothing was committed.
+    #[error("the command `{command}` {failure}{}", output::LastWords(said))]
+    Command {
+        /// Its words, escaped.
+        command: String,
+        /// What was wrong with it.
+        failure: OutputFailure,
+        /// The last 64 KiB of what it wrote to standard error, escaped line by line.
+        said: String,
+    },
+    /// Reclaiming closed the session and took some of what was stored of a source that can be read only once.
+    #[error("a part of {path} was taken by reclaiming before it was committed, and it can not be read a second time")]
+    ReadOnce {
+        /// The path, escaped.
+        path: String,
     },
     /// The place to restore to can not be used.
     #[error("cannot {action} {}", path.display())]

@@ -53,3 +53,4 @@ pub mod repository;
 pub mod capture;
 
 pub mod amend;
+pub mod browse;

@@ -99,6 +99,8 @@ pub enum ReadReason {
     WasIncomplete,
     /// It looks as it did, but what is stored of it can not be relied on: its pack is damaged or may be reclaimed.
     Untrusted,
+    /// It is a stream: nothing is known of it before it is read.
+    ReadOnce,
 }
 
 /// What is seen to differ between a file and its entry in an earlier snapshot.
@@ -131,6 +133,7 @@ impl fmt::Display for ReadReason {
             Self::WasChanging => "changed while it was read the last time",
             Self::WasIncomplete => "not read completely the last time",
             Self::Untrusted => "what is stored of it can not be relied on",
+            Self::ReadOnce => "a stream",
         })
     }
 }

@@ -153,7 +153,7 @@ fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<
     if (0..=i64::from(i32::MAX)).contains(&wanted) {
         return;
     }
-    if let Ok(found) = look().map(|stat| i64::from(stat.st_mtime))
+    if let Ok(found) = look().map(|stat| stat.st_mtime)
         && found != wanted
     {
         unset.push(format!("time: this file system has made {found} of {wanted} seconds since 1970"));

@@ -2,7 +2,11 @@
 //! deeper than a path can be.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it does not try"
+)]
 
 use std::{
     fs,
@@ -163,7 +167,7 @@ fn plants() -> Vec<Plant> {
     if !is_root() {
         eprintln!("NOT TRIED: owners, devices, trusted attributes and capabilities need root");
         plants.push(Plant("/other", Field::Unreadable, |path| {
-            fs::set_permissions(path.join("other"), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path.join("other"), fs::Permissions::from_mode(0o000)).unwrap();
         }));
         return plants;
     }
@@ -296,7 +300,7 @@ fn what_nobody_can_read_is_told() {
     for folder in [&left, &right] {
         plant_on(folder.path());
         for name in ["directory", "other"] {
-            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o000)).unwrap();
         }
     }
     let found: Vec<String> =

@@ -2,7 +2,9 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod dump;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -12,6 +14,7 @@ mod selection;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod tag;
 mod verify;
 mod wanted;
@@ -23,16 +26,19 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use self::{
     cat::{CatArguments, ObjectKind},
     completions::CompletionsArguments,
+    diff::DiffArguments,
     dump::{ArchiveForm, DumpArguments},
+    find::FindArguments,
     init::InitArguments,
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
-    ls::LsArguments,
+    ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
     restore::RestoreArguments,
     selection::SelectionArguments,
     snapshot::SnapshotArguments,
-    snapshots::SnapshotsArguments,
+    snapshots::{GroupArgument, SnapshotsArguments},
     stats::StatsArguments,
+    stream::StreamArguments,
     tag::TagArguments,
     verify::VerifyArguments,
     wanted::WantedArguments,
@@ -104,6 +110,8 @@ pub(crate) enum Command {
     #[command(alias = "check")]
     Verify(VerifyArguments),
     Ls(LsArguments),
+    Find(FindArguments),
+    Diff(DiffArguments),
     Key(KeyArguments),
     Stats(StatsArguments),
     Cat(CatArguments),

@@ -16,7 +16,7 @@ Examples:
   lbak restore latest /tmp/restored
   lbak restore latest:/srv/models/small.bin . --at '2026-11-20 18:00'
   lbak restore 3fa2b1c0:config /tmp/config
-  lbak restore latest:/app.sql --to-command -- psql -X -v ON_ERROR_STOP=1 --single-transaction -d app")]
+  lbak restore latest:/app.sql --to-command -- psql -X --single-transaction -d app")]
 pub(crate) struct RestoreArguments {
     /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
     #[arg(value_name = "SNAPSHOT[:PATH]")]
@@ -24,7 +24,7 @@ pub(crate) struct RestoreArguments {
     /// Directory to restore to: missing (made, its parents are not) or empty
     #[arg(required_unless_present_any = ["original", "to_command"], conflicts_with_all = ["original", "to_command"])]
     pub(crate) target: Option<PathBuf>,
-    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or `2h ago`
+    /// Only snapshots up to this time: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, `yesterday 18:00`, `2h ago`
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
     #[command(flatten)]
@@ -51,4 +51,12 @@ pub(crate) struct RestoreArguments {
     /// The command and its words; it is run without a shell, in a process group of its own
     #[arg(last = true, value_name = "COMMAND", requires = "to_command")]
     pub(crate) command: Vec<OsString>,
+}
+
+impl RestoreArguments {
+    /// Something was said that only means anything with `--to-command`. The parser passes over what is missing when it would
+    /// contradict what is there.
+    pub(crate) fn is_to_command(&self) -> bool {
+        self.to_command || self.inline || !self.command.is_empty()
+    }
 }

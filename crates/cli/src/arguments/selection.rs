@@ -10,9 +10,9 @@ pub(crate) struct SelectionArguments {
     /// Only snapshots of this host
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: Option<String>,
-    /// Only snapshots that this path was named for
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<PathBuf>,
+    /// Only snapshots that this path was named for; given several times, for all of them
+    #[arg(long = "path", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
     /// Only snapshots with this tag
     #[arg(long, value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) tag: Option<String>,

@@ -5,15 +5,21 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, builder::NonEmptyStringValueParser};
 use lbak::{Compression, LineageKind};
 
-/// Take a snapshot of directories and files
+use super::StreamArguments;
+
+/// Take a snapshot of directories and files, or of a stream or a command's output
 ///
 /// The snapshot is complete and restores alone, whatever it was compared with. Without a repository, and with no LBAK_
 /// variable set, the first snapshot makes the default repository.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  lbak snapshot /srv/models --tag nightly --description 'before the upgrade'")]
+#[command(after_help = "\
+Examples:
+  lbak snapshot /srv/models --tag nightly --description 'before the upgrade'
+  some-program | lbak snapshot --stdin --stdin-name output.txt
+  lbak snapshot --from-command --stdin-name shop.sql --timeout 30m -- pg_dump --no-password shop")]
 pub(crate) struct SnapshotArguments {
     /// Directories and files; each must be there
-    #[arg(required_unless_present_any = ["files_from", "files_from0"], value_name = "PATH")]
+    #[arg(required_unless_present_any = ["files_from", "files_from0", "stream", "command"], value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// What to compare with; files that look unchanged since then are not read again
     #[arg(long, value_enum, default_value_t = LineageArgument::Incremental, value_name = "KIND")]
@@ -44,6 +50,15 @@ pub(crate) struct SnapshotArguments {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) wanted: super::WantedArguments,
+    #[command(flatten)]
+    pub(crate) stream: StreamArguments,
+}
+
+impl SnapshotArguments {
+    /// The paths, also those that stand behind `--` because they look like options.
+    pub(crate) fn all_paths(&self) -> Vec<PathBuf> {
+        self.paths.iter().cloned().chain(self.stream.command.iter().map(PathBuf::from)).collect()
+    }
 }
 
 /// Kinds of lineage.

@@ -1,13 +1,39 @@
 //! `lbak snapshots`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::SelectionArguments;
 
-/// List snapshots, oldest first
+/// List snapshots, those of one host and the same paths together, oldest first
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  lbak snapshots --host db1 --tag nightly")]
+#[command(after_help = "\
+Examples:
+  lbak snapshots --host db1 --tag nightly
+  lbak snapshots --latest 1 --compact
+  lbak snapshots --path /etc --path /home")]
 pub(crate) struct SnapshotsArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+    /// What the snapshots of a group have in common
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "host,paths")]
+    pub(crate) group_by: Vec<GroupArgument>,
+    /// Only the newest N of each group
+    #[arg(long, value_name = "N")]
+    pub(crate) latest: Option<usize>,
+    /// One line for each, without sizes and description
+    #[arg(short, long)]
+    pub(crate) compact: bool,
+}
+
+/// What snapshots of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GroupArgument {
+    /// The host
+    Host,
+    /// All paths
+    Paths,
+    /// All tags
+    Tags,
+    /// Nothing: all in one table
+    None,
 }

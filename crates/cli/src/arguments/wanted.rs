@@ -60,7 +60,7 @@ pub(crate) struct WantedArguments {
 }
 
 /// A number of bytes, in powers of 1024: `100`, `64K`, `1.5G`, `2TiB`.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let unclear = || format!("`{text}` is no size: give bytes, or a number with K, M, G or T");
     let number = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
     let shift = match text.get(number.len()..).unwrap_or_default().to_ascii_lowercase().as_str() {

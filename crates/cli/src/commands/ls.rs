@@ -1,17 +1,18 @@
 //! `lbak ls`: lists what is in a snapshot.
 
-use lbak::{Entry, Error, ListedEntry, Node, escape};
+use lbak::{Entry, Error, ListReport, ListedEntry, Manifest, Repository};
 
 use crate::{
-    arguments::LsArguments,
+    arguments::{LsArguments, SortArgument},
     exit::Exit,
     findings,
     invocation::Invocation,
-    json, opening,
+    json,
+    listing::{self, Listing},
+    opening,
     output::Output,
     paths,
     selecting::{self, Choice},
-    sizes, times,
 };
 
 pub(crate) fn run(arguments: &LsArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
@@ -23,22 +24,7 @@ pub(crate) fn run(arguments: &LsArguments, invocation: &Invocation<'_>) -> anyho
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }
-    let mut failed = None;
-    let listed = lbak::list(repository, &manifest, path, arguments.recursive, &mut |listed| {
-        invocation.signals.cancellation().check()?;
-        let told = tell(output, arguments.long, &listed);
-        // Nobody reads on: there is no use in listing on.
-        if told.is_err() || output.is_closed() {
-            failed = told.err();
-            return Err(Error::Cancelled);
-        }
-        Ok(())
-    });
-    let report = match (failed, listed) {
-        (Some(error), _) => return Err(error),
-        (None, Err(Error::Cancelled)) if output.is_closed() => return Ok(exit),
-        (None, listed) => listed?,
-    };
+    let Some(report) = list(repository, &manifest, path, arguments, invocation)? else { return Ok(exit) };
     if output.is_json() {
         report.findings.iter().try_for_each(|finding| output.json(&json::Finding::of(finding)))?;
     }
@@ -47,83 +33,59 @@ pub(crate) fn run(arguments: &LsArguments, invocation: &Invocation<'_>) -> anyho
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
 
-fn tell(output: &Output, is_long: bool, listed: &ListedEntry<'_>) -> anyhow::Result<()> {
-    let (path, entry) = (escape(&listed.path), listed.entry);
-    if output.is_json() {
-        return output.json(&node(path, entry));
-    }
-    if !is_long {
-        return output.line(&path);
-    }
-    let target = match &entry.node {
-        Node::Symlink { target } => format!(" -> {}", escape(target)),
-        _ => String::new(),
+/// Shows the entries; `None` when nobody reads on.
+fn list(
+    repository: &Repository,
+    manifest: &Manifest,
+    path: Option<&[u8]>,
+    arguments: &LsArguments,
+    invocation: &Invocation<'_>,
+) -> anyhow::Result<Option<ListReport>> {
+    let output = invocation.output;
+    let is_ordered = arguments.sort == SortArgument::Name && !arguments.reverse;
+    let (mut lines, mut held) = (Listing::new(output, &arguments.long), Vec::new());
+    let mut failed = None;
+    let mut show = |ListedEntry { path, entry }: ListedEntry<'_>| {
+        invocation.signals.cancellation().check()?;
+        if !is_ordered {
+            held.push((path, entry.clone()));
+            return Ok(());
+        }
+        let told = tell(output, &mut lines, &path, entry);
+        // Nobody reads on: there is no use in listing on.
+        if told.is_err() || output.is_closed() {
+            failed = told.err();
+            return Err(Error::Cancelled);
+        }
+        Ok(())
     };
-    output.line(&format!(
-        "{} {:<8} {:<8} {:>9} {} {path}{target}",
-        permissions(entry),
-        owner(&entry.user, entry.uid),
-        owner(&entry.group, entry.gid),
-        sizes::bytes(entry.size),
-        times::local(entry.mtime),
-    ))
-}
-
-fn owner(name: &[u8], number: u32) -> String {
-    if name.is_empty() { number.to_string() } else { escape(name) }
-}
-
-/// `drwxr-xr-x`, as `ls -l` shows it.
-fn permissions(entry: &Entry) -> String {
-    let mode = entry.mode;
-    let mut text = String::from(match entry.node {
-        Node::File { .. } => '-',
-        Node::Directory { .. } => 'd',
-        Node::Symlink { .. } => 'l',
-        Node::Fifo => 'p',
-        Node::CharacterDevice { .. } => 'c',
-        Node::BlockDevice { .. } => 'b',
-        Node::Socket => 's',
-    });
-    for (shift, special_bit, special) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 == 0 { '-' } else { 'r' });
-        text.push(if bits & 2 == 0 { '-' } else { 'w' });
-        text.push(match (mode & special_bit != 0, bits & 1 != 0) {
-            (true, true) => special,
-            (true, false) => special.to_ascii_uppercase(),
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
-    }
-    text
-}
-
-fn node(path: String, entry: &Entry) -> json::Node {
-    let (kind, linktarget) = match &entry.node {
-        Node::File { .. } => ("file", None),
-        Node::Directory { .. } => ("dir", None),
-        Node::Symlink { target } => ("symlink", Some(escape(target))),
-        Node::Fifo => ("fifo", None),
-        Node::CharacterDevice { .. } => ("chardev", None),
-        Node::BlockDevice { .. } => ("dev", None),
-        Node::Socket => ("socket", None),
+    let listed = lbak::list(repository, manifest, path, arguments.recursive, &mut show);
+    let report = match (failed, listed) {
+        (Some(error), _) => return Err(error),
+        (None, Err(Error::Cancelled)) if output.is_closed() => return Ok(None),
+        (None, listed) => listed.map_err(|error| selecting::explain_path(error, manifest))?,
     };
-    json::Node {
-        message_type: "node",
-        path,
-        name: escape(&entry.name),
-        kind,
-        mode: entry.mode,
-        permissions: permissions(entry),
-        uid: entry.uid,
-        gid: entry.gid,
-        user: escape(&entry.user),
-        group: escape(&entry.group),
-        size: entry.size,
-        mtime: times::rfc3339(entry.mtime),
-        ctime: times::rfc3339(entry.ctime),
-        inode: entry.inode,
-        linktarget,
+    sort(&mut held, arguments);
+    held.iter().try_for_each(|(path, entry)| tell(output, &mut lines, path, entry))?;
+    lines.finish()?;
+    Ok(Some(report))
+}
+
+fn sort(held: &mut [(Vec<u8>, Entry)], arguments: &LsArguments) {
+    match arguments.sort {
+        // They come in the order of names already.
+        SortArgument::Name => {}
+        SortArgument::Size => held.sort_by_key(|(_, entry)| entry.size),
+        SortArgument::Time => held.sort_by_key(|(_, entry)| entry.mtime),
+    }
+    if arguments.reverse {
+        held.reverse();
+    }
+}
+
+fn tell(output: &Output, lines: &mut Listing<'_>, path: &[u8], entry: &Entry) -> anyhow::Result<()> {
+    match output.is_json() {
+        true => output.json(&listing::node("node", path, entry)),
+        false => lines.show(path, entry),
     }
 }

@@ -2,7 +2,9 @@
 
 mod cat;
 mod completions;
+mod diff;
 mod dump;
+mod find;
 mod init;
 mod key;
 mod ls;
@@ -11,7 +13,9 @@ mod restore_to_command;
 mod snapshot;
 mod snapshots;
 mod stats;
+mod stream;
 mod tag;
+mod usage;
 mod verify;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
@@ -22,16 +26,18 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Init(arguments) => init::run(arguments, invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),
         Command::Snapshots(arguments) => snapshots::run(arguments, invocation),
-        Command::Restore(arguments) if arguments.to_command => restore_to_command::run(arguments, invocation),
+        Command::Restore(arguments) if arguments.is_to_command() => restore_to_command::run(arguments, invocation),
         Command::Restore(arguments) => restore::run(arguments, invocation),
         Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
+        Command::Find(arguments) => find::run(arguments, invocation),
+        Command::Diff(arguments) => diff::run(arguments, invocation),
         Command::Key(arguments) => key::run(arguments, invocation),
-        Command::Stats(_) => stats::run(invocation),
         Command::Cat(arguments) => cat::run(arguments, invocation),
         Command::Tag(arguments) => tag::run(arguments, invocation),
         Command::Completions(arguments) => completions::completions(arguments, invocation),
         Command::Man(arguments) => completions::man(arguments, invocation),
+        Command::Stats(arguments) => stats::run(arguments, invocation),
     }
 }

@@ -96,7 +96,7 @@ fn restore(
     };
     // With `--original` every path has its own place, below the root.
     let target = arguments.target.as_deref().unwrap_or(Path::new("/"));
-    Ok(lbak::restore(repository, manifest, target, &options)?)
+    lbak::restore(repository, manifest, target, &options).map_err(|error| selecting::explain_path(error, manifest))
 }
 
 fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -> anyhow::Result<()> {

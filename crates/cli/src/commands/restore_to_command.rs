@@ -25,6 +25,9 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         let trouble = Trouble::usage("--to-command needs a command");
         return Err(trouble.hint("give it behind two dashes: --to-command -- psql -d app").into());
     };
+    if !arguments.to_command {
+        return Err(Trouble::usage("a command is given without --to-command").into());
+    }
     let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);

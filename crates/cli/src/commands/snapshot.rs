@@ -3,8 +3,7 @@
 use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
 use lbak::{
-    ExclusionCount, Lineage, LineageKind, LocalSource, Observer, Repository, SelectedSource, SelectionRules,
-    SnapshotOptions, SnapshotReport,
+    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport, Source,
 };
 
 use crate::{
@@ -15,33 +14,67 @@ use crate::{
     invocation::Invocation,
     json,
     named::Named,
-    opening::{self, Place},
+    opening::{self, Opened, Place},
     output::Output,
     path_lines::PathLines,
     paths,
-    progress::Work,
+    progress::{Progress, Work},
     sizes, wanted,
 };
 
 pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    if arguments.stream.is_asked_for() {
+        return super::stream::run(arguments, invocation);
+    }
     // A path that is not there is found out before a repository is made for it.
-    let named = Named::read(&arguments.paths, &arguments.wanted)?;
+    let named = Named::read(&arguments.all_paths(), &arguments.wanted)?;
     let source = named.source()?;
     opening::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
     let mut rules = wanted::rules(&arguments.wanted)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     rules.repositories.push(opened.backend.identity());
 
-    let (report, excluded) = take(&opened.repository, &source, rules, arguments, invocation)?;
+    let observing = Observing::new(arguments, invocation);
+    let selected = SelectedSource::new(&source, rules)
+        .observed_by(Arc::clone(&observing.observer))
+        .stopped_by(invocation.cancellation());
+    let report = take(&opened.repository, &selected, &observing, arguments, invocation)?;
+    drop(observing);
+    let named = paths::joined(source.paths().iter().map(|path| path.as_os_str().as_bytes()));
+    tell_all(&opened, &report, &selected.excluded(), &named, invocation)
+}
+
+/// Shows what is done, until it is dropped.
+pub(super) struct Observing {
+    observer: Arc<dyn Observer>,
+    _progress: Progress,
+}
+
+impl Observing {
+    pub(super) fn new(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> Self {
+        let progress = invocation.progress(Work::Snapshot);
+        let observer: Arc<dyn Observer> = PathLines::new(progress.observer(), invocation.output, arguments.dry_run);
+        Self { observer, _progress: progress }
+    }
+}
+
+/// Tells what came of a snapshot of whatever is named so.
+pub(super) fn tell_all(
+    opened: &Opened,
+    report: &SnapshotReport,
+    excluded: &[ExclusionCount],
+    named: &str,
+    invocation: &Invocation<'_>,
+) -> anyhow::Result<Exit> {
     let output = invocation.output;
     let told = match output.is_json() {
-        true => output.json(&json::SnapshotSummary::of(&report, &excluded)),
-        false => tell(output, &report, &excluded, &source),
+        true => output.json(&json::SnapshotSummary::of(report, excluded)),
+        false => tell(output, report, excluded, named),
     };
     // Written out here: later nobody knows any more that there is a snapshot.
     let told = told.and_then(|()| output.finish());
     findings::tell(output, &report.finding_counts, &report.findings);
-    tell_damage(output, &opened.repository, &report);
+    tell_damage(output, &opened.repository, report);
     told.map_err(|error| match report.head {
         Some(_) => {
             let what = format!("snapshot {} was committed, but the report could not be written", report.snapshot);
@@ -74,17 +107,13 @@ fn tell_damage(output: &Output, repository: &Repository, report: &SnapshotReport
     output.detail("hint: `lbak verify` names what is damaged and which snapshots and paths it hurts");
 }
 
-fn take(
+pub(super) fn take(
     repository: &Repository,
-    source: &LocalSource,
-    rules: SelectionRules,
+    source: &dyn Source,
+    observing: &Observing,
     arguments: &SnapshotArguments,
     invocation: &Invocation<'_>,
-) -> anyhow::Result<(SnapshotReport, Vec<ExclusionCount>)> {
-    let progress = invocation.progress(Work::Snapshot);
-    let observer: Arc<dyn Observer> = PathLines::new(progress.observer(), invocation.output, arguments.dry_run);
-    let source =
-        SelectedSource::new(source, rules).observed_by(Arc::clone(&observer)).stopped_by(invocation.cancellation());
+) -> anyhow::Result<SnapshotReport> {
     let options = SnapshotOptions {
         lineage: arguments.lineage.into(),
         host: arguments.host.clone().unwrap_or_else(environment::host),
@@ -95,27 +124,20 @@ fn take(
         ignore_ctime: arguments.ignore_ctime,
         ignore_inode: arguments.ignore_inode,
         dry_run: arguments.dry_run,
-        observer,
+        observer: Arc::clone(&observing.observer),
         cancellation: invocation.cancellation(),
         ..SnapshotOptions::default()
     };
-    let report = lbak::snapshot(repository, &source, &options)?;
-    Ok((report, source.excluded()))
+    Ok(lbak::snapshot(repository, source, &options)?)
 }
 
-fn tell(
-    output: &Output,
-    report: &SnapshotReport,
-    excluded: &[ExclusionCount],
-    source: &LocalSource,
-) -> anyhow::Result<()> {
-    let paths = paths::joined(source.paths().iter().map(|path| path.as_os_str().as_bytes()));
+fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], named: &str) -> anyhow::Result<()> {
     let (files, totals, size) = (&report.files, &report.totals, &report.sizes);
     let is_stored = report.head.is_some();
     let seconds = report.elapsed.as_secs_f64();
     output.report(&match is_stored {
-        true => format!("snapshot {} of {paths}", report.snapshot.short()),
-        false => format!("dry run of {paths}: nothing was stored"),
+        true => format!("snapshot {} of {named}", report.snapshot.short()),
+        false => format!("dry run of {named}: nothing was stored"),
     })?;
     output.report(&format!("  {}", compared(report)))?;
     // They look unchanged, but so soon after a change that is no proof.

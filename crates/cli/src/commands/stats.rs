@@ -2,7 +2,9 @@
 
 use lbak::{Backend, Error, Folder, ObjectName};
 
+use super::usage;
 use crate::{
+    arguments::StatsArguments,
     exit::Exit,
     invocation::Invocation,
     json, opening, selecting, sizes,
@@ -16,7 +18,10 @@ struct Held {
     bytes: u64,
 }
 
-pub(crate) fn run(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &StatsArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    if usage::is_meant(arguments) {
+        return usage::run(arguments, invocation);
+    }
     let opened = opening::open(invocation, None)?;
     let repository = &opened.repository;
     let folders = count(&*opened.backend)?;

@@ -5,8 +5,10 @@
 //! in which control characters and bytes that are not UTF-8 stand as `\xNN` and a backslash as `\\`.
 
 mod dump;
+pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+mod stream;
 pub(crate) mod tag;
 
 use lbak::{LineageKind, Manifest, SnapshotReport, Stage, observe};
@@ -252,6 +254,8 @@ pub(crate) struct Snapshot {
     hostname: String,
     username: String,
     paths: Vec<String>,
+    #[serde(flatten)]
+    origin: stream::Origin,
     tags: Vec<String>,
     description: String,
     program_version: String,
@@ -284,6 +288,7 @@ impl Snapshot {
             hostname: manifest.host.clone(),
             username: manifest.user.clone(),
             paths: manifest.paths.iter().map(|bytes| path(bytes)).collect(),
+            origin: stream::Origin::of(&manifest.source),
             tags: manifest.tags.clone(),
             description: manifest.description.clone(),
             program_version: manifest.program.clone(),
@@ -381,6 +386,10 @@ pub(crate) struct Node {
     pub(crate) inode: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) linktarget: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_major: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_minor: Option<u32>,
 }
 
 /// One key slot of `lbak key list`, or the one that another `lbak key …` was about.

@@ -40,6 +40,7 @@ fn read_reason(reason: ReadReason) -> (&'static str, Option<&'static str>) {
         ReadReason::WasChanging => "was_changing",
         ReadReason::WasIncomplete => "was_incomplete",
         ReadReason::Untrusted => "untrusted",
+        ReadReason::ReadOnce => "read_once",
         _ => "other",
     };
     (name, None)

@@ -111,7 +111,7 @@ fn two_for_what_makes_no_sense() {
         &["restore", "xyz", "out"],
         &["restore", "abc", "out"],
         &["restore", "latest~x", "out"],
-        &["restore", "latest", "out", "--at", "yesterday"],
+        &["restore", "latest", "out", "--at", "tomorrow"],
         &["restore", "latest", "out", "--original"],
         &["restore", "latest", "/"],
         &["restore", "latest", "/usr/.."],

@@ -26,9 +26,7 @@ fn home_with_large_file() -> (Home, Vec<u8>) {
 }
 
 fn restore(home: &Home, part: &str, options: &[&str], command: &[&str]) -> Run {
-    let restore = ["restore", part];
-    let arguments = restore.iter().chain(options).chain(&["--to-command", "--"]).chain(command);
-    home.run(arguments)
+    home.run([&["restore", part][..], options, &["--to-command", "--"], command].concat())
 }
 
 #[test]
@@ -75,9 +73,6 @@ fn damage_that_is_met_on_the_way_kills_the_command_before_its_input_ends() {
     // It may have been killed before it had made its file.
     let out = fs::read(home.path("out")).unwrap_or_default();
     assert!(content.starts_with(&out) && out.len() < content.len());
-    // Whatever reads only later is killed all the same.
-    restore(&home, "latest:large", &["--inline"], &["sh", "-c", "sleep 600; echo done > finished"]).expect_code(20);
-    assert!(!home.path("finished").exists());
 }
 
 #[test]
@@ -94,7 +89,8 @@ fn how_the_command_ends_is_how_it_ended() {
     for part in ["latest:large", "latest:a", "latest"] {
         ends(part, &["true"], "cannot restore into true: it ended before it had read everything");
     }
-    ends("latest:large", &["head", "-c", "10"], "cannot restore into head: it ended before it had read everything");
+    let some = ["sh", "-c", "head -c 10 > /dev/null"];
+    ends("latest:large", &some, "cannot restore into sh: it ended before it had read everything");
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl Walk<'_> {
         let mut reason = match &known {
             None if is_uncompared => Some(ReadReason::Uncompared),
             None => Some(ReadReason::New),
-            Some(known) => reason_to_read(known, &found.metadata, link_group, ignored),
+            Some(known) => self.reuse.reason_to_read(known, &found.metadata, link_group, ignored),
         };
         if reason.is_none()
             && let Some(unchanged) = known.take()
@@ -212,6 +212,9 @@ impl Walk<'_> {
             reason = Some(ReadReason::Untrusted);
         }
         if let Some(reason) = reason {
+            if found.metadata.kind == FileKind::File {
+                self.reuse.check_readable(path, &found.name)?;
+            }
             self.tell_read(path, &found, reason);
             self.count_reason(found.metadata.kind, reason);
         }
@@ -236,7 +239,7 @@ impl Walk<'_> {
         match reason {
             _ if kind != FileKind::File => {}
             ReadReason::Uncompared | ReadReason::New => files.new += 1,
-            ReadReason::Changed(_) => files.changed += 1,
+            ReadReason::Changed(_) | ReadReason::ReadOnce => files.changed += 1,
             _ => files.unsettled += 1,
         }
     }

@@ -28,6 +28,7 @@ mod options;
 mod parts;
 mod path;
 mod reading;
+mod reuse;
 mod special;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ use std::{sync::Arc, time::Instant};
 
 pub use options::{FileCounts, SnapshotOptions, SnapshotReport};
 
-use self::{findings::Findings, walk::Walked};
+use self::{findings::Findings, reuse::Reuse, walk::Walked};
 use crate::{
     error::{Error, Result},
     id::{ChunkId, SnapshotId},
@@ -47,7 +48,7 @@ use crate::{
     observe::{Event, FindingKind, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
-    source::{self, Directory, Source, SourceError},
+    source::{self, Directory, Source, SourceError, SourceOutcome},
     store::{ChunkWriter, Stored},
 };
 
@@ -59,7 +60,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// When it returns `Ok`, everything the snapshot refers to is stored and confirmed, and the snapshot is visible.
 ///
 /// # Errors
-/// Anything wrong with the repository, and [`Error::Cancelled`]: then nothing was committed.
+/// Anything wrong with the repository, what [`Source::finish`] says, and [`Error::Cancelled`]: then nothing was committed.
 pub fn snapshot(repository: &Repository, source: &dyn Source, options: &SnapshotOptions) -> Result<SnapshotReport> {
     let begun = Instant::now();
     let started_at = repository.now();
@@ -73,11 +74,12 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
         options.observer.event(&Event::Stage(Stage::Opening));
         let session =
             if options.dry_run { repository.look(&announcement)? } else { repository.announce(&announcement)? };
-        let attempt = Attempt { repository, roots: &roots, announcement: &announcement, options, session: &session };
+        let attempt =
+            Attempt { repository, source, roots: &roots, announcement: &announcement, options, session: &session };
         let base = attempt.base(lost_root.as_ref());
-        let outcome = attempt.capture(&base);
-        let mut captured = match outcome {
-            Ok(captured) => captured,
+        let outcome = attempt.capture(&base).and_then(|captured| Ok((captured, source.finish()?)));
+        let (mut captured, said) = match outcome {
+            Ok(outcome) => outcome,
             Err(error) => {
                 if !options.dry_run {
                     repository.abandon(session.id, &announcement.program, &error.to_string());
@@ -87,7 +89,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
         };
 
         options.observer.event(&Event::Stage(Stage::Committing));
-        let manifest = attempt.manifest(id, started_at, &base, &mut captured)?;
+        let manifest = attempt.manifest(id, started_at, &base, &mut captured, said)?;
         let mut report = report(repository, &manifest, &session, options, captured, begun);
         report.lost_sessions = lost_sessions;
         if options.dry_run {
@@ -156,6 +158,7 @@ struct Comparison {
     base: Base,
     /// What it refers to may be taken over without looking it up.
     is_trusted: bool,
+    reuse: Reuse,
 }
 
 struct Captured {
@@ -167,6 +170,7 @@ struct Captured {
 /// One session's try.
 struct Attempt<'a> {
     repository: &'a Repository,
+    source: &'a dyn Source,
     roots: &'a Roots,
     announcement: &'a Announcement,
     options: &'a SnapshotOptions,
@@ -175,8 +179,13 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn base(&self, lost: Option<&LostAttempt>) -> Comparison {
+        let reuse = Reuse::of(self.source.is_repeatable(), lost.is_some());
         if let Some(lost) = lost {
-            return Comparison { base: Base { lineage: lost.lineage, root: Some(lost.root) }, is_trusted: false };
+            return Comparison {
+                base: Base { lineage: lost.lineage, root: Some(lost.root) },
+                is_trusted: false,
+                reuse,
+            };
         }
         let group: Vec<_> = self
             .session
@@ -187,7 +196,7 @@ impl Attempt<'_> {
             .cloned()
             .collect();
         let base = choose_base(self.options.lineage, &group);
-        Comparison { base, is_trusted: self.session.view.is_parent_trusted() }
+        Comparison { base, is_trusted: self.session.view.is_parent_trusted(), reuse }
     }
 
     /// Reads the source and stores what is new; when it returns, all of it is stored and confirmed.
@@ -222,6 +231,7 @@ impl Attempt<'_> {
         started_at: crate::metadata::Timestamp,
         comparison: &Comparison,
         captured: &mut Captured,
+        said: SourceOutcome,
     ) -> Result<Manifest> {
         let mut tags = self.options.tags.clone();
         tags.sort_unstable();
@@ -247,10 +257,10 @@ impl Attempt<'_> {
                 new: captured.stored.new_data_bytes,
                 stored: captured.stored.bytes,
             },
-            source: match self.roots.kind {
-                source::SourceKind::Files => SourceKind::Files,
-                // What a command was is told by the source that ran it; without that it is a stream.
-                source::SourceKind::Stream | source::SourceKind::Command => SourceKind::Stream,
+            source: match (self.roots.kind, said) {
+                (_, SourceOutcome::Ran { words, status }) => SourceKind::Command { words, status },
+                (source::SourceKind::Files, SourceOutcome::Read) => SourceKind::Files,
+                (source::SourceKind::Stream | source::SourceKind::Command, SourceOutcome::Read) => SourceKind::Stream,
             },
             is_complete: findings.count(FindingKind::Unreadable) == 0,
             findings,

@@ -9,8 +9,9 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::Ordering,
-        mpsc::{self, Receiver, SyncSender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
+    time::Duration,
 };
 
 use super::{
@@ -26,6 +27,7 @@ use super::{
     listing::Visit,
     path::Path,
     reading,
+    reuse::Reuse,
 };
 use crate::{
     error::{Error, Result},
@@ -40,6 +42,9 @@ use crate::{
 
 /// Batches that wait for a reader.
 const WAITING_BATCHES: usize = 2;
+
+/// How soon a request to stop is heard while nothing comes: it is a flag that a signal sets, and wakes nobody.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Threads that read files.
 const READERS: usize = 2;
@@ -61,7 +66,8 @@ pub(super) fn capture(
 ) -> Result<Walked> {
     let (results, arrived) = mpsc::channel();
     let options = attempt.options;
-    let context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    let mut context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    context.is_repeatable = comparison.reuse == Reuse::Unchanged;
     let reader = attempt.repository.reader(&attempt.session.view);
     let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);
     let waiting = Mutex::new(waiting);
@@ -79,6 +85,7 @@ pub(super) fn capture(
                 context: &context,
                 parent: &reader,
                 is_trusted: comparison.is_trusted,
+                reuse: comparison.reuse,
                 is_compared: comparison.base.root.is_some(),
                 ignored: Ignored { ctime: options.ignore_ctime, inode: options.ignore_inode },
                 wants_paths: options.observer.wants_paths(),
@@ -101,7 +108,8 @@ pub(super) fn capture(
                 finished_files: 0,
                 finished_bytes: 0,
             };
-            walk.run(comparison.base.root)
+            // A reader may be waiting for somebody who sends nothing, and would be waited for.
+            walk.run(comparison.base.root).inspect_err(|_| attempt.source.stop())
         })
     })
 }
@@ -112,6 +120,7 @@ pub(super) struct Walk<'a> {
     pub(super) parent: &'a ChunkReader,
     /// What the parent snapshot refers to may be referred to again without looking.
     pub(super) is_trusted: bool,
+    pub(super) reuse: Reuse,
     /// There is a snapshot to compare with.
     pub(super) is_compared: bool,
     pub(super) ignored: Ignored,
@@ -155,10 +164,11 @@ impl Walk<'_> {
             }
             // What comes back may show that there is more to read: a directory where a file was.
             self.send_batch(None)?;
-            match self.arrived.recv() {
+            // A sender lives in the context, so this waits until something comes; failures come as messages too.
+            match self.arrived.recv_timeout(PATIENCE) {
                 Ok(message) => self.take(message)?,
-                // A sender lives in the context, so this waits until something comes; failures come as messages too.
-                Err(_) => return Err(Error::Panicked { doing: "reading files" }),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::Panicked { doing: "reading files" }),
             }
         };
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
@@ -180,7 +190,9 @@ impl Walk<'_> {
 
     /// Puts a file into a batch, and sends one that is full.
     pub(super) fn batch(&mut self, job: Job) -> Result<()> {
-        match self.batcher.add(job) {
+        // What is opened once only is not tried as a small file first.
+        let batch = if self.context.is_repeatable { self.batcher.add(job) } else { Some(Batch::Large(job)) };
+        match batch {
             Some(batch) => self.send_batch(Some(batch)),
             None => Ok(()),
         }

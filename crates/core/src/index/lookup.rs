@@ -180,6 +180,17 @@ impl Index {
         self.search(id, kind, &mut |_, cached, record, _| Ok(Some(Ordinal { segment: cached.segment, record })))
     }
 
+    /// Returns which record [`find`](Self::find) would look at first, and where that says the chunk lies.
+    ///
+    /// # Errors
+    /// As for [`find`](Self::find).
+    pub fn place(&self, id: &ChunkId, kind: ChunkKind) -> Result<Option<(Ordinal, Location)>> {
+        self.search(id, kind, &mut |segment, cached, record, entry| {
+            let location = Location::new(segment.object(), &entry.chunk, segment.pack(entry.pack, cached)?)?;
+            Ok(Some((Ordinal { segment: cached.segment, record }, location)))
+        })
+    }
+
     /// Shows the records of a chunk to `take` until it gives something.
     fn search<T>(&self, id: &ChunkId, kind: ChunkKind, take: &mut Take<'_, T>) -> Result<Option<T>> {
         let id = IdPrefix::from(id);

@@ -81,7 +81,7 @@ impl Repository {
             ObjectName::Segment(_) | ObjectName::MergedSegment(_) => {
                 let segment = Segment::open(backend, codec, name, size)?;
                 let packs = segment.pack_rows()?.into_iter().map(|row| *row).collect();
-                StoredObject::Segment(segment.summary().clone(), packs)
+                StoredObject::Segment(*segment.summary(), packs)
             }
             ObjectName::Snapshot(session) => StoredObject::Outcome(open_slot(codec, *session, &whole()?)?),
             ObjectName::Forgotten(_) => {

@@ -17,8 +17,8 @@ pub struct Selection {
     pub at: Option<Timestamp>,
     /// Only of this host.
     pub host: Option<String>,
-    /// Only of exactly this path, among others.
-    pub path: Option<Vec<u8>>,
+    /// Only of all of these paths, each exactly as it was named, perhaps among others.
+    pub paths: Vec<Vec<u8>>,
     /// Only with this tag.
     pub tag: Option<String>,
 }
@@ -100,7 +100,7 @@ impl Selection {
         let manifest = &snapshot.manifest;
         self.at.is_none_or(|at| snapshot.moment() <= at)
             && self.host.as_ref().is_none_or(|host| *host == manifest.host)
-            && self.path.as_ref().is_none_or(|path| manifest.paths.contains(path))
+            && self.paths.iter().all(|path| manifest.paths.contains(path))
             && self.tag.as_ref().is_none_or(|tag| manifest.tags.contains(tag))
     }
 
@@ -161,8 +161,8 @@ impl std::fmt::Display for Selection {
         if let Some(host) = &self.host {
             write!(f, " of host {}", escape(host.as_bytes()))?;
         }
-        if let Some(path) = &self.path {
-            write!(f, " of path {}", escape(path))?;
+        for (place, path) in self.paths.iter().enumerate() {
+            write!(f, "{} {}", if place == 0 { " of path" } else { " and" }, escape(path))?;
         }
         if let Some(tag) = &self.tag {
             write!(f, " with tag {}", escape(tag.as_bytes()))?;

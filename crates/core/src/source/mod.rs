@@ -19,11 +19,14 @@
 //! ```
 //!
 //! Trouble here is a [`SourceError`], never an [`Error`](crate::error::Error): one unreadable file is no reason to
-//! stop, a failing repository is (rule I8).
+//! stop, a failing repository is (rule I8). The exception is [`Source::finish`], with which a whole source speaks.
 
 use std::{fmt, io, sync::Arc};
 
-use crate::metadata::{FileKind, Metadata};
+use crate::{
+    error::Result,
+    metadata::{FileKind, Metadata},
+};
 
 mod local;
 
@@ -31,9 +34,21 @@ mod memory;
 
 mod selected;
 
+mod one_file;
+
+mod proof;
+
+mod waiting;
+
+mod stream;
+
+mod command;
+
+pub use command::{CommandSource, Listener, words_for_people};
 pub use local::LocalSource;
 pub use memory::{MemoryNode, MemorySource};
 pub use selected::{ExclusionCount, Marker, SelectedSource, SelectionRules};
+pub use stream::StreamSource;
 
 /// Something that can be backed up.
 pub trait Source: Send + Sync {
@@ -45,6 +60,41 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When nothing can be read at all. A single root that can not be looked at is reported by the listing.
     fn roots(&self) -> Result<Arc<dyn Directory>, SourceError>;
+
+    /// Tells whether it can be read a second time. A file of a source for which this is false is opened once, and is read
+    /// whatever it looks like.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    /// Called after everything was read and stored, before the commit: the last word on whether this is a backup. Called
+    /// again when the session was lost meanwhile.
+    ///
+    /// # Errors
+    /// Then nothing is committed. It is an error and no finding, because all of the source is in question.
+    fn finish(&self) -> Result<SourceOutcome> {
+        Ok(SourceOutcome::Read)
+    }
+
+    /// Called from another thread when the run was given up while something may still be reading: a read that waits for
+    /// somebody else ends now, with any error.
+    fn stop(&self) {}
+}
+
+/// What a source says when all of it was read; a snapshot records it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SourceOutcome {
+    /// It was read.
+    #[default]
+    Read,
+    /// A command was run for it.
+    Ran {
+        /// Its words, as they were given to the system.
+        words: Vec<Vec<u8>>,
+        /// Its exit status.
+        status: i32,
+    },
 }
 
 /// What a source is, as a snapshot records it.

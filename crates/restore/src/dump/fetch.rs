@@ -5,7 +5,7 @@
 //! its place.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -96,8 +96,8 @@ impl<'a> Fetcher<'a> {
         };
         if self.depth == Depth::Read {
             for id in wanted {
-                if !chunks.contains_key(&id) {
-                    chunks.insert(id, self.read_elsewhere(&id)?);
+                if let Entry::Vacant(missing) = chunks.entry(id) {
+                    missing.insert(self.read_elsewhere(&id)?);
                 }
             }
         }
@@ -237,8 +237,8 @@ impl Task<'_> {
 
     fn read_run(&self, run: &[&[Found]], bench: &mut Bench) -> Result<()> {
         self.cancellation.check()?;
-        let ends = run.iter().filter_map(|block| block.first());
-        let (Some(first), Some(last)) = (ends.clone().next(), ends.last()) else { return Ok(()) };
+        let ends = (run.first().and_then(|block| block.first()), run.last().and_then(|block| block.first()));
+        let (Some(first), Some(last)) = ends else { return Ok(()) };
         let start = first.location.block_offset;
         let length = u32::try_from(last.end() - u64::from(start)).unwrap_or(u32::MAX);
         let bytes = match self.reader.read_run(&first.location.pack, start, length) {

@@ -11,7 +11,10 @@ use lbak_core::{metadata::Timestamp, tree::Entry};
 use tar::Header;
 
 /// Everything in an archive is a multiple of this.
-pub(super) const BLOCK: u64 = 512;
+pub(super) const BLOCK: u64 = HEADER as u64;
+
+/// A header is one block.
+const HEADER: usize = 512;
 
 /// Largest numbers of the octal fields.
 const LARGEST_SIZE: u64 = 0o77_777_777_777;
@@ -52,11 +55,11 @@ impl Heading<'_> {
     /// Returns the blocks that stand before the content.
     pub(super) fn encode(&self) -> Vec<u8> {
         let records = self.records();
-        let mut bytes = Vec::with_capacity(BLOCK as usize + records.len());
+        let mut bytes = Vec::with_capacity(HEADER + records.len());
         if !records.is_empty() {
             bytes.extend_from_slice(&extension(base_of(self.name), records.len() as u64));
             bytes.extend_from_slice(&records);
-            bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), 0);
+            bytes.resize(bytes.len().next_multiple_of(HEADER), 0);
         }
         bytes.extend_from_slice(self.ustar().as_bytes());
         bytes
@@ -138,7 +141,7 @@ impl Heading<'_> {
 }
 
 /// The header of PAX records. Left alone at the end of a stream, it makes every reader say that the archive is cut off.
-pub(super) fn extension(base: &[u8], length: u64) -> [u8; BLOCK as usize] {
+pub(super) fn extension(base: &[u8], length: u64) -> [u8; HEADER] {
     let mut header = Header::new_ustar();
     header.set_mode(0o644);
     header.set_uid(0);

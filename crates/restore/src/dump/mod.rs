@@ -284,19 +284,16 @@ fn spawn<'scope, 'env>(
 
 /// What was selected, as a file or as members of an archive.
 fn subject(mut selected: Vec<Selected>, is_single: bool, form: DumpForm, findings: &Findings) -> Result<Subject> {
-    if is_single && form == DumpForm::Auto {
-        if let Some(one) = selected.pop_if(|one| !matches!(one.entry.node, Node::Directory { .. })) {
-            return match one.entry.node {
-                Node::File { .. } => Ok(Subject::File { path: one.path, entry: one.entry }),
-                _ => {
-                    let what = format!(
-                        "\"{}\" is no file and no directory: as a tar archive it can be had",
-                        escape(&one.path)
-                    );
-                    Err(Error::Invalid { what })
-                }
-            };
+    if is_single
+        && form == DumpForm::Auto
+        && let Some(one) = selected.pop_if(|one| !matches!(one.entry.node, Node::Directory { .. }))
+    {
+        if let Node::File { .. } = one.entry.node {
+            return Ok(Subject::File { path: one.path, entry: Box::new(one.entry) });
         }
+        let path = escape(&one.path);
+        let what = format!("\"{path}\" is no file and no directory: it can only be had in a tar archive");
+        return Err(Error::Invalid { what });
     }
     let placed = roots::place(selected, is_single, Place::Contents, findings).roots;
     let member = |root: roots::Root| Member {

@@ -27,7 +27,7 @@ pub(super) enum Subject {
         /// Its path in the snapshot.
         path: Vec<u8>,
         /// Its entry.
-        entry: Entry,
+        entry: Box<Entry>,
     },
     /// An archive of these.
     Archive(Vec<Member>),
@@ -130,6 +130,9 @@ impl Links {
         (first != name && *first_content == content).then(|| first.clone())
     }
 }
+
+/// Names and values of attributes.
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The walk through one member.
 struct Walk<'a, 'f> {
@@ -252,7 +255,7 @@ impl<'a> Walk<'a, '_> {
         self.feed.push(Part::Bytes(heading.encode()))
     }
 
-    fn attributes(&self, entry: &Entry) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
+    fn attributes(&self, entry: &Entry) -> Result<Pairs, Stop> {
         match &entry.attributes {
             Attributes::None => Ok(Vec::new()),
             Attributes::Inline(pairs) => Ok(pairs.clone()),

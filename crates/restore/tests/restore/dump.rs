@@ -36,6 +36,7 @@ fn of(path: &str) -> DumpOptions {
 }
 
 /// Unpacks with the system's tar. `false` where there is none.
+#[expect(clippy::print_stderr, reason = "what was not tested is said")]
 fn unpack(archive: &[u8], target: &Path) -> bool {
     let mut command = Command::new("tar");
     command.args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "--warning=none", "-xpf", "-", "-C"]);

@@ -45,7 +45,7 @@ use std::{
 pub use markers::Marker;
 
 use self::{ahead::Verdicts, directory::SelectedRoots, markers::Signs};
-use super::{Directory, Source, SourceError, SourceKind};
+use super::{Directory, Source, SourceError, SourceKind, SourceOutcome};
 use crate::{
     observe::{Cancellation, Event, Exclusion, Observer, Silent},
     patterns::Patterns,
@@ -140,6 +140,18 @@ impl Source for SelectedSource<'_> {
 
     fn roots(&self) -> Result<Arc<dyn Directory>, SourceError> {
         Ok(Arc::new(SelectedRoots::new(self.source.roots()?, self.walk.clone())))
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.source.is_repeatable()
+    }
+
+    fn finish(&self) -> crate::error::Result<SourceOutcome> {
+        self.source.finish()
+    }
+
+    fn stop(&self) {
+        self.source.stop();
     }
 }
 

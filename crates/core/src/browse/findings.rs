@@ -1,0 +1,86 @@
+//! Findings of one run: counted, told, the first kept in full.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    observe::{Event, Finding, FindingKind, Observer},
+    snapshot::{FindingCount, StoredFindings},
+};
+
+/// Collects findings of several threads in bounded memory.
+#[expect(missing_debug_implementations, reason = "holds an observer")]
+pub struct Findings {
+    observer: Arc<dyn Observer>,
+    noted: Mutex<(Vec<FindingCount>, Vec<Finding>)>,
+    lost: AtomicU64,
+}
+
+impl Findings {
+    /// None yet; the observer hears of each.
+    #[must_use]
+    pub fn new(observer: Arc<dyn Observer>) -> Self {
+        Self { observer, noted: Mutex::default(), lost: AtomicU64::new(0) }
+    }
+
+    /// Who hears of everything.
+    #[must_use]
+    pub fn observer(&self) -> &dyn Observer {
+        &*self.observer
+    }
+
+    /// Notes one.
+    pub fn note(&self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) {
+        let finding = Finding { kind, path, message: message.to_string() };
+        self.observer.event(&Event::Finding(&finding));
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counts, first) = &mut *noted;
+        match counts.iter_mut().find(|count| count.kind == kind) {
+            Some(count) => count.count += 1,
+            None => counts.push(FindingCount { kind, count: 1 }),
+        }
+        if first.len() < StoredFindings::FIRST {
+            first.push(finding);
+        }
+    }
+
+    /// Notes that so many entries are lost to damage.
+    pub fn lose(&self, entries: u64, path: Vec<u8>, message: impl std::fmt::Display) {
+        self.lost.fetch_add(entries, Ordering::Relaxed);
+        self.note(FindingKind::Lost, path, message);
+    }
+
+    /// How many entries are lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Counts by kind, and the first findings.
+    #[must_use]
+    pub fn take(&self) -> (Vec<FindingCount>, Vec<Finding>) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut counts, first) = std::mem::take(&mut *noted);
+        counts.sort_by_key(|count| count.kind as u32);
+        (counts, first)
+    }
+}
+
+/// An error with its causes on one line.
+#[must_use]
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // A system's words are often repeated by what wraps them.
+        if !words.ends_with(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = error.source();
+    }
+    words
+}
