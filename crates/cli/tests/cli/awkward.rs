@@ -235,20 +235,17 @@ fn what_is_mounted_in_a_tree_is_part_of_it_and_loops_end() {
         "$lbak" -q restore latest out
         "$lbak" -q verify --read-data > verified
         cmp /proc/version out/version
-        cd out; find . | LC_ALL=C sort; stat -c '%h %n' a loop/a mounted/file
+        cd out; find . | LC_ALL=C sort; stat -c '%h %n' a mounted/file
     "#;
     let Some(output) = with_mounts(&home, script) else { return };
     let lines: Vec<String> = said(&output).lines().map(str::to_owned).collect();
-    let (paths, links) = lines.split_at(lines.len() - 3);
-    // A bind mount shows what lies below it once more, but not what is mounted there: it is no loop.
+    let (paths, links) = lines.split_at(lines.len() - 2);
+    // What lies above is in the snapshot already: where a mount shows it once more, a directory stands empty.
     let expected = "\
-        . ./a ./linked ./loop ./loop/a ./loop/linked ./loop/loop ./loop/mounted ./loop/sub ./loop/sub/b ./loop/sub/deep \
-        ./loop/version ./mounted ./mounted/again ./mounted/file ./sub ./sub/b ./sub/deep ./sub/deep/a \
-        ./sub/deep/linked ./sub/deep/loop ./sub/deep/mounted ./sub/deep/sub ./sub/deep/sub/b ./sub/deep/sub/deep \
-        ./sub/deep/version ./version";
+        . ./a ./linked ./loop ./mounted ./mounted/again ./mounted/file ./sub ./sub/b ./sub/deep ./version";
     assert_eq!(paths, expected.split_whitespace().collect::<Vec<_>>());
     // One file under all the names that lead to it.
-    assert_eq!(links, ["6 a", "6 loop/a", "2 mounted/file"]);
+    assert_eq!(links, ["2 a", "2 mounted/file"]);
 }
 
 #[test]
@@ -262,7 +259,7 @@ fn the_repository_is_not_backed_up_into_itself_by_another_way() {
     "#;
     let Some(output) = with_mounts(&home, script) else { return };
     let listed = said(&output);
-    assert!(listed.contains("data/way/data/a") && !listed.contains("way/repository/"), "{listed}");
+    assert!(listed.contains("data/way/key") && !listed.contains("way/repository/"), "{listed}");
 }
 
 /// A file with an attribute, a mode, a link and a time in 2100, and one directory.

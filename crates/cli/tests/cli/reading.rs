@@ -97,7 +97,7 @@ fn what_may_not_be_read_is_named_and_the_rest_is_kept() {
     named.sort();
     let expected = [("closed", "unreadable"), ("secret", "unreadable")];
     assert!(named.iter().map(|(path, kind)| (path.as_str(), kind.as_str())).eq(expected), "{run:#?}");
-    let listed = home.run(["ls", "latest"]).expect_code(0).stdout;
+    let listed = home.run(["ls", "-R", "latest"]).expect_code(0).stdout;
     // A directory stands empty, so that what is restored into it has its place; a file without content is none.
     assert!(listed.contains("closed") && listed.contains("/sub/b") && !listed.contains("secret"), "{listed}");
 }

@@ -27,6 +27,8 @@ pub(super) struct Context<'a> {
     pub(super) results: Sender<Message>,
     pub(super) read_bytes: AtomicU64,
     pub(super) buffers: Arc<Buffers>,
+    /// A file can be opened and read a second time; a stream can not, and says nothing of itself before it is read.
+    pub(super) is_repeatable: bool,
     compression: Compression,
     benches: Mutex<Vec<Bench>>,
 }
@@ -56,6 +58,7 @@ impl<'a> Context<'a> {
             results,
             read_bytes: AtomicU64::new(0),
             buffers: Arc::default(),
+            is_repeatable: true,
             compression,
             benches: Mutex::default(),
         }

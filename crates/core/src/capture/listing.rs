@@ -212,6 +212,9 @@ impl Walk<'_> {
             reason = Some(ReadReason::Untrusted);
         }
         if let Some(reason) = reason {
+            if found.metadata.kind == FileKind::File {
+                self.reuse.check_readable(path, &found.name)?;
+            }
             self.tell_read(path, &found, reason);
             self.count_reason(found.metadata.kind, reason);
         }

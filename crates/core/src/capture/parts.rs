@@ -46,7 +46,7 @@ pub(super) fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Sco
         read_bytes = read_bytes.saturating_add(seen.read_bytes);
         match tries.end(&seen, &*file) {
             Some(has_changed) => break Ok(describe(&*file, seen, has_changed)),
-            None if read_bytes > AGAIN_BYTES => break Ok(describe(&*file, seen, true)),
+            None if read_bytes > AGAIN_BYTES || !context.is_repeatable => break Ok(describe(&*file, seen, true)),
             None => parts.begin_again(),
         }
     };
@@ -125,7 +125,11 @@ impl Parts<'_, '_> {
             return Ok(Err(endless(&before)));
         }
         // One more than is believed, to see that there is more.
-        let limit = if before.size > 0 { before.size } else { UNTOLD_BYTES + 1 };
+        let limit = match before.size {
+            _ if !self.context.is_repeatable => u64::MAX,
+            0 => UNTOLD_BYTES + 1,
+            size => size,
+        };
         let mut front = Front { file, read_bytes: 0, limit };
         loop {
             self.context.check()?;
@@ -147,7 +151,8 @@ impl Parts<'_, '_> {
             Ok(metadata) => metadata,
             Err(error) => return Ok(Err(error)),
         };
-        if after.size == 0 && read_bytes > UNTOLD_BYTES && before.size == 0 {
+        let says_nothing = self.context.is_repeatable && before.size == 0 && after.size == 0;
+        if says_nothing && read_bytes > UNTOLD_BYTES {
             return Ok(Err(endless(&before)));
         }
         Ok(Ok(Seen { before, after, read_bytes, now }))

@@ -1,6 +1,6 @@
 //! What the parent snapshot has already: its entry stands again, and nothing is read.
 
-use super::{compare::keep_identity, listing::Place, walk::Walk};
+use super::{compare::keep_identity, listing::Place, reuse::Reuse, walk::Walk};
 use crate::{
     error::Result,
     id::ChunkKind,
@@ -13,7 +13,12 @@ impl Walk<'_> {
     /// Uses an entry of the parent snapshot again.
     pub(super) fn take_over(&mut self, place: &Place<'_>, found: &Found, known: Entry, link_group: u64) -> Result<()> {
         let looks_same = (known.inode, known.ctime) == (found.metadata.inode, found.metadata.ctime);
-        let entry = if looks_same { known } else { self.renewed(place, found, &known, link_group)? };
+        // What can not be read again is as it was when it was read.
+        let entry = if looks_same || self.reuse == Reuse::Everything {
+            known
+        } else {
+            self.renewed(place, found, &known, link_group)?
+        };
         self.count(&entry);
         if entry.kind() == FileKind::File {
             self.walked.files.unchanged += 1;

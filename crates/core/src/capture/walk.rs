@@ -66,7 +66,8 @@ pub(super) fn capture(
 ) -> Result<Walked> {
     let (results, arrived) = mpsc::channel();
     let options = attempt.options;
-    let context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    let mut context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    context.is_repeatable = comparison.reuse == Reuse::Unchanged;
     let reader = attempt.repository.reader(&attempt.session.view);
     let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);
     let waiting = Mutex::new(waiting);
@@ -190,7 +191,7 @@ impl Walk<'_> {
     /// Puts a file into a batch, and sends one that is full.
     pub(super) fn batch(&mut self, job: Job) -> Result<()> {
         // What is opened once only is not tried as a small file first.
-        let batch = if self.reuse == Reuse::Unchanged { self.batcher.add(job) } else { Some(Batch::Large(job)) };
+        let batch = if self.context.is_repeatable { self.batcher.add(job) } else { Some(Batch::Large(job)) };
         match batch {
             Some(batch) => self.send_batch(Some(batch)),
             None => Ok(()),

@@ -37,10 +37,18 @@ pub(super) struct Holes {
 impl Holes {
     /// Tells whether a hole that the file system has told of is recorded as one; else it is read like data.
     pub(super) fn believe(&mut self, fd: &OwnedFd, hole: Range<u64>) -> Result<bool, SourceError> {
+        let is_hole = self.look_into(fd, &hole);
+        // Room that is set aside and not written counts as data while zeros of it are in memory: what was looked into would
+        // be no hole to the next who asks.
+        system::forget_read(fd, hole);
+        is_hole
+    }
+
+    fn look_into(&mut self, fd: &OwnedFd, hole: &Range<u64>) -> Result<bool, SourceError> {
         let length = hole.end - hole.start;
         if length <= 2 * ENDS || (length <= SHORT && self.read_bytes + length <= MOST) {
             self.read_bytes += length;
-            return self.is_zeros(fd, hole);
+            return self.is_zeros(fd, hole.clone());
         }
         if !*self.is_flushed.get_or_insert_with(|| flush(fd)) {
             return Ok(false);

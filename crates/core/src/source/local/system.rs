@@ -160,6 +160,19 @@ pub(super) fn will_read_all(fd: impl AsFd) {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn will_read_all(_: impl AsFd) {}
 
+/// Takes out of memory what was read of a part of a file.
+#[cfg(target_os = "linux")]
+pub(super) fn forget_read(fd: impl AsFd, part: std::ops::Range<u64>) {
+    if let Some(length) = std::num::NonZeroU64::new(part.end - part.start) {
+        // Advice again.
+        let _ = rustix::fs::fadvise(fd, part.start, Some(length), rustix::fs::Advice::DontNeed);
+    }
+}
+
+/// Takes out of memory what was read of a part of a file.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn forget_read(_: impl AsFd, _: std::ops::Range<u64>) {}
+
 /// A path to a name of an open folder, for calls that know paths only; `None` where there is no such thing.
 #[cfg(target_os = "linux")]
 pub(super) fn path_to(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
