@@ -76,8 +76,7 @@ pub(crate) fn choose_all<'c>(
 pub(crate) fn explain_path(error: Error, manifest: &Manifest) -> anyhow::Error {
     match error {
         Error::NotInSnapshot { .. } => {
-            let paths: Vec<String> = manifest.paths.iter().map(|path| escape(path)).collect();
-            let paths = paths.join(" ");
+            let paths = paths::joined(manifest.paths.iter().map(Vec::as_slice));
             let hint = format!("it holds {paths}; `lbak ls {} -R` lists what is in it", manifest.id.short());
             Trouble::new(Exit::Failed, error.to_string()).hint(hint).into()
         }
@@ -95,8 +94,8 @@ pub(crate) fn tell_damage(output: &Output, catalog: &Catalog) -> Exit {
 
 /// Host and paths, for people.
 pub(crate) fn source_of(manifest: &Manifest) -> String {
-    let paths: Vec<String> = manifest.paths.iter().map(|path| escape(path)).collect();
-    format!("{} on host {}", paths.join(" "), escape(manifest.host.as_bytes()))
+    let paths = paths::joined(manifest.paths.iter().map(Vec::as_slice));
+    format!("{paths} on host {}", escape(manifest.host.as_bytes()))
 }
 
 /// The moment that a snapshot is of, for people.
