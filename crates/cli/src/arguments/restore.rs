@@ -23,7 +23,7 @@ Examples:
   lbak restore 3fa2b1c0:config /tmp/config
   lbak restore latest /srv/models --in-place --delete --dry-run -v
   lbak restore latest --original --include '*.safetensors' --overwrite never
-  lbak restore latest:/app.sql --to-command -- psql -X -1 -v ON_ERROR_STOP=1 -d app")]
+  lbak restore latest:/app.sql --to-command -- psql -X -v ON_ERROR_STOP=1 -1 -d app")]
 pub(crate) struct RestoreArguments {
     /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
     #[arg(value_name = "SNAPSHOT[:PATH]")]

@@ -134,13 +134,13 @@ fn begin(home: &Home) -> (Child, Pid) {
 
 #[test]
 fn an_interruption_kills_a_command_that_does_not_read() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code, told) in [(Signal::INT, 130, "lbak: interrupted"), (Signal::TERM, 143, "lbak: terminated")] {
         let (home, _) = home_with_large_file();
         let (child, command) = begin(&home);
         let lbak = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(lbak, signal).expect("it is our child");
         let run = Run::of(&child.wait_with_output().expect("it ends")).expect_code(code);
-        assert!(run.stderr.contains("lbak: interrupted"), "{run:?}");
+        assert!(run.stderr.contains(told), "{run:?}");
         assert!(test_kill_process(command).is_err(), "the command is gone");
         assert!(!home.path("finished").exists());
     }
