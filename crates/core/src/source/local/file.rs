@@ -21,9 +21,6 @@ use crate::metadata::{FileKind, Metadata};
 /// Files above this are announced to the system as read from front to end.
 const LARGE: u64 = 1 << 20;
 
-/// What file systems give out at once, most of them: a file of one block is all hole or has none.
-const BLOCK: u64 = 4096;
-
 /// A server's clock can not be asked without writing to it. One that is behind by more than an hour breaks more than backups.
 const SHARED_CLOCK_LAG: u32 = 3600;
 
@@ -85,14 +82,11 @@ impl LocalFile {
     }
 }
 
-/// Tells whether a file may have holes, with at most one call, and none for the smallest.
+/// Tells whether a file has a hole, with one call.
 ///
-/// What is allocated does not tell it alone: attributes may count, and room that is kept behind the end.
+/// What is allocated does not tell it: attributes may count, and room that is kept behind the end.
 fn has_holes(fd: &OwnedFd, metadata: &Metadata) -> bool {
-    if metadata.size <= BLOCK {
-        return metadata.allocated < metadata.size;
-    }
-    rustix::fs::seek(fd, SeekFrom::Hole(0)).is_ok_and(|hole| hole < metadata.size)
+    metadata.size > 0 && rustix::fs::seek(fd, SeekFrom::Hole(0)).is_ok_and(|hole| hole < metadata.size)
 }
 
 impl SourceFile for LocalFile {
