@@ -97,9 +97,10 @@ pub enum Delete {
     /// They stay.
     #[default]
     Nothing,
-    /// They are deleted; refused for a snapshot that is incomplete, which would take what could not be read then for gone.
+    /// They are deleted, but not in directories of which names were left out by choice when the snapshot was taken. Refused for a
+    /// snapshot that is incomplete, which would take what could not be read then for gone.
     Extra,
-    /// They are deleted, also when the snapshot is incomplete.
+    /// They are deleted, also when the snapshot is incomplete and where names were left out.
     ExtraOfIncomplete,
 }
 

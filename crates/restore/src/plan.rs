@@ -8,9 +8,9 @@ use std::{
 };
 
 use lbak_core::{
-    error::{Error, Result},
+    error::{Error, Result, escape},
     id::{ChunkId, ChunkKind},
-    observe::FindingKind,
+    observe::{Event, FindingKind},
     patterns::Choice,
     tree::{
         Attributes, Content, ContentReader, Entry, EntryFlags, NameRule, Node, ReadChunk, TreeReader, check_name,
@@ -394,8 +394,17 @@ impl<'a> Walk<'a> {
     fn enter(&mut self, standing: Standing, tree: ChunkId, flags: EntryFlags, is_wanted: bool) -> Result<()> {
         match TreeReader::open(NameRule::Component, tree, self.read) {
             Ok(entries) => {
-                // A directory that could not be listed stands empty, which does not mean that it was.
-                let is_known = !flags.contains(EntryFlags::CONTENT_UNREAD);
+                // A directory that could not be listed stands empty, which does not mean that it was; and what was left out
+                // by choice is no evidence that it was not there, unless the caller insists.
+                let is_partial = flags.contains(EntryFlags::NAMES_LEFT_OUT) && !self.target.deletes_left_out();
+                let is_known = !flags.contains(EntryFlags::CONTENT_UNREAD) && !is_partial;
+                if is_partial && self.target.deletes() {
+                    let path = escape(&self.path);
+                    let note = format!(
+                        "{path}: nothing is deleted, for names were left out of it by choice when it was taken"
+                    );
+                    self.target.findings.observer().event(&Event::Note(&note));
+                }
                 let extra = (self.target.deletes() && is_known).then(|| Extra::new(self.root_length, is_wanted));
                 self.levels.push(Level { standing, entries, path_length: self.path.len(), is_wanted, extra });
             }

@@ -152,6 +152,11 @@ impl Target {
         !self.is_reading_back && self.in_place.is_some_and(|in_place| in_place.delete != Delete::Nothing)
     }
 
+    /// Tells whether they are deleted also where names were left out of the snapshot.
+    pub(crate) fn deletes_left_out(&self) -> bool {
+        self.in_place.is_some_and(|in_place| in_place.delete == Delete::ExtraOfIncomplete)
+    }
+
     /// Tells whether what is there already is looked at.
     pub(crate) fn looks(&self) -> bool {
         self.in_place.is_some() || self.is_reading_back

@@ -47,10 +47,11 @@ pub(crate) struct InPlaceArguments {
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) overwrite: Option<OverwriteArgument>,
     /// Delete what the snapshot does not have, in the directories that it has; implies --in-place. Try it with
-    /// `--dry-run -v` first. What is excluded, and other file systems, are left alone
+    /// `--dry-run -v` first. What is excluded, directories of which something was excluded when the snapshot was taken, and other file systems are left
+    /// alone
     #[arg(long)]
     pub(crate) delete: bool,
-    /// Delete also when the snapshot is incomplete: what could not be read when it was taken is deleted too
+    /// Delete also where the snapshot is incomplete: what could not be read when it was taken, or was excluded then, is deleted too
     #[arg(long, requires = "delete")]
     pub(crate) delete_unread: bool,
 }

@@ -37,7 +37,8 @@ pub(super) fn reason_to_read(
     if let Some(difference) = difference(parent, found, link_group, ignored) {
         return Some(ReadReason::Changed(difference));
     }
-    match parent.flags {
+    // What was left out of a directory says nothing about what it is.
+    match parent.flags.without(EntryFlags::NAMES_LEFT_OUT) {
         flags if flags == EntryFlags::default() => None,
         flags if flags.contains(EntryFlags::CHANGED) => Some(ReadReason::WasChanging),
         flags if flags.contains(EntryFlags::UNSETTLED) => Some(ReadReason::Unsettled),
@@ -71,7 +72,9 @@ pub(super) fn keep_identity(entry: &mut Entry, parent: &Entry, ignored: Ignored)
     // The tree of a directory is still to come.
     let is_directory = entry.kind() == FileKind::Directory && parent.kind() == FileKind::Directory;
     let node = if is_directory { parent.node.clone() } else { entry.node.clone() };
-    if (Entry { inode, ctime: parent.ctime, node, ..entry.clone() }) == *parent {
+    // And so is what is left out of it.
+    let flags = if is_directory { parent.flags } else { entry.flags };
+    if (Entry { inode, ctime: parent.ctime, node, flags, ..entry.clone() }) == *parent {
         (entry.inode, entry.ctime) = (parent.inode, parent.ctime);
     }
 }

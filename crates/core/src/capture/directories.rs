@@ -129,6 +129,13 @@ impl<'k> Directories<'k> {
         }
     }
 
+    /// Notes that names of a directory were left out by choice, which its entry tells.
+    pub(super) fn left_out(&mut self, number: usize) {
+        if let Some(entry) = &mut self.get(number).entry {
+            entry.flags.insert(EntryFlags::NAMES_LEFT_OUT);
+        }
+    }
+
     /// Notes that a directory has no more entries than were added or are expected.
     pub(super) fn listed(&mut self, number: usize, chunks: &mut ChunkStore<'_>) -> Result<()> {
         self.get(number).is_listed = true;

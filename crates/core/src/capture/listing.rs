@@ -159,6 +159,9 @@ impl Walk<'_> {
             let is_uncompared = !self.is_compared || known.trouble.is_some();
             self.take_found(&place, found, known_entry, is_uncompared)?;
         }
+        if directory.has_left_out() {
+            self.directories.left_out(number);
+        }
         known.finish();
         if known.is_passed_over || known_tree.is_none() {
             self.directories.differs(number);

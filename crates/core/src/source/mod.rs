@@ -166,6 +166,12 @@ pub trait Directory: Send + Sync {
     /// When some attribute is there and can not be read.
     fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError>;
 
+    /// Tells, when the listing was read to its end, whether names were left out of it by choice, or all that the directory holds:
+    /// that a name is not there is no evidence then that it was not.
+    fn has_left_out(&self) -> bool {
+        false
+    }
+
     /// Tells whether a directory of this directory lies on a file system that shows the running system and no files of anybody:
     /// proc, sysfs and their like. Nothing is opened for it that could make another file system appear.
     fn is_pseudo(&self, name: &[u8]) -> bool {

@@ -128,8 +128,10 @@ impl EntryFlags {
     pub const METADATA_INCOMPLETE: Self = Self(4);
     /// A directory that could not be listed, or that a mount shows below itself; it stands empty.
     pub const CONTENT_UNREAD: Self = Self(8);
+    /// A directory of which some names, or all it holds, were left out by choice: what it does not have may have been there.
+    pub const NAMES_LEFT_OUT: Self = Self(16);
 
-    const ALL: u8 = 15;
+    const ALL: u8 = 31;
 
     /// Returns the stored number.
     #[must_use]
@@ -147,6 +149,12 @@ impl EntryFlags {
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The same without the flags of `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Sets every flag of `other`.

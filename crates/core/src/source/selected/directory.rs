@@ -1,6 +1,12 @@
 //! The directories that are shown.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{
     super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
@@ -48,7 +54,12 @@ impl Directory for SelectedRoots {
     fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {
         let inner = self.inner.directory(name, expected)?;
         let place = Place::of_root(&self.walk, name, expected);
-        Ok(Arc::new(SelectedDirectory(Arc::new(Level { walk: self.walk.clone(), inner, place }))))
+        Ok(Arc::new(SelectedDirectory(Arc::new(Level {
+            walk: self.walk.clone(),
+            inner,
+            place,
+            has_left_out: AtomicBool::new(false),
+        }))))
     }
 
     fn file(&self, name: &[u8], expected: &Metadata) -> Result<Box<dyn SourceFile>, SourceError> {
@@ -81,8 +92,13 @@ impl Directory for SelectedDirectory {
         let survey = self.0.survey()?;
         if let Some(exclusion) = survey.marked {
             self.0.walk.exclude(exclusion, || self.0.place.path().to_vec());
+            self.0.has_left_out.store(true, Ordering::Relaxed);
         }
         Ok(Box::new(SelectedListing { level: Arc::clone(&self.0), survey }))
+    }
+
+    fn has_left_out(&self) -> bool {
+        self.0.has_left_out.load(Ordering::Relaxed) || self.0.inner.has_left_out()
     }
 
     fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
@@ -134,13 +150,19 @@ impl Iterator for SelectedListing {
 
     fn next(&mut self) -> Option<Self::Item> {
         let level = &self.level;
-        let exclude = |name: &[u8], exclusion| level.walk.exclude(exclusion, || level.place.path_of(name));
+        let exclude = |name: &[u8], exclusion| {
+            level.walk.exclude(exclusion, || level.place.path_of(name));
+        };
+        let leave_out = |name: &[u8], exclusion| {
+            exclude(name, exclusion);
+            level.has_left_out.store(true, Ordering::Relaxed);
+        };
         loop {
             let found = match self.survey.next()? {
                 Ok(found) => found,
                 Err(unlisted) => match level.judge_unlisted(&unlisted) {
                     Some(exclusion) => {
-                        exclude(&unlisted.name, exclusion);
+                        leave_out(&unlisted.name, exclusion);
                         continue;
                     }
                     None => return Some(Err(unlisted)),
@@ -153,8 +175,8 @@ impl Iterator for SelectedListing {
                     return Some(Ok(found));
                 }
                 Verdict::OnTheWay if level.leads_to_something(&found) => return Some(Ok(found)),
-                Verdict::OnTheWay => exclude(&found.name, Exclusion::NotIncluded),
-                Verdict::Hidden(exclusion) => exclude(&found.name, exclusion),
+                Verdict::OnTheWay => leave_out(&found.name, Exclusion::NotIncluded),
+                Verdict::Hidden(exclusion) => leave_out(&found.name, exclusion),
             }
         }
     }
@@ -201,7 +223,7 @@ impl Level {
     pub(super) fn child(&self, found: &Found, is_wanted: bool) -> Result<Self, SourceError> {
         let inner = self.inner.directory(&found.name, &found.metadata)?;
         let place = self.place.child(&found.name, &found.metadata, is_wanted);
-        Ok(Self { walk: self.walk.clone(), inner, place })
+        Ok(Self { walk: self.walk.clone(), inner, place, has_left_out: AtomicBool::new(false) })
     }
 }
 
@@ -215,6 +237,10 @@ fn nothing() -> SourceError {
 impl Directory for EmptyDirectory {
     fn entries(&self) -> Result<Listing, SourceError> {
         Ok(Box::new(std::iter::empty()))
+    }
+
+    fn has_left_out(&self) -> bool {
+        true
     }
 
     fn directory(&self, _: &[u8], _: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {

@@ -1,6 +1,6 @@
 //! Decides about one name of a directory at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{
     super::{Directory, Found, Unlisted},
@@ -29,6 +29,8 @@ pub(super) struct Level {
     pub(super) walk: Walk,
     pub(super) inner: Arc<dyn Directory>,
     pub(super) place: Place,
+    /// Something of it is not shown.
+    pub(super) has_left_out: AtomicBool,
 }
 
 /// Where a directory lies.
