@@ -1,8 +1,9 @@
 //! Deletes what the snapshot does not have.
 //!
 //! Only in directories that the snapshot knows wholly, when all of it is restored; names that the patterns leave out stay,
-//! mount points stay, links are removed and never followed. Going down and up again every directory is compared with the
-//! one that was entered, so that nobody can lead this out of the target by moving one.
+//! mount points stay, sockets stay unless their directory goes, links are removed and never followed. Going down and up
+//! again every directory is compared with the one that was entered, so that nobody can lead this out of the target by
+//! moving one.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},
@@ -126,13 +127,15 @@ struct Level {
     name: Vec<u8>,
     path_length: usize,
     is_wanted: bool,
+    /// It goes with all that is in it.
+    is_going: bool,
     /// Something in it stays.
     is_kept: bool,
 }
 
 impl Level {
     fn new(identity: Identity, names: Vec<Vec<u8>>, path_length: usize, is_wanted: bool) -> Self {
-        Self { identity, names, name: Vec::new(), path_length, is_wanted, is_kept: false }
+        Self { identity, names, name: Vec::new(), path_length, is_wanted, is_going: false, is_kept: false }
     }
 }
 
@@ -198,6 +201,8 @@ impl Removal<'_> {
                 Ok(entered.map_or(Step::Kept, |(fd, level)| Step::Into(fd, level)))
             }
             Choice::OnTheWay => Ok(Step::Kept),
+            // No snapshot has one, whoever listens on it; only with its directory it goes.
+            Choice::Wanted if system::kind(&stat) == FileType::Socket && !level.is_going => Ok(Step::Kept),
             Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
         }
     }
@@ -231,7 +236,7 @@ impl Removal<'_> {
             let _ = rustix::fs::fchmod(&fd, system::mode(permissions | 0o700));
         }
         let level = Level::new(identity, existing::names(&fd)?, self.path.len(), is_wanted);
-        Ok(Some((fd, Level { name: name.to_vec(), ..level })))
+        Ok(Some((fd, Level { name: name.to_vec(), is_going: is_wanted, ..level })))
     }
 
     fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {

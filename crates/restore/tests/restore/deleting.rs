@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::{fs::symlink, net::UnixListener},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -135,6 +135,23 @@ fn what_is_left_out_is_not_deleted() {
         assert_eq!(left, expected, "{exclude:?} {include:?}");
         fs::remove_dir_all(&folders.target).expect("remove");
     }
+}
+
+/// No snapshot has a socket, so every one looked like something that the snapshot does not have.
+#[test]
+fn a_socket_is_deleted_only_with_its_directory() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let sockets = ["live", "sub/live", "sub/extra/live"].map(|name| folders.target.join(name));
+    let _listeners = sockets.each_ref().map(|path| UnixListener::bind(path).expect("bind"));
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged)).expect("restore");
+    assert_eq!(report.findings, []);
+    assert_eq!(sockets.each_ref().map(|path| path.exists()), [true, true, false]);
+    assert!(!folders.target.join("sub/extra").exists());
 }
 
 #[test]
