@@ -81,14 +81,45 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
             return target.findings.note(FindingKind::Unwritable, directory.path(), format!("cannot list it: {errno}"));
         }
     };
-    let is_own = |name: &[u8]| directory.parent().is_none() && name == temporary::UNFINISHED;
-    let names = names.into_iter().filter(|name| !extra.knows(name) && !is_own(name)).collect();
+    let names = names.into_iter().filter(|name| is_extra(directory, extra, name)).collect();
     let mut removal = Removal { target, extra, path: directory.path() };
     let level = Level::new(directory.identity(), names, removal.path.len(), extra.is_wanted);
     let outcome = fd.try_clone().map_err(|_| Errno::MFILE).and_then(|fd| removal.run(fd, level));
     if let Err(errno) = outcome {
         removal.note(errno);
     }
+}
+
+/// Leaves all that is in a directory of which something could not be restored: any of it may be the last copy of that.
+pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra) {
+    if !directory.was_there() {
+        return;
+    }
+    let Ok(fd) = directory.fd(target) else { return };
+    let mut removal = Removal { target, extra, path: directory.path() };
+    let path_length = removal.path.len();
+    let mut would_go = |name: &Vec<u8>| {
+        removal.path.truncate(path_length);
+        join(&mut removal.path, name);
+        let Ok(stat) = system::look(fd.as_fd(), name) else { return false };
+        let is_directory = system::kind(&stat) == FileType::Directory;
+        match removal.choose(name, extra.is_wanted, is_directory) {
+            Choice::Excluded => false,
+            Choice::OnTheWay => is_directory,
+            Choice::Wanted => system::kind(&stat) != FileType::Socket,
+        }
+    };
+    let names = existing::names(&*fd).unwrap_or_default();
+    if names.iter().filter(|name| is_extra(directory, extra, name)).any(&mut would_go) {
+        let message = "not everything in it could be restored: nothing is deleted in it";
+        target.findings.note(FindingKind::Skipped, directory.path(), message);
+    }
+}
+
+/// Tells whether a name is neither of the snapshot nor of the restore itself.
+fn is_extra(directory: &Directory, extra: &Extra, name: &[u8]) -> bool {
+    let is_own = directory.parent().is_none() && name == temporary::UNFINISHED;
+    !extra.knows(name) && !is_own
 }
 
 /// Empties a directory that is in the way of something else.

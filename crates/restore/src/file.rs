@@ -303,6 +303,7 @@ impl File {
             }
         }
         self.close(target, state);
+        self.directory.miss();
         match kind {
             FindingKind::Lost => target.findings.lose(1, self.path(), message),
             kind => target.findings.note(kind, self.path(), message),

@@ -346,6 +346,7 @@ impl<'a> Walk<'a> {
         if let Err(what) = check_name(NameRule::Component, &entry.name) {
             let path = directory.path_of(&entry.name);
             self.target.findings.note(FindingKind::Unwritable, path, format!("its name {what}"));
+            directory.miss();
             return Ok(());
         }
         if let Node::Directory { tree } = entry.node {
@@ -402,6 +403,9 @@ impl<'a> Walk<'a> {
             Err(error) if error.is_damage() => {
                 let message = format!("everything in it is lost: {}", in_words(&error));
                 self.target.findings.lose(1, self.path.clone(), message);
+                if let Some(Level { standing: Standing::There(above), .. }) = self.levels.last() {
+                    above.miss();
+                }
                 if let Standing::There(directory) = standing {
                     directory.release(self.target);
                 }

@@ -14,10 +14,11 @@ use lbak_core::{
     source::{MemoryNode, MemorySource},
 };
 use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, restore};
+use lbak_testkit::objects::noise;
 
 use crate::{
     in_place::{differences, in_place, with_delete},
-    support::{Folders, folders, found, quick, restored, shared, take, take_from},
+    support::{Folders, blocks_of_files, damage_block, folders, found, quick, restored, shared, take, take_from},
     targets::mount,
 };
 
@@ -152,6 +153,37 @@ fn a_socket_is_deleted_only_with_its_directory() {
     assert_eq!(report.findings, []);
     assert_eq!(sockets.each_ref().map(|path| path.exists()), [true, true, false]);
     assert!(!folders.target.join("sub/extra").exists());
+}
+
+/// A file was lost, and the copy beside it that somebody had made by hand was deleted.
+#[test]
+fn nothing_is_deleted_beside_what_could_not_be_restored() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    fs::write(folders.source.join("sub/lost"), noise(1, 300_000)).expect("write");
+    fs::create_dir(folders.source.join("taken")).expect("directory");
+    fs::create_dir(folders.source.join("taken/directory")).expect("directory");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    let (_, blocks) = blocks_of_files(&repository, &manifest)
+        .into_iter()
+        .find(|(path, _)| path.ends_with("sub/lost"))
+        .expect("it is in the snapshot");
+    blocks.iter().for_each(|block| damage_block(&backend, block));
+    let there = |name: &str| folders.target.join(name);
+    fs::rename(there("sub/lost"), there("sub/copy")).expect("rename");
+    fs::remove_dir(there("taken/directory")).expect("remove");
+    for name in ["taken/directory", "taken/copy", "sub/deep/extra", "extra"] {
+        fs::write(there(name), name).expect("write");
+    }
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfNewer)).expect("restore");
+    let is_left = ["sub/copy", "taken/copy", "sub/deep/extra", "extra"].map(|name| there(name).exists());
+    assert_eq!(is_left, [true, true, false, false], "{:?}", report.findings);
+    let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+    assert_eq!(found(&report, FindingKind::Skipped), [path("sub"), path("taken")].into());
+    assert_eq!(found(&report, FindingKind::Lost), [path("sub/lost")].into());
+    assert_eq!(found(&report, FindingKind::Unwritable), [path("taken/directory")].into());
 }
 
 #[test]
