@@ -435,7 +435,7 @@ impl Directory {
     ) -> Result<()> {
         self.miss();
         let message = if errno == Errno::NOTEMPTY {
-            Some(existing::IN_THE_WAY.to_owned())
+            Some(existing::in_the_way(target).to_owned())
         } else {
             self.collision(target, name, errno)
         };

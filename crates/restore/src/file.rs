@@ -437,7 +437,7 @@ impl File {
         }
         let message = match (errno, self.directory.collision(target, &self.entry.name, errno)) {
             (_, Some(message)) => message,
-            (Errno::NOTEMPTY, None) => existing::IN_THE_WAY.to_owned(),
+            (Errno::NOTEMPTY, None) => existing::in_the_way(target).to_owned(),
             (_, None) => target.judge("write", &self.path(), errno)?,
         };
         self.fail(FindingKind::Unwritable, message);

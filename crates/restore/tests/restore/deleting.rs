@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -184,6 +187,62 @@ fn nothing_is_deleted_beside_what_could_not_be_restored() {
     assert_eq!(found(&report, FindingKind::Skipped), [path("sub"), path("taken")].into());
     assert_eq!(found(&report, FindingKind::Lost), [path("sub/lost")].into());
     assert_eq!(found(&report, FindingKind::Unwritable), [path("taken/directory")].into());
+}
+
+/// A directory in the way of a file was emptied whatever the patterns said.
+#[test]
+fn a_directory_in_the_way_stays_whole_when_patterns_leave_out_something_in_it() {
+    let (_, repository) = shared();
+    let folders = folders();
+    for name in ["file", "another"] {
+        fs::write(folders.source.join(name), name).expect("write");
+    }
+    symlink("nowhere", folders.source.join("link")).expect("link");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for name in ["file/deep", "link/deep", "another/deep"] {
+        fs::create_dir_all(folders.target.join(name)).expect("directory");
+    }
+    let kept = ["file/a", "file/deep/keep.log", "file/z", "link/a", "link/deep/keep.log"];
+    for name in kept.iter().chain(&["another/deep/a"]) {
+        fs::write(folders.target.join(name), "mine").expect("write");
+    }
+    let patterns = Patterns::new(&["*.log"], none()).expect("patterns");
+    let options = RestoreOptions { patterns, ..with_delete(Overwrite::IfChanged) };
+    let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+    for dry_run in [true, false] {
+        let report = restore(&repository, &manifest, &folders.target, &RestoreOptions { dry_run, ..options.clone() })
+            .expect("restore");
+        assert_eq!(found(&report, FindingKind::Unwritable), [path("file"), path("link")].into());
+        assert!(report.findings.iter().all(|finding| finding.message.contains("left out")), "{:?}", report.findings);
+        assert_eq!(kept.map(|name| folders.target.join(name).exists()), [true; 5]);
+    }
+    assert_eq!(fs::read(folders.target.join("another")).expect("read"), b"another");
+}
+
+/// A directory that was opened to delete in it, and then stayed, was left with the mode that this had needed.
+#[test]
+fn a_directory_that_stays_keeps_its_mode() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let closed =
+        [("sub/extra/deep", 0o050), ("sub/extra", 0o510)].map(|(name, mode)| (folders.target.join(name), mode));
+    for (path, mode) in &closed {
+        fs::set_permissions(path, fs::Permissions::from_mode(*mode)).expect("mode");
+    }
+    let patterns = Patterns::new(&["two"], none()).expect("patterns");
+    let options = RestoreOptions { patterns, ..with_delete(Overwrite::IfChanged) };
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!(report.findings, []);
+    for (path, mode) in closed.iter().rev() {
+        assert_eq!(fs::metadata(path).expect("it stays").permissions().mode() & 0o7777, *mode, "{path:?}");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("mode");
+    }
+    assert!(folders.target.join("sub/extra/deep/two").exists());
+    assert!(!folders.target.join("sub/extra/one").exists());
 }
 
 #[test]
