@@ -53,6 +53,7 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let window_bytes = plan.window_bytes;
     let mut walk = Walk {
+        chunks,
         target,
         read: &read,
         top: plan.top,
@@ -87,6 +88,7 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
 }
 
 struct Walk<'a> {
+    chunks: &'a Chunks,
     target: &'a Target,
     read: &'a ReadChunk<'a>,
     top: Arc<Directory>,
@@ -381,6 +383,10 @@ impl<'a> Walk<'a> {
         if let Node::File { content } = &mut entry.node {
             let content = std::mem::take(content);
             let begun = begin::file(self.target, directory, entry, origin)?;
+            if let Some(file) = &begun {
+                let looked = file.look_for_losses(self.chunks, self.target, &content);
+                looked.inspect_err(|_| file.abandon(self.target))?;
+            }
             self.cursor = begun.map(|file| Cursor::new(file, content));
             return Ok(());
         }
