@@ -130,7 +130,8 @@ impl Base {
         self.note(holds().unwrap_or(false))
     }
 
-    /// Tells whether a hole is in its place. Zeros that could be a hole become one.
+    /// Tells whether a hole is in its place. Zeros that could be a hole become one where the file is changed or was left by
+    /// another restore; one that keeps its name is not touched for them.
     pub(crate) fn has_hole(&self, target: &Target, file: &File, offset: u64, length: u64) -> bool {
         let end = offset.saturating_add(length).min(self.size);
         let has_hole = || -> Result<bool> {
@@ -144,6 +145,10 @@ impl Base {
             }
             if target.dry_run {
                 return Ok(true);
+            }
+            if self.has_its_name() {
+                // Who has it open or sends it elsewhere would meet a change that nobody needs.
+                return Ok(self.is_as_wanted(file.size()));
             }
             // Reading gives the same bytes before and after, by whatever name: nothing is lost when this is interrupted.
             let name = file.name_of_base(target, self, &file.state());

@@ -113,6 +113,21 @@ impl Chunks {
         }
     }
 
+    /// Why a chunk is lost, when no index knows it.
+    pub(crate) fn missing(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<Error>> {
+        let mut reader = self.reader();
+        loop {
+            match reader.locate(kind, id, &mut |_| true) {
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_damage() => match self.reload(&reader)? {
+                    Some(newer) => reader = newer,
+                    None => return Ok(Some(error)),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -53,8 +53,8 @@ pub(crate) struct Directory {
     present: OnceLock<Present>,
     /// What to do in the end with names that the snapshot does not have.
     extra: Mutex<Option<Extra>>,
-    /// Something in it could not be restored under its name because of another: nothing is deleted.
-    has_collision: AtomicBool,
+    /// Something in it could not be restored: nothing is deleted.
+    is_partial: AtomicBool,
     /// One for whoever lists it, one for each thing that is still to come.
     pending: AtomicU64,
 }
@@ -111,7 +111,7 @@ impl Directory {
             is_imagined,
             present: OnceLock::new(),
             extra: Mutex::default(),
-            has_collision: AtomicBool::new(false),
+            is_partial: AtomicBool::new(false),
             pending: AtomicU64::new(1),
         })
     }
@@ -154,6 +154,11 @@ impl Directory {
     /// Says what is to be done in the end with names that the snapshot does not have.
     pub(crate) fn expect(&self, extra: Extra) {
         *self.extra.lock().unwrap_or_else(PoisonError::into_inner) = Some(extra);
+    }
+
+    /// Notes that something in it is not restored: what the snapshot does not have may be the last copy of it.
+    pub(crate) fn miss(&self) {
+        self.is_partial.store(true, Ordering::Relaxed);
     }
 
     /// Makes a directory in this one, which then waits for it. `None` after a finding.
@@ -208,7 +213,7 @@ impl Directory {
             is_imagined: opened.fd.is_none(),
             present: OnceLock::new(),
             extra: Mutex::default(),
-            has_collision: AtomicBool::new(false),
+            is_partial: AtomicBool::new(false),
             pending: AtomicU64::new(1),
         };
         if let Some(fd) = opened.fd {
@@ -355,10 +360,12 @@ impl Directory {
         if self.is_imagined {
             return;
         }
-        if let Some(extra) = self.extra.lock().unwrap_or_else(PoisonError::into_inner).take()
-            && !self.has_collision.load(Ordering::Relaxed)
-        {
-            extra::remove(target, self, &extra);
+        if let Some(extra) = self.extra.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if self.is_partial.load(Ordering::Relaxed) {
+                extra::spare(target, self, &extra);
+            } else {
+                extra::remove(target, self, &extra);
+            }
         }
         if target.dry_run {
             return;
@@ -426,8 +433,9 @@ impl Directory {
         name: &[u8],
         errno: Errno,
     ) -> Result<()> {
+        self.miss();
         let message = if errno == Errno::NOTEMPTY {
-            Some(existing::IN_THE_WAY.to_owned())
+            Some(existing::in_the_way(target).to_owned())
         } else {
             self.collision(target, name, errno)
         };
@@ -445,7 +453,7 @@ impl Directory {
         if errno != Errno::EXIST {
             return None;
         }
-        self.has_collision.store(true, Ordering::Relaxed);
+        self.miss();
         let other = self.fd(target).ok().and_then(|fd| system::other_name(fd.as_fd(), name));
         Some(match other {
             Some(other) => {

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{directory::Directory, options::Overwrite, system, target::Target, temporary};
+use crate::{directory::Directory, extra, options::Overwrite, system, target::Target, temporary};
 
 /// The names that a directory held: as numbers, for there may be millions.
 ///
@@ -56,8 +56,13 @@ pub(crate) fn names(fd: impl AsFd) -> rustix::io::Result<Vec<Vec<u8>>> {
 }
 
 /// What is said of a directory that is in the way.
-pub(crate) const IN_THE_WAY: &str =
-    "a directory that is not empty has its name: it is only removed when deleting is asked for";
+pub(crate) fn in_the_way(target: &Target) -> &'static str {
+    if target.deletes() {
+        "a directory has its name, which stays: something in it is left out by patterns, mounted, or cannot be deleted"
+    } else {
+        "a directory that is not empty has its name: it is only removed when deleting is asked for"
+    }
+}
 
 /// What becomes of what has the name of an entry.
 pub(crate) enum Fate {
@@ -99,8 +104,15 @@ pub(crate) fn fate(
         Overwrite::IfChanged => looks_same && !is_wrongly_linked,
         Overwrite::Always => false,
     };
-    if !stays && !is_kind && system::kind(&stat) == FileType::Directory && !target.deletes() {
-        refuse_full(target, directory, &entry.name)?;
+    if !stays && !is_kind && system::kind(&stat) == FileType::Directory {
+        if target.deletes() {
+            extra::look_through(target, directory, &entry.name)?;
+            if target.dry_run {
+                extra::remove_in_the_way(target, directory, &entry.name)?;
+            }
+        } else {
+            refuse_full(target, directory, &entry.name)?;
+        }
     }
     Ok(match (stays, is_kind) {
         (true, _) => Fate::Stay { stat, is_same: looks_same },
@@ -125,7 +137,7 @@ pub(crate) fn make_free(target: &Target, directory: &Directory, name: &[u8], sta
     }
     match rustix::fs::unlinkat(&*at, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOTEMPTY | Errno::EXIST) if target.deletes() => {
-            crate::extra::remove_in_the_way(target, directory, name)?;
+            extra::remove_in_the_way(target, directory, name)?;
             rustix::fs::unlinkat(&*at, name, AtFlags::REMOVEDIR)
         }
         outcome => outcome,

@@ -1,8 +1,9 @@
 //! Deletes what the snapshot does not have.
 //!
 //! Only in directories that the snapshot knows wholly, when all of it is restored; names that the patterns leave out stay,
-//! mount points stay, links are removed and never followed. Going down and up again every directory is compared with the
-//! one that was entered, so that nobody can lead this out of the target by moving one.
+//! mount points stay, sockets stay unless their directory goes, links are removed and never followed. Going down and up
+//! again every directory is compared with the one that was entered, so that nobody can lead this out of the target by
+//! moving one.
 
 use std::{
     collections::{HashSet, hash_map::RandomState},
@@ -39,8 +40,6 @@ pub(crate) struct Extra {
     root_length: usize,
     /// All in it is wanted that is not excluded.
     is_wanted: bool,
-    /// No pattern keeps anything.
-    is_everything: bool,
 }
 
 impl Extra {
@@ -80,9 +79,8 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
             return target.findings.note(FindingKind::Unwritable, directory.path(), format!("cannot list it: {errno}"));
         }
     };
-    let is_own = |name: &[u8]| directory.parent().is_none() && name == temporary::UNFINISHED;
-    let names = names.into_iter().filter(|name| !extra.knows(name) && !is_own(name)).collect();
-    let mut removal = Removal { target, extra, path: directory.path() };
+    let names = names.into_iter().filter(|name| is_extra(directory, extra, name)).collect();
+    let mut removal = Removal { target, extra, path: directory.path(), is_looking: false };
     let level = Level::new(directory.identity(), names, removal.path.len(), extra.is_wanted);
     let outcome = fd.try_clone().map_err(|_| Errno::MFILE).and_then(|fd| removal.run(fd, level));
     if let Err(errno) = outcome {
@@ -90,11 +88,65 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
     }
 }
 
+/// Leaves all that is in a directory of which something could not be restored: any of it may be the last copy of that.
+pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra) {
+    if !directory.was_there() {
+        return;
+    }
+    let Ok(fd) = directory.fd(target) else { return };
+    let mut removal = Removal { target, extra, path: directory.path(), is_looking: false };
+    let path_length = removal.path.len();
+    let mut would_go = |name: &Vec<u8>| {
+        removal.path.truncate(path_length);
+        join(&mut removal.path, name);
+        let Ok(stat) = system::look(fd.as_fd(), name) else { return false };
+        let is_directory = system::kind(&stat) == FileType::Directory;
+        match removal.choose(name, extra.is_wanted, is_directory) {
+            Choice::Excluded => false,
+            Choice::OnTheWay => is_directory,
+            Choice::Wanted => system::kind(&stat) != FileType::Socket,
+        }
+    };
+    let names = existing::names(&*fd).unwrap_or_default();
+    if names.iter().filter(|name| is_extra(directory, extra, name)).any(&mut would_go) {
+        let message = "not everything in it could be restored: nothing is deleted in it";
+        target.findings.note(FindingKind::Skipped, directory.path(), message);
+    }
+}
+
+/// Tells whether a name is neither of the snapshot nor of the restore itself.
+fn is_extra(directory: &Directory, extra: &Extra, name: &[u8]) -> bool {
+    let is_own = directory.parent().is_none() && name == temporary::UNFINISHED;
+    !extra.knows(name) && !is_own
+}
+
 /// Empties a directory that is in the way of something else.
 pub(crate) fn remove_in_the_way(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
+    look_through(target, directory, name)?;
+    match go_through(target, directory, name, false) {
+        // Into what is closed a dry run does not look.
+        Err(Errno::ACCESS) if target.dry_run => Ok(()),
+        outcome => outcome.map(|_| ()),
+    }
+}
+
+/// Makes sure, before anything is deleted, that nothing has to stay in a directory that is in the way.
+pub(crate) fn look_through(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
+    match go_through(target, directory, name, true) {
+        Ok(true) => Ok(()),
+        Ok(false) if target.cancellation.is_cancelled() => Err(Errno::CANCELED),
+        Ok(false) => Err(Errno::NOTEMPTY),
+        Err(Errno::ACCESS) if target.dry_run => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Tells whether all that is in a directory that is in the way is gone, or would be.
+fn go_through(target: &Target, directory: &Directory, name: &[u8], is_looking: bool) -> rustix::io::Result<bool> {
     let at: Arc<OwnedFd> = directory.fd(target)?;
-    let everything = Extra { is_wanted: true, is_everything: true, ..Extra::default() };
-    let mut removal = Removal { target, extra: &everything, path: directory.path_of(name) };
+    let path = directory.path_of(name);
+    let extra = Extra::new(target.root_length_of(&path), true);
+    let mut removal = Removal { target, extra: &extra, path, is_looking };
     match removal.enter(at.as_fd(), name, directory.identity(), true)? {
         Some((fd, level)) => removal.run(fd, level),
         None => Err(Errno::BUSY),
@@ -111,11 +163,19 @@ fn is_mounted(target: &Target, directory: &Directory, fd: &OwnedFd) -> rustix::i
     Ok(parent.identity().0 != directory.identity().0 && !target.is_root_of_restore(&directory.path()))
 }
 
+/// Up again: to the same directory that this one was found in, or not at all.
+fn up_to(fd: &OwnedFd, above: Identity) -> rustix::io::Result<OwnedFd> {
+    let up = system::open_directory(fd.as_fd(), b"..", false)?;
+    if system::identity(&rustix::fs::fstat(&up)?) == above { Ok(up) } else { Err(Errno::STALE) }
+}
+
 struct Removal<'a> {
     target: &'a Target,
     extra: &'a Extra,
     /// Of what is looked at.
     path: Vec<u8>,
+    /// Nothing is removed: it is only to be known whether everything may go.
+    is_looking: bool,
 }
 
 /// A directory on the way down: which it is, its names that are still to come, and what is known about it.
@@ -126,13 +186,26 @@ struct Level {
     name: Vec<u8>,
     path_length: usize,
     is_wanted: bool,
+    /// It goes with all that is in it.
+    is_going: bool,
     /// Something in it stays.
     is_kept: bool,
+    /// The mode that it had, when another was needed to go into it.
+    first_mode: Option<u32>,
 }
 
 impl Level {
     fn new(identity: Identity, names: Vec<Vec<u8>>, path_length: usize, is_wanted: bool) -> Self {
-        Self { identity, names, name: Vec::new(), path_length, is_wanted, is_kept: false }
+        let name = Vec::new();
+        Self { identity, names, name, path_length, is_wanted, is_going: false, is_kept: false, first_mode: None }
+    }
+
+    /// Gives a directory that stays the mode that it had.
+    fn set_mode_back(&self, fd: &OwnedFd) {
+        if let Some(permissions) = self.first_mode {
+            // It was allowed once; if not again, there is nothing else to be done.
+            let _ = rustix::fs::fchmod(fd, system::mode(permissions));
+        }
     }
 }
 
@@ -146,24 +219,29 @@ enum Step {
 
 impl Removal<'_> {
     /// Removes the names of a level and all that is below them. Trees may be deeper than a process may have files open: only
-    /// one directory is open at a time.
-    fn run(&mut self, mut fd: OwnedFd, level: Level) -> rustix::io::Result<()> {
+    /// one directory is open at a time. Tells whether nothing stays.
+    fn run(&mut self, mut fd: OwnedFd, level: Level) -> rustix::io::Result<bool> {
         let mut levels = vec![level];
         while let Some(level) = levels.last_mut() {
             self.path.truncate(level.path_length);
             if self.target.cancellation.is_cancelled() {
-                return Ok(());
+                level.names.clear();
+                level.is_kept = true;
             }
             let Some(name) = level.names.pop() else {
-                let Some(done) = levels.pop() else { return Ok(()) };
-                let Some(above) = levels.last_mut() else { return Ok(()) };
-                // Up again: to the same directory that this one was found in, or not at all.
-                let up = system::open_directory(fd.as_fd(), b"..", false)?;
-                if system::identity(&rustix::fs::fstat(&up)?) != above.identity {
-                    return Err(Errno::STALE);
+                let Some(done) = levels.pop() else { return Ok(true) };
+                let Some(above) = levels.last_mut() else {
+                    if done.is_kept || self.is_looking {
+                        done.set_mode_back(&fd);
+                    }
+                    return Ok(!done.is_kept);
+                };
+                let up = up_to(&fd, above.identity).inspect_err(|_| done.set_mode_back(&fd))?;
+                let is_removed = done.is_wanted && !done.is_kept && self.is_gone(self.unlink(&up, &done.name, true));
+                if !is_removed || self.is_looking {
+                    done.set_mode_back(&fd);
                 }
                 fd = up;
-                let is_removed = done.is_wanted && !done.is_kept && self.is_gone(self.unlink(&fd, &done.name, true));
                 above.is_kept |= !is_removed;
                 continue;
             };
@@ -175,13 +253,14 @@ impl Removal<'_> {
                     fd = below;
                     levels.push(entered);
                 }
+                Err(Errno::ACCESS) if self.is_looking && self.target.dry_run => {}
                 Err(errno) => {
                     level.is_kept = true;
                     self.note(errno);
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn step(&self, fd: &OwnedFd, name: &[u8], level: &Level) -> rustix::io::Result<Step> {
@@ -198,6 +277,8 @@ impl Removal<'_> {
                 Ok(entered.map_or(Step::Kept, |(fd, level)| Step::Into(fd, level)))
             }
             Choice::OnTheWay => Ok(Step::Kept),
+            // No snapshot has one, whoever listens on it; only with its directory it goes.
+            Choice::Wanted if system::kind(&stat) == FileType::Socket && !level.is_going => Ok(Step::Kept),
             Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
         }
     }
@@ -210,28 +291,40 @@ impl Removal<'_> {
         above: Identity,
         is_wanted: bool,
     ) -> rustix::io::Result<Option<(OwnedFd, Level)>> {
-        let fd = match system::open_directory(at, name, false) {
-            // Its owner may do what its mode forbids him.
-            Err(Errno::ACCESS) if !self.target.dry_run => {
-                system::set_mode_of_node(at, name, 0o700)?;
-                system::open_directory(at, name, false)?
-            }
-            opened => opened?,
-        };
-        let stat = rustix::fs::fstat(&fd)?;
+        // What is mounted there is not even touched.
+        let stat = system::look(at, name)?;
         let identity = system::identity(&stat);
-        if identity.0 != above.0 || system::is_mount_point(&fd) == Some(true) {
+        if identity.0 != above.0 || system::is_mount_point_at(at, name) == Some(true) {
             let message = "another file system is mounted here: it is not deleted";
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
             return Ok(None);
         }
         let permissions = system::permissions(&stat);
-        if permissions & 0o700 != 0o700 && !self.target.dry_run {
-            // When it is not allowed, what is deleted in it tells.
-            let _ = rustix::fs::fchmod(&fd, system::mode(permissions | 0o700));
+        let mut level = Level::new(identity, Vec::new(), self.path.len(), is_wanted);
+        (level.name, level.is_going) = (name.to_vec(), is_wanted);
+        let fd = match system::open_directory(at, name, false) {
+            // Its owner may do what its mode forbids him.
+            Err(Errno::ACCESS) if !self.target.dry_run => {
+                let set_mode = |permissions| system::set_mode_of_node(at, name, permissions);
+                set_mode(permissions | 0o700)?;
+                level.first_mode = Some(permissions);
+                system::open_directory(at, name, false).inspect_err(|_| {
+                    let _ = set_mode(permissions);
+                })?
+            }
+            opened => opened?,
+        };
+        if system::identity(&rustix::fs::fstat(&fd)?) != identity {
+            return Err(Errno::STALE);
         }
-        let level = Level::new(identity, existing::names(&fd)?, self.path.len(), is_wanted);
-        Ok(Some((fd, Level { name: name.to_vec(), ..level })))
+        let needed = if self.is_looking { 0o500 } else { 0o700 };
+        if level.first_mode.is_none() && permissions & needed != needed && !self.target.dry_run {
+            // When it is not allowed, what is deleted in it tells.
+            let changed = rustix::fs::fchmod(&fd, system::mode(permissions | 0o700));
+            level.first_mode = changed.is_ok().then_some(permissions);
+        }
+        level.names = existing::names(&fd).inspect_err(|_| level.set_mode_back(&fd))?;
+        Ok(Some((fd, level)))
     }
 
     fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {
@@ -240,7 +333,7 @@ impl Removal<'_> {
             return Choice::Excluded;
         }
         let patterns = &self.target.patterns;
-        if patterns.is_empty() || self.extra.is_everything {
+        if patterns.is_empty() {
             return Choice::Wanted;
         }
         let below = self.path.get(self.extra.root_length..).unwrap_or_default();
@@ -252,6 +345,9 @@ impl Removal<'_> {
     }
 
     fn unlink(&self, fd: &OwnedFd, name: &[u8], is_directory: bool) -> rustix::io::Result<()> {
+        if self.is_looking {
+            return Ok(());
+        }
         if !self.target.dry_run {
             let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
             rustix::fs::unlinkat(fd, name, flags)?;

@@ -21,8 +21,9 @@ use std::{
 
 use lbak_core::{
     error::{Result, escape},
+    id::{ChunkId, ChunkKind},
     observe::{Action, FindingKind},
-    tree::Entry,
+    tree::{Content, ContentReader, Entry},
 };
 use rustix::{
     fs::{AtFlags, OFlags, Stat},
@@ -31,8 +32,10 @@ use rustix::{
 
 use crate::{
     base::Base,
+    chunks::Chunks,
     directory::Directory,
     existing,
+    findings::in_words,
     links::Origin,
     metadata,
     system::{self, Identity},
@@ -190,6 +193,10 @@ impl File {
             if state.work == Work::New && self.entry.size <= LARGE {
                 self.remove(target, &mut state);
             }
+            if let Some(left) = self.left_beside(target, &state) {
+                let message = format!("it was being changed; {left}; the next restore goes on with it");
+                target.findings.note(FindingKind::Unwritable, self.path(), message);
+            }
             self.close(target, &mut state);
         }
     }
@@ -293,9 +300,8 @@ impl File {
 
     /// Tells why it is not restored. What was there before stays, unless it was large and is being changed.
     fn withhold(&self, target: &Target, state: &mut State, kind: FindingKind, mut message: String) {
-        if state.work == Work::Update {
-            let name = temporary::update_name(&target.codec, &self.entry.name);
-            message.push_str(&format!("; what there is of it lies beside as \"{}\"", escape(&name)));
+        if let Some(left) = self.left_beside(target, state) {
+            message.push_str(&format!("; {left}"));
         } else {
             self.remove(target, state);
             if self.base.as_ref().is_some_and(Base::has_its_name) && !target.is_reading_back {
@@ -303,6 +309,7 @@ impl File {
             }
         }
         self.close(target, state);
+        self.directory.miss();
         match kind {
             FindingKind::Lost => target.findings.lose(1, self.path(), message),
             kind => target.findings.note(kind, self.path(), message),
@@ -310,6 +317,44 @@ impl File {
         if let Some(origin) = &self.origin {
             origin.failed();
         }
+    }
+
+    /// Says where a large file lies that has lost its name while it was changed.
+    fn left_beside(&self, target: &Target, state: &State) -> Option<String> {
+        let is_moved = state.work == Work::Update || self.base.as_ref().is_some_and(Base::is_left_update);
+        let name = is_moved.then(|| temporary::update_name(&target.codec, &self.entry.name))?;
+        Some(format!("what there is of it lies at \"{}\"", escape(&self.directory.path_of(&name))))
+    }
+
+    /// Notes what is lost of a large file that would be changed where it is, before it is: then it is left alone.
+    pub(crate) fn look_for_losses(&self, chunks: &Chunks, target: &Target, content: &Content) -> Result<()> {
+        let is_changed_there = |base: &&Base| base.has_its_name() && !base.has_links && base.size > LARGE;
+        let Some(base) = self.base.as_ref().filter(is_changed_there) else { return Ok(()) };
+        if target.is_reading_back {
+            return Ok(());
+        }
+        let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
+        let mut buffer = Vec::new();
+        for placed in ContentReader::new(content, Some(self.size()), &read) {
+            target.cancellation.check()?;
+            let placed = match placed {
+                Ok(placed) => placed,
+                // Whoever plans its pieces meets it too.
+                Err(lost) if lost.error.is_damage() => {
+                    self.fail(FindingKind::Lost, in_words(&lost));
+                    return Ok(());
+                }
+                Err(lost) => return Err(lost.error),
+            };
+            let Some(id) = placed.piece.chunk else { continue };
+            let Some(error) = chunks.missing(ChunkKind::Data, &id)? else { continue };
+            let length = u32::try_from(placed.piece.length).unwrap_or(u32::MAX);
+            if !base.holds(target, self, placed.offset, length, &id, &mut buffer) {
+                self.fail(FindingKind::Lost, in_words(&error));
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// The open file: made when it is not there yet, opened again when it was closed.
@@ -436,7 +481,7 @@ impl File {
         }
         let message = match (errno, self.directory.collision(target, &self.entry.name, errno)) {
             (_, Some(message)) => message,
-            (Errno::NOTEMPTY, None) => existing::IN_THE_WAY.to_owned(),
+            (Errno::NOTEMPTY, None) => existing::in_the_way(target).to_owned(),
             (_, None) => target.judge("write", &self.path(), errno)?,
         };
         self.fail(FindingKind::Unwritable, message);

@@ -53,6 +53,7 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let window_bytes = plan.window_bytes;
     let mut walk = Walk {
+        chunks,
         target,
         read: &read,
         top: plan.top,
@@ -87,6 +88,7 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
 }
 
 struct Walk<'a> {
+    chunks: &'a Chunks,
     target: &'a Target,
     read: &'a ReadChunk<'a>,
     top: Arc<Directory>,
@@ -346,6 +348,7 @@ impl<'a> Walk<'a> {
         if let Err(what) = check_name(NameRule::Component, &entry.name) {
             let path = directory.path_of(&entry.name);
             self.target.findings.note(FindingKind::Unwritable, path, format!("its name {what}"));
+            directory.miss();
             return Ok(());
         }
         if let Node::Directory { tree } = entry.node {
@@ -380,6 +383,10 @@ impl<'a> Walk<'a> {
         if let Node::File { content } = &mut entry.node {
             let content = std::mem::take(content);
             let begun = begin::file(self.target, directory, entry, origin)?;
+            if let Some(file) = &begun {
+                let looked = file.look_for_losses(self.chunks, self.target, &content);
+                looked.inspect_err(|_| file.abandon(self.target))?;
+            }
             self.cursor = begun.map(|file| Cursor::new(file, content));
             return Ok(());
         }
@@ -411,6 +418,9 @@ impl<'a> Walk<'a> {
             Err(error) if error.is_damage() => {
                 let message = format!("everything in it is lost: {}", in_words(&error));
                 self.target.findings.lose(1, self.path.clone(), message);
+                if let Some(Level { standing: Standing::There(above), .. }) = self.levels.last() {
+                    above.miss();
+                }
                 if let Standing::There(directory) = standing {
                     directory.release(self.target);
                 }

@@ -227,6 +227,21 @@ pub(crate) fn is_mount_point(_: impl AsFd) -> Option<bool> {
     None
 }
 
+/// Tells whether a file system is mounted at a name, which need not be open; `None` where the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_mount_point_at(at: BorrowedFd<'_>, name: &[u8]) -> Option<bool> {
+    use rustix::fs::{StatxAttributes, StatxFlags, statx};
+    let stat = statx(at, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()).ok()?;
+    let known = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
+    known.then(|| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Tells whether a file system is mounted at a name; `None` where the system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_mount_point_at(_: BorrowedFd<'_>, _: &[u8]) -> Option<bool> {
+    None
+}
+
 /// When the content was changed last.
 #[allow(
     clippy::unnecessary_cast,

@@ -142,6 +142,14 @@ impl Target {
         self.roots.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
+    /// Length of the path of the root that a path lies below.
+    pub(crate) fn root_length_of(&self, path: &[u8]) -> usize {
+        let roots = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(place, _)| place);
+        let is_root = |&length: &usize| path.get(..length).is_some_and(|above| roots.contains(above));
+        slashes.filter(is_root).max().unwrap_or_default()
+    }
+
     /// What existing files are changed; `None` where nothing that is there is.
     pub(crate) fn overwrite(&self) -> Option<Overwrite> {
         self.in_place.map(|in_place| in_place.overwrite)

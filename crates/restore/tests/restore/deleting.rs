@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,10 +17,11 @@ use lbak_core::{
     source::{MemoryNode, MemorySource},
 };
 use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, restore};
+use lbak_testkit::objects::noise;
 
 use crate::{
     in_place::{differences, in_place, with_delete},
-    support::{Folders, folders, found, quick, restored, shared, take, take_from},
+    support::{Folders, blocks_of_files, damage_block, folders, found, quick, restored, shared, take, take_from},
     targets::mount,
 };
 
@@ -135,6 +139,110 @@ fn what_is_left_out_is_not_deleted() {
         assert_eq!(left, expected, "{exclude:?} {include:?}");
         fs::remove_dir_all(&folders.target).expect("remove");
     }
+}
+
+/// No snapshot has a socket, so every one looked like something that the snapshot does not have.
+#[test]
+fn a_socket_is_deleted_only_with_its_directory() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let sockets = ["live", "sub/live", "sub/extra/live"].map(|name| folders.target.join(name));
+    let _listeners = sockets.each_ref().map(|path| UnixListener::bind(path).expect("bind"));
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged)).expect("restore");
+    assert_eq!(report.findings, []);
+    assert_eq!(sockets.each_ref().map(|path| path.exists()), [true, true, false]);
+    assert!(!folders.target.join("sub/extra").exists());
+}
+
+/// A file was lost, and the copy beside it that somebody had made by hand was deleted.
+#[test]
+fn nothing_is_deleted_beside_what_could_not_be_restored() {
+    let (backend, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    fs::write(folders.source.join("sub/lost"), noise(1, 300_000)).expect("write");
+    fs::create_dir(folders.source.join("taken")).expect("directory");
+    fs::create_dir(folders.source.join("taken/directory")).expect("directory");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    let (_, blocks) = blocks_of_files(&repository, &manifest)
+        .into_iter()
+        .find(|(path, _)| path.ends_with("sub/lost"))
+        .expect("it is in the snapshot");
+    blocks.iter().for_each(|block| damage_block(&backend, block));
+    let there = |name: &str| folders.target.join(name);
+    fs::rename(there("sub/lost"), there("sub/copy")).expect("rename");
+    fs::remove_dir(there("taken/directory")).expect("remove");
+    for name in ["taken/directory", "taken/copy", "sub/deep/extra", "extra"] {
+        fs::write(there(name), name).expect("write");
+    }
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfNewer)).expect("restore");
+    let is_left = ["sub/copy", "taken/copy", "sub/deep/extra", "extra"].map(|name| there(name).exists());
+    assert_eq!(is_left, [true, true, false, false], "{:?}", report.findings);
+    let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+    assert_eq!(found(&report, FindingKind::Skipped), [path("sub"), path("taken")].into());
+    assert_eq!(found(&report, FindingKind::Lost), [path("sub/lost")].into());
+    assert_eq!(found(&report, FindingKind::Unwritable), [path("taken/directory")].into());
+}
+
+/// A directory in the way of a file was emptied whatever the patterns said.
+#[test]
+fn a_directory_in_the_way_stays_whole_when_patterns_leave_out_something_in_it() {
+    let (_, repository) = shared();
+    let folders = folders();
+    for name in ["file", "another"] {
+        fs::write(folders.source.join(name), name).expect("write");
+    }
+    symlink("nowhere", folders.source.join("link")).expect("link");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for name in ["file/deep", "link/deep", "another/deep"] {
+        fs::create_dir_all(folders.target.join(name)).expect("directory");
+    }
+    let kept = ["file/a", "file/deep/keep.log", "file/z", "link/a", "link/deep/keep.log"];
+    for name in kept.iter().chain(&["another/deep/a"]) {
+        fs::write(folders.target.join(name), "mine").expect("write");
+    }
+    let patterns = Patterns::new(&["*.log"], none()).expect("patterns");
+    let options = RestoreOptions { patterns, ..with_delete(Overwrite::IfChanged) };
+    let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+    for dry_run in [true, false] {
+        let report = restore(&repository, &manifest, &folders.target, &RestoreOptions { dry_run, ..options.clone() })
+            .expect("restore");
+        assert_eq!(found(&report, FindingKind::Unwritable), [path("file"), path("link")].into());
+        assert!(report.findings.iter().all(|finding| finding.message.contains("left out")), "{:?}", report.findings);
+        assert_eq!(kept.map(|name| folders.target.join(name).exists()), [true; 5]);
+    }
+    assert_eq!(fs::read(folders.target.join("another")).expect("read"), b"another");
+}
+
+/// A directory that was opened to delete in it, and then stayed, was left with the mode that this had needed.
+#[test]
+fn a_directory_that_stays_keeps_its_mode() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    restored(&repository, &manifest, &folders.target);
+    add_extra(&folders);
+    let closed =
+        [("sub/extra/deep", 0o050), ("sub/extra", 0o510)].map(|(name, mode)| (folders.target.join(name), mode));
+    for (path, mode) in &closed {
+        fs::set_permissions(path, fs::Permissions::from_mode(*mode)).expect("mode");
+    }
+    let patterns = Patterns::new(&["two"], none()).expect("patterns");
+    let options = RestoreOptions { patterns, ..with_delete(Overwrite::IfChanged) };
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!(report.findings, []);
+    for (path, mode) in closed.iter().rev() {
+        assert_eq!(fs::metadata(path).expect("it stays").permissions().mode() & 0o7777, *mode, "{path:?}");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("mode");
+    }
+    assert!(folders.target.join("sub/extra/deep/two").exists());
+    assert!(!folders.target.join("sub/extra/one").exists());
 }
 
 #[test]

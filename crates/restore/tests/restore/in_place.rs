@@ -23,7 +23,9 @@ use lbak_testkit::{
 };
 use proptest::prelude::*;
 
-use crate::support::{Folders, blocks_of_files, folders, found, quick, repository, restored, shared, take};
+use crate::support::{
+    Folders, blocks_of_files, damage_block, folders, found, quick, repository, restored, shared, take,
+};
 
 pub(crate) fn in_place(overwrite: Overwrite) -> RestoreOptions {
     RestoreOptions { in_place: Some(InPlace { overwrite, delete: Delete::Nothing }), ..quick() }
@@ -329,16 +331,18 @@ fn holes_come_back_where_there_was_something() {
         assert!(blocks(&target) < 2 << 20, "{filling}: {}", blocks(&target));
         fs::remove_dir_all(&folders.target).expect("remove");
     }
-    // Of the right size, with zeros where holes should be: they become some without anything being written.
+    // Of the right size, with zeros where holes should be: they read the same, and the file is left alone.
     copy_of(&folders);
     let target = folders.target.join("sparse");
     let mut whole = Vec::new();
     File::open(&target).expect("open").read_to_end(&mut whole).expect("read");
     fs::write(&target, &whole).expect("write");
+    let number = fs::metadata(&target).expect("metadata").ino();
     let report = again(&repository, &manifest, &folders, Overwrite::IfChanged);
-    assert_eq!(report.written_bytes, 0);
-    assert!(blocks(&target) < 2 << 20, "{}", blocks(&target));
-    assert_eq!(differences(&folders), Vec::<String>::new());
+    assert_eq!((report.written_bytes, report.findings), (0, vec![]));
+    assert!(blocks(&target) > 39 << 20, "{}", blocks(&target));
+    assert_eq!(fs::metadata(&target).expect("metadata").ino(), number);
+    assert!(differences(&folders).iter().all(|line| line.contains("hole is")), "{:?}", differences(&folders));
 }
 
 #[test]
@@ -415,6 +419,44 @@ fn a_large_file_is_changed_where_it_is() {
         assert_eq!(differences(&folders), Vec::<String>::new());
         if has_link {
             assert_ne!(fs::read(&outside).expect("read"), content, "what another name leads to is not changed");
+        }
+        fs::remove_dir_all(&folders.target).expect("remove");
+    }
+}
+
+/// A large file that was moved away to be changed, and of which something was lost then, could not be found again.
+#[test]
+fn of_a_large_file_that_lost_something_the_report_tells_where_it_is() {
+    let folders = folders();
+    let content = noise(5, 70_000_000);
+    fs::write(folders.source.join("large"), &content).expect("write");
+    let mut there = noise(6, 35_000_000);
+    there.extend_from_slice(&content[35_000_000..]);
+    for is_index_gone in [false, true] {
+        let (backend, repository) = shared();
+        let manifest = take(&repository, std::slice::from_ref(&folders.source));
+        fs::create_dir(&folders.target).expect("target");
+        let target = folders.target.join("large");
+        fs::write(&target, &there).expect("write");
+        let block = &blocks_of_files(&repository, &manifest)[0].1[0];
+        if is_index_gone {
+            backend.tamper(&ObjectName::Pack(block.pack.id).to_string(), None);
+            let index: Vec<String> = backend.contents().into_keys().filter(|name| name.starts_with("index/")).collect();
+            index.iter().for_each(|name| backend.tamper(name, None));
+        } else {
+            damage_block(&backend, block);
+        }
+        let report = again(&repository, &manifest, &folders, Overwrite::Always);
+        assert_eq!(found(&report, FindingKind::Lost).len(), 1, "{:?}", report.findings);
+        let finding = report.findings.iter().find(|finding| finding.kind == FindingKind::Lost).expect("counted");
+        let left = fs::read_dir(&folders.target).expect("list").map(|entry| entry.expect("entry").file_name());
+        let left: Vec<String> = left.map(|name| name.into_string().expect("text")).collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+        if is_index_gone || left[0] == "large" {
+            assert!(fs::read(&target).expect("read") == there, "what is known to be lost costs nothing that is there");
+        } else {
+            let path = folders.source.join(&left[0]);
+            assert!(finding.message.contains(&format!("lies at \"{}\"", path.display())), "{finding:?}");
         }
         fs::remove_dir_all(&folders.target).expect("remove");
     }

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::Command,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -31,6 +31,7 @@ struct Impatient {
     cancellation: Cancellation,
     bytes: u64,
     seen: AtomicU64,
+    told: Mutex<String>,
 }
 
 impl Observer for Impatient {
@@ -41,16 +42,23 @@ impl Observer for Impatient {
                 self.cancellation.cancel();
             }
         }
+        if let Event::Finding(finding) = event {
+            self.told.lock().expect("not poisoned").push_str(&finding.message);
+        }
     }
 }
 
 /// Restores until so many bytes are there; returns how many were.
 fn begin(repository: &Repository, manifest: &Manifest, folders: &Folders, bytes: u64, options: RestoreOptions) -> u64 {
     let cancellation = Cancellation::default();
-    let observer = Arc::new(Impatient { cancellation: cancellation.clone(), bytes, seen: AtomicU64::new(0) });
+    let (seen, told) = (AtomicU64::new(0), Mutex::default());
+    let observer = Arc::new(Impatient { cancellation: cancellation.clone(), bytes, seen, told });
     let options = RestoreOptions { cancellation, observer: observer.clone(), window_bytes: 8 << 20, ..options };
     let outcome = restore(repository, manifest, &folders.target, &options);
     assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    let left = names(&folders.target).into_iter().filter(|name| name.starts_with(".lbak-update-"));
+    let told = observer.told.lock().expect("not poisoned");
+    left.for_each(|name| assert!(told.contains(&name), "a file that lost its name can be found: {told}"));
     observer.seen.load(Ordering::Relaxed)
 }
 
