@@ -384,6 +384,32 @@ fn two_at_the_same_time_of_which_the_second_dies_leave_one_snapshot() {
 }
 
 #[test]
+fn what_an_interrupted_change_left_does_not_win_over_a_later_one() {
+    // Session ids are random: in some of the rounds the interrupted one is the version that counts.
+    for _ in 0..8 {
+        let (_, backend, repository) = with_snapshot();
+        let (other, old) = (repository.clone(), only(&repository));
+        let described = |text: &str| Changes { description: Some(text.to_owned()), ..changes(&[text], &[]) };
+        let (theirs, finished) = (old.clone(), described("finished"));
+        let crashing: Arc<dyn Backend> = Arc::new(CrashingBackend::new(Arc::clone(&backend), 1, LastChange::Done));
+        let meddling = meddled(&crashing, move |_| {
+            amend(&other, &theirs, &options(finished)).unwrap();
+        });
+        amend(&meddling, &old, &options(described("interrupted"))).unwrap_err();
+        let versions = names(&*backend, Folder::Snapshots).len();
+        assert_eq!((versions, repository.catalog().unwrap().unsettled_versions(old.manifest.id).count()), (3, 1));
+
+        let report = amend(&repository, &old, &options(described("later"))).unwrap();
+        let left = only(&repository);
+        assert_eq!((report.is_changed, report.snapshot.session), (true, left.session));
+        assert_eq!(left.manifest.description, "later");
+        assert_eq!(tags(&left), ["finished", "interrupted", "later", "old"], "what both said is kept");
+        assert_eq!(repository.catalog().unwrap().unsettled_versions(old.manifest.id).count(), 0);
+        assert_sound_and_restores(&repository);
+    }
+}
+
+#[test]
 fn it_costs_three_objects_and_reads_no_pack() {
     let (_, backend, repository) = with_snapshot();
     let recording = Arc::new(RecordingBackend::new(Arc::clone(&backend)));

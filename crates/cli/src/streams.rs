@@ -4,7 +4,10 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, IsTerminal, Seek, SeekFrom, Write},
-    os::{fd::AsFd, unix::fs::FileTypeExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -66,7 +69,7 @@ impl Write for RawOutput {
     }
 }
 
-/// A file that gets its name when it is complete. Runs of zeros become holes.
+/// A file that gets its name when it is complete, and that only its owner can read. Runs of zeros become holes.
 pub(crate) struct NewFile {
     file: File,
     target: PathBuf,
@@ -96,7 +99,8 @@ impl NewFile {
         draft.push(name);
         draft.push(format!(".lbak-{}", std::process::id()));
         let draft = target.with_file_name(draft);
-        let file = File::options().write(true).create_new(true).open(&draft).with_context(failed)?;
+        // What is in it may have been for its owner alone, and nobody else has asked for it.
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&draft).with_context(failed)?;
         Ok(Self { file, target: target.to_owned(), draft: Some(draft), length: 0 })
     }
 

@@ -66,6 +66,8 @@ fn source(arguments: &StreamArguments, output: &Arc<Output>) -> anyhow::Result<(
     }
     let output = Arc::clone(output);
     let source = CommandSource::new(name, &arguments.command)?
+        // The key is not the command's affair.
+        .without_variables(["LBAK_PASSWORD"])
         .allow_empty(arguments.allow_empty)
         .least_bytes(least_bytes)
         .trailer(trailer)

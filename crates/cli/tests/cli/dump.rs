@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     process::{Command, Output, Stdio},
 };
 
@@ -65,6 +66,8 @@ fn an_output_file_is_there_when_it_is_complete_and_never_overwrites() {
     home.snapshot();
     let run = home.run(["dump", "latest:a", "-o", "out"]).expect_code(0);
     assert!(run.stdout.starts_with("wrote a file, 14 B, to out"), "{run:?}");
+    let mode = fs::metadata(home.path("out")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600, "{mode:o}: for its owner alone");
     assert_eq!(home.read("out"), "the first file");
     home.run(["dump", "latest:sub/b", "-o", "out"]).expect_code(2).expect_stderr("nothing is overwritten");
     assert_eq!(home.read("out"), "the first file");

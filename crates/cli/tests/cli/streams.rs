@@ -121,6 +121,15 @@ fn words_are_given_as_they_are_and_no_shell_reads_them() {
 }
 
 #[test]
+fn a_command_does_not_get_the_password() {
+    let home = Home::with_repository();
+    let mut command = home.command(script(&[], "echo \"[$LBAK_PASSWORD] [$OTHER]\""));
+    command.env("LBAK_PASSWORD", "secret").env("OTHER", "kept");
+    Run::of(&command.output().expect("it runs")).expect_code(0);
+    assert_eq!(home.run(["dump", "latest:/stdin"]).expect_code(0).stdout, "[] [kept]\n");
+}
+
+#[test]
 fn a_command_that_fails_commits_nothing_whenever_it_fails() {
     let home = Home::with_repository();
     for (failing, told) in [

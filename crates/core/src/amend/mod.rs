@@ -1,7 +1,8 @@
 //! The verb `amend`: another tag or description for a snapshot that was taken.
 //!
 //! ```text
-//! session announced → marks, snapshots, index read → is it still there, and all that it refers to?
+//! what interrupted runs left → carried over, marked
+//!   → session announced → marks, snapshots, index read → is it still there, and all that it refers to?
 //!   → the new version in the new slot, with the same snapshot id and the old session as its origin
 //!   → forgotten/<old session>
 //! ```
@@ -9,7 +10,8 @@
 //! Objects never change, so the manifest is written anew. Whoever does that refers to chunks without having them and could
 //! not store them again: while something is being reclaimed every one of them is looked up, and what is not found is "too
 //! late"; the old version then stays as it is. After a crash between the two puts both versions are there and only the new one
-//! counts ([`replaced`](crate::snapshot::replaced)); the next amend puts the mark that is missing.
+//! counts ([`replaced`](crate::snapshot::replaced)); the next amend puts the mark that is missing, and does so before its own
+//! change: a version without a mark may be a month old, and what is said now must win over it.
 
 mod changes;
 mod found;
@@ -87,18 +89,22 @@ pub fn amend(repository: &Repository, snapshot: &Committed, options: &AmendOptio
         let snapshot = Committed { manifest, ..old.clone() };
         return Ok(AmendReport { snapshot, before, is_changed, forgotten: Vec::new() });
     }
-    let mut is_changed = amending.change(&options.changes)?;
-    for _ in 0..MOST_TRIES {
-        let known = amending.catalog()?;
-        match amending.overtaken(&known) {
-            Some(theirs) => is_changed |= amending.change(&theirs)?,
-            None => {
-                let forgotten = amending.forget_replaced(&known)?;
-                return Ok(AmendReport { snapshot: amending.current(&known)?.clone(), before, is_changed, forgotten });
-            }
-        }
-    }
-    Err(Error::TooLate { what: format!("others keep changing snapshot {}", amending.id.short()) })
+    // What was left behind before this began must not come on top of it.
+    let mut settled = amending.settle(known)?;
+    settled.is_changed |= amending.change(&options.changes)?;
+    let Settled { snapshot, is_changed, forgotten } = amending.settle(amending.catalog()?)?;
+    settled.forgotten.extend(forgotten);
+    Ok(AmendReport { snapshot, before, is_changed: settled.is_changed || is_changed, forgotten: settled.forgotten })
+}
+
+/// A snapshot of which one version is left without a mark.
+struct Settled {
+    /// That version.
+    snapshot: Committed,
+    /// Something of the others was carried over to it.
+    is_changed: bool,
+    /// The others that got their marks.
+    forgotten: Vec<SessionId>,
 }
 
 struct Amending<'a> {
@@ -177,6 +183,20 @@ impl<'a> Amending<'a> {
         let (origin, heads) = (Some(old.session), session.catalog.heads());
         let manifest = Manifest { origin, heads, ..changes.applied_to(&old.manifest) };
         self.repository.commit(session.id, &manifest).map(Some)
+    }
+
+    /// Carries over what other versions have that were made at the same time, and puts the marks that are missing.
+    fn settle(&self, mut known: Catalog) -> Result<Settled> {
+        let mut is_changed = false;
+        for _ in 0..MOST_TRIES {
+            let Some(theirs) = self.overtaken(&known) else {
+                let forgotten = self.forget_replaced(&known)?;
+                return Ok(Settled { snapshot: self.current(&known)?.clone(), is_changed, forgotten });
+            };
+            is_changed |= self.change(&theirs)?;
+            known = self.catalog()?;
+        }
+        Err(Error::TooLate { what: format!("others keep changing snapshot {}", self.id.short()) })
     }
 
     /// What another version has that was made at the same time as the one that counts, and this one has not.

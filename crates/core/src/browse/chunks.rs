@@ -4,12 +4,17 @@
 //! into the index anew before a loss is reported. And what no segment names is looked for in the packs themselves: an index
 //! that is damaged or gone costs time, never data.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 
 use super::findings::{Findings, in_words};
 use crate::{
+    backend::Folder,
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::FindingKind,
@@ -27,8 +32,8 @@ pub struct Chunks {
 #[derive(Debug)]
 struct Latest {
     reader: Arc<ChunkReader>,
-    /// The index was read again and did not know better: it is not asked a third time.
-    is_final: bool,
+    /// What the index was made of when it was read again; nothing before that.
+    seen: Option<Vec<u64>>,
 }
 
 impl Chunks {
@@ -49,7 +54,7 @@ impl Chunks {
             repository.index_loose_packs(&view)?;
         }
         let reader = Arc::new(repository.reader(&view));
-        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, is_final: false }) })
+        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, seen: None }) })
     }
 
     /// The reader over the index as it was read last.
@@ -64,24 +69,40 @@ impl Chunks {
         self.repository.workers()
     }
 
-    /// Reads the index again, unless someone else has done so since `seen`; `None` when that is known to be no use.
+    /// Reads the index again, unless someone else has done so since `seen`; `None` when nothing was added to it since it
+    /// was read again the last time. Packs can move more than once while a verb runs.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Newer`]: the next call tries again.
     pub fn reload(&self, seen: &Arc<ChunkReader>) -> Result<Option<Arc<ChunkReader>>> {
         let mut latest = self.latest();
         if Arc::ptr_eq(&latest.reader, seen) {
-            if latest.is_final {
+            let listed = self.list_index()?;
+            if latest.seen.as_ref() == Some(&listed) {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
             let view = self.repository.view()?;
             self.repository.index_loose_packs(&view)?;
-            latest.reader = Arc::new(self.repository.reader(&view));
+            *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
         }
         Ok(Some(Arc::clone(&latest.reader)))
     }
 
-    /// Notes that reading the index again has found nothing that was missing.
-    pub fn reload_was_no_use(&self) {
-        self.latest().is_final = true;
+    /// What the index is made of now: a number for each object.
+    fn list_index(&self) -> Result<Vec<u64>> {
+        let mut listed = Vec::new();
+        for prefix in [Folder::Index.prefix(), Folder::Fin.prefix()] {
+            let mut note = |name: &str, size: u64| {
+                let mut hasher = DefaultHasher::new();
+                (name, size).hash(&mut hasher);
+                listed.push(hasher.finish());
+                Ok(())
+            };
+            self.repository.backend().list(prefix, &mut note).map_err(|error| Error::store("list", prefix, error))?;
+        }
+        listed.sort_unstable();
+        Ok(listed)
     }
 
     /// Reads one chunk of a tree, a list, or attributes.
@@ -89,21 +110,53 @@ impl Chunks {
     /// # Errors
     /// As [`ChunkReader::read`].
     pub fn read(&self, kind: ChunkKind, id: &ChunkId) -> Result<Bytes> {
-        let reader = self.reader();
-        match reader.read(kind, id) {
-            Err(error) if error.is_damage() => {
-                let Some(reader) = self.reload(&reader)? else { return Err(error) };
-                let again = reader.read(kind, id);
-                if again.is_err() {
-                    self.reload_was_no_use();
+        let mut reader = self.reader();
+        loop {
+            match reader.read(kind, id) {
+                Err(error) if error.is_damage() => {
+                    let Some(newer) = self.reload(&reader)? else { return Err(error) };
+                    reader = newer;
                 }
-                again
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
     }
 
     fn latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Backend, MemoryBackend},
+        capture::{SnapshotOptions, snapshot},
+        codec::slot::Credential,
+        keys::PasswordCost,
+        repository::{InitOptions, NewSlot},
+        source::{MemoryNode, MemorySource},
+    };
+
+    #[test]
+    fn a_chunk_that_is_lost_does_not_keep_later_ones_from_being_found() {
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let slot =
+            NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
+        let options = InitOptions { threads: Some(2), ..InitOptions::default() };
+        let repository = Repository::init(backend, &[slot], &options).expect("init");
+        let findings = Findings::new(Arc::new(crate::observe::Silent));
+        let chunks = Chunks::open(&repository, &findings).expect("open");
+        for round in 0..3 {
+            let lost = chunks.read(ChunkKind::Tree, &ChunkId([9; 32])).expect_err("there is none");
+            assert!(lost.is_damage(), "{lost}");
+            // What the index does not know yet is to it like what was moved.
+            let source = MemorySource::new([("/r", MemoryNode::file(format!("content {round}")))]);
+            let report = snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
+            let catalog = repository.catalog().expect("catalog");
+            let taken = catalog.snapshots.iter().find(|found| found.manifest.id == report.snapshot).expect("committed");
+            chunks.read(ChunkKind::Tree, &taken.manifest.root).expect("it was stored meanwhile");
+        }
     }
 }

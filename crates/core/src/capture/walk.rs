@@ -35,7 +35,7 @@ use crate::{
     metadata::{FileKind, Metadata},
     observe::{Event, FindingKind, Progress},
     snapshot::Totals,
-    source::{SourceError, SourceErrorKind},
+    source::{Source, SourceError, SourceErrorKind},
     store::{ChunkReader, ChunkWriter},
     tree::{Entry, Node},
 };
@@ -108,10 +108,27 @@ pub(super) fn capture(
                 finished_files: 0,
                 finished_bytes: 0,
             };
-            // A reader may be waiting for somebody who sends nothing, and would be waited for.
-            walk.run(comparison.base.root).inspect_err(|_| attempt.source.stop())
+            let mut stop = StopUnlessDone { source: attempt.source, is_done: false };
+            let outcome = walk.run(comparison.base.root);
+            stop.is_done = outcome.is_ok();
+            outcome
         })
     })
+}
+
+/// Stops the source when the walk ends early, by a panic, too: a reader may be waiting for somebody who sends nothing, and
+/// would be waited for.
+struct StopUnlessDone<'a> {
+    source: &'a dyn Source,
+    is_done: bool,
+}
+
+impl Drop for StopUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.source.stop();
+        }
+    }
 }
 
 pub(super) struct Walk<'a> {

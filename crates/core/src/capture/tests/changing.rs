@@ -203,3 +203,57 @@ fn short_reads_and_threads_change_nothing() {
     }
     assert!(roots.iter().all(|root| *root == roots[0]));
 }
+
+/// Folders that can be stopped, and that are read as what can be read once only.
+struct Stoppable {
+    inner: Hooked,
+    stop: std::sync::mpsc::Sender<()>,
+}
+
+impl Source for Stoppable {
+    fn kind(&self) -> source::SourceKind {
+        self.inner.kind()
+    }
+
+    fn roots(&self) -> Result<Arc<dyn Directory>, SourceError> {
+        self.inner.roots()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    fn stop(&self) {
+        let _ = self.stop.send(());
+    }
+}
+
+#[test]
+fn a_walk_that_panics_stops_a_reader_that_waits() {
+    use std::sync::{Mutex, mpsc};
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(&folder.path().join("idle"), b"never read");
+    write(&folder.path().join("later/file"), b"never seen");
+    let (begin, begun) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel();
+    let (stopped, was_stopped) = (Mutex::new(stopped), Arc::new(Mutex::new(false)));
+    let (begun, noted) = (Mutex::new(begun), Arc::clone(&was_stopped));
+    let limit = std::time::Duration::from_secs(20);
+    let inner = Hooked::new(folder.path(), move |step| match step {
+        Step::Open("idle") => {
+            let _ = begin.send(());
+            *noted.lock().expect("not poisoned") = stopped.lock().expect("not poisoned").recv_timeout(limit).is_ok();
+        }
+        Step::Enter("later") => {
+            begun.lock().expect("not poisoned").recv().expect("a reader opens the file");
+            panic!("in the middle of the walk");
+        }
+        _ => {}
+    });
+    let source = Stoppable { inner, stop };
+    let repository = repository(&Arc::new(MemoryBackend::new()));
+    let run = || snapshot(&repository, &source, &SnapshotOptions::default());
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).expect_err("the panic is not swallowed");
+    assert!(*was_stopped.lock().expect("not poisoned"), "the reader was told");
+}

@@ -58,6 +58,8 @@ struct Graces {
 pub struct CommandSource {
     path: Vec<u8>,
     words: Vec<OsString>,
+    /// Variables of the environment that it does not get.
+    kept_back: Vec<OsString>,
     stop: Arc<Stop>,
     progress: Arc<Progress>,
     said: Arc<Said>,
@@ -84,6 +86,7 @@ impl CommandSource {
         Ok(Self {
             path: path_of(name.as_ref())?,
             words,
+            kept_back: Vec::new(),
             stop: Arc::new(Stop::new()?),
             progress: Arc::default(),
             said: Arc::default(),
@@ -93,6 +96,13 @@ impl CommandSource {
             graces: Graces { ending: Duration::from_secs(5), output: Duration::from_secs(5) },
             modified_at: None,
         })
+    }
+
+    /// Variables of the environment that the command does not get: what is not its affair, such as a password.
+    #[must_use]
+    pub fn without_variables<V: Into<OsString>>(mut self, names: impl IntoIterator<Item = V>) -> Self {
+        self.kept_back.extend(names.into_iter().map(Into::into));
+        self
     }
 
     /// Takes no output for a backup, too.
@@ -192,11 +202,12 @@ impl Source for CommandSource {
     }
 
     fn roots(&self) -> Result<Arc<dyn Directory>, SourceError> {
-        let (words, stop, said) = (self.words.clone(), Arc::clone(&self.stop), Arc::clone(&self.said));
+        let (words, kept_back) = (self.words.clone(), self.kept_back.clone());
+        let (stop, said) = (Arc::clone(&self.stop), Arc::clone(&self.said));
         let (silence, whole, graces) = (self.silence_limit, self.time_limit, self.graces);
         let open = move || -> Result<Box<dyn Output>, OutputFailure> {
             let limits = Limits::new(silence, whole);
-            let (process, stdout) = Process::start(&words, &said)?;
+            let (process, stdout) = Process::start(&words, &kept_back, &said)?;
             Ok(Box::new(CommandOutput::new(process, stdout, Arc::clone(&stop), limits, graces)))
         };
         let file = OneFile::new(&self.path, self.modified_at, self.proof.clone(), &self.progress, Box::new(open));

@@ -47,12 +47,19 @@ pub(super) enum Doing {
 }
 
 impl Process {
-    /// Starts it; returns its output, too.
-    pub(super) fn start(words: &[OsString], said: &Arc<Said>) -> Result<(Self, File), OutputFailure> {
+    /// Starts it without these variables of the environment; returns its output, too.
+    pub(super) fn start(
+        words: &[OsString],
+        kept_back: &[OsString],
+        said: &Arc<Said>,
+    ) -> Result<(Self, File), OutputFailure> {
         let (program, arguments) = words.split_first().expect("there are words: checked when the source was made");
         let ended = Stop::new().map_err(|error| OutputFailure::NotStarted(error.to_string()))?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        for variable in kept_back {
+            command.env_remove(variable);
+        }
         let mut child = command.spawn().map_err(not_started)?;
         let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let group = number.expect("the number of a process is a positive i32");
