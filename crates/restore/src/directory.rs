@@ -351,8 +351,22 @@ impl Directory {
     pub(crate) fn release(&self, target: &Target) {
         let mut directory = Some(self);
         while let Some(complete) = directory.filter(|one| one.pending.fetch_sub(1, Ordering::AcqRel) == 1) {
+            complete.open_above(target);
             complete.finish(target);
             directory = complete.parent.as_deref();
+        }
+    }
+
+    /// Opens the directory above as `..`, while this one still lets anybody through: on the way up from 100,000 levels,
+    /// all of those above would be opened again and again from the top.
+    fn open_above(&self, target: &Target) {
+        let is_closed = |above: &&Self| above.top.is_none() && above.handle.get().is_none();
+        let above = self.parent.as_deref().filter(is_closed);
+        if let (Some(above), Some(fd)) = (above, self.handle.get())
+            && let Ok(opened) = system::open_directory(fd.as_fd(), b"..", false)
+            && rustix::fs::fstat(&opened).is_ok_and(|stat| system::identity(&stat) == above.identity)
+        {
+            target.handles.keep(&above.handle, opened);
         }
     }
 

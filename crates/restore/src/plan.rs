@@ -307,7 +307,9 @@ impl<'a> Walk<'a> {
 
     /// The directory that is being walked, made now with those above it if it was only on the way.
     fn standing(&mut self) -> Result<Option<Arc<Directory>>> {
-        for place in 0..self.levels.len() {
+        // From the back: there may be 100,000 levels, and this is asked for every entry.
+        let settled = self.levels.iter().rposition(|level| !matches!(level.standing, Standing::Later(_)));
+        for place in settled.map_or(0, |last| last + 1)..self.levels.len() {
             let entry = match self.levels.get(place).map(|level| &level.standing) {
                 Some(Standing::Later(entry)) => (**entry).clone(),
                 Some(Standing::There(_)) => continue,

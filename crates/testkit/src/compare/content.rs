@@ -27,7 +27,9 @@ type Ranges = Vec<Range<u64>>;
 
 /// Finds the first byte that differs in files of one length.
 pub(super) fn first_difference(left: &Side, right: &Side) -> Result<Option<u64>> {
-    let (mut ours, mut theirs) = (vec![0; STEP], vec![0; STEP]);
+    // Most files are small: to clear the whole room for each would cost more than to read them.
+    let room = usize::try_from(left.size).unwrap_or(STEP).min(STEP);
+    let (mut ours, mut theirs) = (vec![0; room], vec![0; room]);
     for range in union(data(left)?, data(right)?) {
         let mut offset = range.start;
         while offset < range.end {
