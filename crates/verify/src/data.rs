@@ -162,31 +162,11 @@ impl<'a> PackReading<'a> {
     ///
     /// Every chunk is looked up and the records that fit are counted: as many as there are records of this pack.
     fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<()> {
-        let (mut fitting, mut unnamed) = (0_u64, 0_u64);
-        for block in &directory.blocks {
-            let mut offset = 0;
-            for chunk in &block.chunks {
-                let before = fitting;
-                let looked = self.index.find(&chunk.id, chunk.kind, &mut |location| {
-                    let is_here = location.pack.id == pack.id
-                        && location.block_offset == block.offset
-                        && location.offset == offset;
-                    let is_right = location.pack.header == *header
-                        && location.sealed_length == block.sealed_length
-                        && location.block_length == block.plain_length
-                        && location.length == chunk.length
-                        && !location.has_base;
-                    fitting += u64::from(is_here && is_right);
-                    false
-                });
-                if self.ledger.outlive(looked)?.is_none() {
-                    // Part of the index is damaged, which is told already: there is nothing to compare with.
-                    return Ok(());
-                }
-                unnamed += u64::from(fitting == before);
-                offset += chunk.length;
-            }
-        }
+        let Some((fitting, unnamed)) = self.ledger.outlive(fitting_records(self.index, &pack.id, header, directory))?
+        else {
+            // Part of the index is damaged, which is told already: there is nothing to compare with.
+            return Ok(());
+        };
         let name = pack.name();
         if fitting != u64::from(pack.records()) {
             let wrong = u64::from(pack.records()).abs_diff(fitting);
@@ -197,4 +177,37 @@ impl<'a> PackReading<'a> {
         }
         Ok(())
     }
+}
+
+/// How many records of an index fit the directory of a pack, and how many of its chunks have none.
+///
+/// # Errors
+/// When a part of the index that may tell can not be read.
+pub(crate) fn fitting_records(
+    index: &Index,
+    pack: &PackId,
+    header: &Header,
+    directory: &Directory,
+) -> Result<(u64, u64)> {
+    let (mut fitting, mut unnamed) = (0_u64, 0_u64);
+    for block in &directory.blocks {
+        let mut offset = 0;
+        for chunk in &block.chunks {
+            let before = fitting;
+            index.find(&chunk.id, chunk.kind, &mut |location| {
+                let is_here =
+                    location.pack.id == *pack && location.block_offset == block.offset && location.offset == offset;
+                let is_right = location.pack.header == *header
+                    && location.sealed_length == block.sealed_length
+                    && location.block_length == block.plain_length
+                    && location.length == chunk.length
+                    && location.has_base == chunk.base.is_some();
+                fitting += u64::from(is_here && is_right);
+                false
+            })?;
+            unnamed += u64::from(fitting == before);
+            offset += chunk.length;
+        }
+    }
+    Ok((fitting, unnamed))
 }
