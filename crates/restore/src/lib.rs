@@ -32,6 +32,7 @@ mod findings;
 mod handles;
 mod links;
 mod list;
+mod lost;
 mod metadata;
 mod node;
 mod options;

@@ -25,7 +25,7 @@ use crate::{
     extra::Extra,
     findings::in_words,
     links::{Link, Links, Name},
-    node,
+    lost, node,
     options::Place,
     roots::Root,
     select::join,
@@ -365,6 +365,7 @@ impl<'a> Walk<'a> {
             self.target.findings.note(FindingKind::Skipped, directory.path_of(&entry.name), message);
             return Ok(());
         }
+        lost::set_apart(self.target, directory, &mut entry);
         self.read_attributes(directory, &mut entry)?;
         let origin = match self.links.meet(directory, &entry) {
             _ if self.target.is_reading_back => None,
@@ -406,7 +407,8 @@ impl<'a> Walk<'a> {
                 // A directory that could not be listed stands empty, which does not mean that it was; and what was left out
                 // by choice is no evidence that it was not there, unless the caller insists.
                 let is_partial = flags.contains(EntryFlags::NAMES_LEFT_OUT) && !self.target.deletes_left_out();
-                let is_known = !flags.contains(EntryFlags::CONTENT_UNREAD) && !is_partial;
+                let is_whole = !flags.contains(EntryFlags::CONTENT_UNREAD) && !flags.contains(EntryFlags::CONTENT_LOST);
+                let is_known = is_whole && !is_partial;
                 if is_partial && self.target.deletes() {
                     let path = escape(&self.path);
                     let note = format!(

@@ -211,7 +211,7 @@ impl HurtSnapshot {
 }
 
 /// Names in the root tree are absolute paths.
-fn append(path: &mut Vec<u8>, name: &[u8]) {
+pub(crate) fn append(path: &mut Vec<u8>, name: &[u8]) {
     if !path.is_empty() && path.last() != Some(&b'/') {
         path.push(b'/');
     }

@@ -83,9 +83,11 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
         let reading = PackReading::new(repository, &index, &packs, &ledger);
-        let mut damaged = reading.run(share)?;
+        let mut unsound = reading.run(&|pack| share.contains(pack))?;
         report.packs_read = reading.packs_read();
-        damaged.extend(misfits.into_keys());
+        unsound.damaged.extend(misfits.into_keys());
+        unsound.damaged.extend(unsound.newer);
+        let damaged = unsound.damaged;
         if !damaged.is_empty() {
             bad = BadPlaces::find(&reader, &damaged, &ledger)?;
         }

@@ -9,6 +9,7 @@ mod init;
 mod key;
 mod ls;
 mod man;
+mod repair;
 mod restore;
 mod restoring;
 mod selection;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
+    repair::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
     restore::RestoreArguments,
     restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,
@@ -111,6 +113,7 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
+    Repair(RepairArguments),
     Ls(LsArguments),
     Find(FindArguments),
     Diff(DiffArguments),

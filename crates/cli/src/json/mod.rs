@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+pub(crate) mod repair;
 mod restored;
 mod stream;
 pub(crate) mod tag;
@@ -364,6 +365,7 @@ pub(crate) struct VerifySummary {
     pub(crate) sound: bool,
     pub(crate) num_errors: usize,
     pub(crate) snapshots_hurt: usize,
+    pub(crate) set_aside: usize,
     pub(crate) objects: u64,
     pub(crate) packs: u64,
     pub(crate) packs_read: u64,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use lbak_core::{
+    id::{PackId, SnapshotId},
     observe::{Cancellation, Observer, Silent},
-    repository::Announcement,
+    repository::{Announcement, Repository},
     snapshot::Purpose,
+    store::WriterOptions,
 };
 
 use crate::{Depth, VerifyOptions};
@@ -15,6 +17,17 @@ use crate::{Depth, VerifyOptions};
 pub struct RepairOptions {
     /// Tell what would be done, change nothing.
     pub dry_run: bool,
+    /// Which packs [`repair_packs`](super::repair_packs) reads; all of them when there are none.
+    pub packs: Vec<PackId>,
+    /// Copies of the same repository elsewhere, to take from what is damaged here.
+    pub from: Vec<Repository>,
+    /// Which snapshots [`repair_snapshots`](super::repair_snapshots) looks at; all of them when there are none.
+    pub snapshots: Vec<SnapshotId>,
+    /// How deep [`repair_snapshots`](super::repair_snapshots) looks: with [`Depth::Structure`] only packs that are missing, of a wrong
+    /// length or known to be damaged are tried.
+    pub depth: Depth,
+    /// How packs are written.
+    pub writer: WriterOptions,
     /// Name of the host that repairs, for people.
     pub host: String,
     /// Name of the user who repairs, for people.
@@ -31,6 +44,11 @@ impl Default for RepairOptions {
     fn default() -> Self {
         Self {
             dry_run: false,
+            packs: Vec::new(),
+            from: Vec::new(),
+            snapshots: Vec::new(),
+            depth: Depth::Structure,
+            writer: WriterOptions::default(),
             host: String::new(),
             user: String::new(),
             program: None,
