@@ -19,6 +19,7 @@ mod keys;
 mod listing;
 mod pipes;
 mod reading;
+mod repair;
 mod restore;
 mod selection;
 mod signals;

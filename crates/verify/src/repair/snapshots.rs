@@ -97,7 +97,10 @@ impl Mending<'_> {
         if !hurt.is_empty() && repository.index_loose_packs(&view)? > 0 {
             let still = Hurt::new(ledger, &reader, &packs, &bad, true).find(&known)?;
             if still != hurt {
-                return Err(Error::damaged("the index", "packs that are in no segment hold what is missing: repair it first"));
+                return Err(Error::damaged(
+                    "the index",
+                    "packs that are in no segment hold what is missing: repair it first",
+                ));
             }
         }
         Ok((packs, bad, hurt))
