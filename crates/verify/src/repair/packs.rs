@@ -43,7 +43,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// [`Error::Cancelled`]: what was stored until then is used by the next run.
 pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<PacksRepairReport> {
     let begun = Instant::now();
-    for other in options.from.iter().filter(|other| other.id() != repository.id()) {
+    if let Some(other) = options.from.iter().find(|other| other.id() != repository.id()) {
         return Err(Error::OtherRepository {
             place: other.backend().describe().place,
             found: other.id().to_string(),

@@ -39,9 +39,9 @@ impl Salvage<'_> {
         outcome.is_known = !blocks.is_empty() || listed;
         for (mut place, wanted) in blocks.into_values() {
             self.cut_to_size(&mut place);
-            let missing = self.from_blocks(&place, wanted, outcome)?;
+            let missing = self.take_from_blocks(&place, wanted, outcome)?;
             for chunk in missing {
-                self.from_anywhere(&chunk, outcome)?;
+                self.take_from_anywhere(&chunk, outcome)?;
             }
         }
         Ok(())
@@ -93,7 +93,12 @@ impl Salvage<'_> {
     }
 
     /// Opens a block wherever it opens; returns the chunks that none of them gave.
-    fn from_blocks(&mut self, place: &BlockPlace, wanted: Vec<Wanted>, outcome: &mut DamagedPack) -> Result<Missing> {
+    fn take_from_blocks(
+        &mut self,
+        place: &BlockPlace,
+        wanted: Vec<Wanted>,
+        outcome: &mut DamagedPack,
+    ) -> Result<Missing> {
         let mut missing = wanted;
         let mut plain = Vec::new();
         for number in 0..self.places.len() {
@@ -120,7 +125,7 @@ impl Salvage<'_> {
     }
 
     /// Looks for a chunk in other packs, here and in copies.
-    fn from_anywhere(&mut self, chunk: &Wanted, outcome: &mut DamagedPack) -> Result<()> {
+    fn take_from_anywhere(&mut self, chunk: &Wanted, outcome: &mut DamagedPack) -> Result<()> {
         if self.writer.is_stored(chunk.kind, &padded(&chunk.id))? {
             outcome.elsewhere_chunks += 1;
             return Ok(());
