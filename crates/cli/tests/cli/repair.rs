@@ -7,10 +7,9 @@ use crate::home::{Home, damage};
 /// Old enough that no file is read again only because it is fresh, and large enough for several chunks.
 fn with_data() -> Home {
     let home = Home::with_repository();
-    for (number, name) in ["data/one", "data/two", "data/sub/three"].into_iter().enumerate() {
-        let bytes: Vec<u8> = (0..400_000_u32)
-            .flat_map(|word| (word.wrapping_mul(2_654_435_761) ^ number as u32).to_le_bytes())
-            .collect();
+    for (number, name) in (0_u32..).zip(["data/one", "data/two", "data/sub/three"]) {
+        let bytes: Vec<u8> =
+            (0..400_000_u32).flat_map(|word| (word.wrapping_mul(2_654_435_761) ^ number).to_le_bytes()).collect();
         home.write(name, bytes);
     }
     home
