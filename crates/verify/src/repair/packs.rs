@@ -103,19 +103,14 @@ fn look(
             ));
         }
     }
-    for pack in packs.missing().into_iter().filter(is_wanted) {
-        // A list may be cut short: it is asked for by name (rule I9).
-        let name = ObjectName::Pack(pack);
-        match repository.backend().get_range(&name, 0, 1) {
-            Err(error) if error.kind == BackendErrorKind::NotFound => _ = found.insert(pack, "it is missing".into()),
-            Err(error) => return Err(Error::store("read", name, error)),
-            Ok(_) => ledger.note(format!("{name} is there and was not listed")),
-        }
-    }
+    found.extend(packs.missing().into_iter().filter(is_wanted).map(|pack| (pack, "it is missing".into())));
     Ok(found)
 }
 
 /// The packs that are there, and those that the index names.
+///
+/// # Errors
+/// When the store does not answer, or did not list a pack that is there.
 pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
     let mut listed = Vec::new();
     for (name, size) in list_names(&**repository.backend(), Folder::Packs.prefix())? {
@@ -129,6 +124,16 @@ pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'
         // Without records no pack is compared with the index: that is not what is repaired here.
         for row in ledger.outlive(segment.pack_rows())?.into_iter().flatten() {
             packs.name(&row, 0);
+        }
+    }
+    // A list may be cut short: what it lacks is asked for by name (rule I9).
+    for pack in packs.missing() {
+        let name = ObjectName::Pack(pack);
+        match repository.backend().get_range(&name, 0, 1) {
+            Err(error) if error.kind == BackendErrorKind::NotFound => {}
+            // Emptied, or not readable where it begins: it is there.
+            Err(error) if error.kind != BackendErrorKind::Corrupt => return Err(Error::store("read", name, error)),
+            _ => return Err(Error::store("list", Folder::Packs.prefix(), BackendErrorKind::Corrupt.into())),
         }
     }
     Ok(packs)
