@@ -49,14 +49,18 @@ impl Authority {
                 opened.and_then(|object| if let StoredObject::Fin(fin) = object { Some(fin) } else { None }),
             );
         }
-        let round = rounds.last_key_value().map_or(0, |(newest, _)| newest + 1);
-        let is_lost = rounds.last_key_value().is_some_and(|(_, newest)| newest.is_none());
+        let next = rounds.last_key_value().map_or(0, |(newest, _)| newest + 1);
+        let marks = check_marks(repository, next, ledger)?;
+        // Whoever marked round n had seen the fin before it: that one is gone.
+        let is_gone = marks.newest.is_some_and(|marked| marked > next);
+        let round = marks.newest.map_or(next, |marked| marked.max(next));
+        let is_lost = is_gone || rounds.last_key_value().is_some_and(|(_, newest)| newest.is_none());
         let fin = match rounds.pop_last() {
-            Some((newest, Some(fin))) => FinRecord { previous: Some(hash_of(repository, newest)?), ..fin },
+            Some((newest, Some(fin))) if !is_gone => FinRecord { previous: Some(hash_of(repository, newest)?), ..fin },
             // What was replaced or buried stays so.
-            _ => all_of(rounds.into_values().flatten()),
+            last => all_of(rounds.into_values().chain(last.map(|(_, fin)| fin)).flatten()),
         };
-        let is_stuck = is_lost | check_marks(repository, round, ledger)?;
+        let is_stuck = is_lost || marks.is_stuck;
         Ok(Self { round, fin, is_lost, is_stuck })
     }
 
@@ -110,28 +114,35 @@ impl Authority {
     }
 }
 
-/// Refuses to work beside a round of reclaiming; tells whether a mark does not open, which stops every writer.
-fn check_marks(repository: &Repository, round: u64, ledger: &Ledger<'_>) -> Result<bool> {
-    let mut is_stuck = false;
+/// Marks of rounds that are not finished.
+struct Marks {
+    newest: Option<u64>,
+    /// One does not open, which stops every writer.
+    is_stuck: bool,
+}
+
+/// Refuses to work beside a round that reclaims. A mark that condemns nothing, or does not open, is void when its round has a fin.
+fn check_marks(repository: &Repository, next: u64, ledger: &Ledger<'_>) -> Result<Marks> {
+    let mut marks = Marks { newest: None, is_stuck: false };
     for (name, size) in list_names(&**repository.backend(), Folder::Marks.prefix())? {
         let ObjectName::Mark(marked) = name else { continue };
-        if marked < round {
+        if marked < next {
             continue;
         }
+        marks.newest = marks.newest.max(Some(marked));
         match repository.open_stored(&name, size) {
-            Ok(StoredObject::Mark(mark)) if mark.condemned.is_empty() && marked == round => {}
+            Ok(StoredObject::Mark(mark)) if mark.condemned.is_empty() => {}
             Ok(_) => {
                 return Err(Error::TooLate { what: format!("space is being reclaimed ({name}): let that end first") });
             }
             Err(error @ Error::Newer { .. }) => return Err(error),
             Err(error) => {
                 ledger.blame(error)?;
-                // The fin of this round makes the mark void; one of a later round stops writers still.
-                is_stuck |= marked == round;
+                marks.is_stuck = true;
             }
         }
     }
-    Ok(is_stuck)
+    Ok(marks)
 }
 
 fn hash_of(repository: &Repository, round: u64) -> Result<ObjectHash> {
