@@ -62,7 +62,7 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
     // At least a good part of a buffer's room, however small the files are: buffers are counted, not bytes.
     let share = context.writer.budget().take(expected.max(SMALLEST_SHARE))?;
     let mut buffer = context.buffers.small();
-    buffer.reserve_exact(expected + GROWTH);
+    buffer.set_aside(expected + GROWTH);
     let mut files = Vec::with_capacity(jobs.len());
     let mut grown = Vec::new();
     for job in jobs {
@@ -116,17 +116,11 @@ fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Buffer, metadata: &Metada
     let size = usize::try_from(metadata.size).unwrap_or(usize::MAX);
     let most = size.saturating_add(GROWTH);
     loop {
-        let filled = buffer.len();
         // One byte more than expected, so that the end is seen without growing the buffer.
-        let room = size.saturating_add(1).saturating_sub(filled - start).max(GROWTH / 16);
-        buffer.resize(filled + room, 0);
-        let portion = file.read(&mut buffer[filled..]);
-        match portion {
-            Ok(Portion::Data(length)) => buffer.truncate(filled + length),
-            Ok(Portion::End) => {
-                buffer.truncate(filled);
-                return Ok(true);
-            }
+        let room = start.saturating_add(size).saturating_add(1).saturating_sub(buffer.len()).max(GROWTH / 16);
+        match file.read(buffer.next(room)) {
+            Ok(Portion::Data(length)) => buffer.add(length),
+            Ok(Portion::End) => return Ok(true),
             Ok(Portion::Hole(_)) => return Ok(false),
             Err(error) => {
                 buffer.truncate(start);

@@ -134,7 +134,7 @@ impl Directory for LocalDirectory {
     }
 
     fn file(&self, name: &[u8], _: &Metadata) -> Result<Box<dyn SourceFile>, SourceError> {
-        Ok(Box::new(LocalFile::open(self.0.fd()?.as_fd(), name, Links::Refuse, &self.0.walk.people)?))
+        Ok(Box::new(LocalFile::open(self.0.fd()?.as_fd(), name, Links::Refuse, &self.0.walk)?))
     }
 
     fn link_target(&self, name: &[u8]) -> Result<Vec<u8>, SourceError> {

@@ -160,7 +160,7 @@ impl Directory for Roots {
 
     fn file(&self, name: &[u8], _: &Metadata) -> Result<Box<dyn SourceFile>, SourceError> {
         self.check(name)?;
-        Ok(Box::new(LocalFile::open(CWD, name, Links::Follow, &self.walk.people)?))
+        Ok(Box::new(LocalFile::open(CWD, name, Links::Follow, &self.walk)?))
     }
 
     fn link_target(&self, name: &[u8]) -> Result<Vec<u8>, SourceError> {
