@@ -32,8 +32,8 @@ pub(super) const ATTEMPTS: usize = 3;
 /// Bytes that a small file may have grown by since it was listed; more, and it is read like a large one.
 const GROWTH: usize = 64 << 10;
 
-/// Share of the budget that a batch takes at least.
-const SMALLEST_SHARE: usize = 1 << 20;
+/// Share of the budget that a batch takes at least: what the buffers that are used again have grown to.
+const SMALLEST_SHARE: usize = 2 << 20;
 
 /// Reads batches until there are no more. After a failure they are dropped, so that nobody waits for this thread.
 pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batches: &Mutex<Receiver<Batch>>) {
