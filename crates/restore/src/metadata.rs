@@ -139,7 +139,7 @@ pub(crate) fn set_on_open(
     });
     let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
     drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
-    set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
+    set_mode(target, entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
     check_time(entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
@@ -159,7 +159,7 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
             let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
             drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
         }
-        set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
+        set_mode(target, entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
     }
     note("time", rustix::fs::utimensat(at, name, &timestamps(entry.mtime), no_follow), &mut unset);
     check_time(entry, &mut unset, || system::look(at, name));
@@ -303,10 +303,17 @@ fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<
     }
 }
 
-fn set_mode(entry: &Entry, withheld: u32, unset: &mut Vec<String>, set: impl Fn(u32) -> Result<()>) {
+fn set_mode(
+    target: &Target,
+    entry: &Entry,
+    withheld: u32,
+    unset: &mut Vec<String>,
+    set: impl Fn(u32) -> Result<()>,
+) {
     // On a directory the bit only says whose group new files get.
     let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
-    if withheld != 0 {
+    // Who asked for no owner asked for this, too.
+    if withheld != 0 && target.owners.ownership != Ownership::Nobody {
         unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
     }
     note("mode", set(entry.mode & 0o7777 & !withheld), unset);
