@@ -143,7 +143,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
-                "may this user read the repository's folder and all that is in it?"
+                "objects can be read by the owner of the repository's folder and by root: run lbak as one of them (`chown -R` mends what belongs to another)"
             }
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"
@@ -160,7 +160,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotEmpty { .. } => "choose another place, or use the repository that is there",
         Error::Newer { .. } => "a newer lbak wrote it: update this one",
         Error::NoSnapshot { .. } => "`lbak snapshots` lists what is there",
-        Error::SeveralGroups { .. } => "narrow it with --host and --path, or give an id",
+        Error::SeveralGroups { .. } => "give an id: `lbak snapshots` lists them",
         Error::AmbiguousSnapshot { matches, .. } => {
             let ids: Vec<String> = matches.iter().take(10).map(ToString::to_string).collect();
             return Some(format!("give more digits: {}", ids.join(" ")));

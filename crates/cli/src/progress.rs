@@ -19,6 +19,8 @@ pub(crate) enum Work {
     Restore,
     /// A repository is checked.
     Verify,
+    /// It is found out what would be restored.
+    Looking,
 }
 
 /// Shows how far the work is, until it is dropped.
@@ -33,7 +35,7 @@ impl Progress {
             output.show_bar(Some(bar));
         }
         let now = Instant::now();
-        let state = State { stage: None, stage_began: now, told: now, so_far: observe::Progress::default() };
+        let state = State { stage: None, stage_began: now, told: now, advanced: now, leapt_bytes: 0, so_far: observe::Progress::default() };
         Self(Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) }))
     }
 
@@ -101,7 +103,44 @@ struct State {
     stage: Option<Stage>,
     stage_began: Instant,
     told: Instant,
+    advanced: Instant,
+    /// Bytes that nothing can have read or written in that time: holes.
+    leapt_bytes: u64,
     so_far: observe::Progress,
+}
+
+/// More than this is no speed of any disk.
+const FASTEST_BYTES_PER_SECOND: f64 = (64_u64 << 30) as f64;
+
+/// Less than this at once may have been counted late.
+const LEAP_BYTES: u64 = 1 << 30;
+
+impl State {
+    fn advance(&mut self, progress: observe::Progress, now: Instant) {
+        let bytes = progress.bytes.saturating_sub(self.so_far.bytes);
+        let seconds = now.duration_since(self.advanced).as_secs_f64();
+        if bytes > LEAP_BYTES && bytes as f64 > seconds * FASTEST_BYTES_PER_SECOND {
+            self.leapt_bytes = self.leapt_bytes.saturating_add(bytes);
+        }
+        self.advanced = now;
+        self.so_far = progress;
+    }
+
+    /// How far the work is, and how fast.
+    fn pace(&self, work: Work, now: Instant) -> Pace {
+        let seconds = now.duration_since(self.stage_began).as_secs_f64();
+        let worked_bytes = self.so_far.bytes.saturating_sub(self.leapt_bytes);
+        // Where there are holes nobody knows how many of the bytes that are left are work.
+        let is_known = work != Work::Looking && self.leapt_bytes == 0;
+        let seconds_left = remaining(&self.so_far, seconds).filter(|_| is_known);
+        Pace { rate: (work != Work::Looking).then(|| sizes::rate(worked_bytes, seconds)), seconds_left }
+    }
+}
+
+/// What is said of speed.
+struct Pace {
+    rate: Option<String>,
+    seconds_left: Option<u64>,
 }
 
 impl Observer for Teller {
@@ -125,7 +164,14 @@ impl Teller {
                 return;
             }
             let before = *state;
-            *state = State { stage: Some(stage), stage_began: now, so_far: observe::Progress::default(), ..*state };
+            *state = State {
+                stage: Some(stage),
+                stage_began: now,
+                advanced: now,
+                leapt_bytes: 0,
+                so_far: observe::Progress::default(),
+                ..*state
+            };
             (before, *state)
         };
         self.tell_time_of(&before, now);
@@ -146,7 +192,7 @@ impl Teller {
         let now = Instant::now();
         let state = {
             let mut state = self.state();
-            state.so_far = progress;
+            state.advance(progress, now);
             if self.manner == Manner::Silent || now.duration_since(state.told) < self.manner.pause() {
                 return;
             }
@@ -168,18 +214,18 @@ impl Teller {
     }
 
     fn tell(&self, state: &State, now: Instant) {
-        let seconds = now.duration_since(state.stage_began).as_secs_f64();
+        let pace = state.pace(self.work, now);
         match self.manner {
             Manner::Terminal => {
                 let columns = Output::columns();
-                self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds, columns));
+                self.output.move_bar(&line(self.work, state.stage, &state.so_far, &pace, columns));
             }
             Manner::Lines | Manner::ManyLines => {
-                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX));
+                self.output.note(&line(self.work, state.stage, &state.so_far, &pace, usize::MAX));
             }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();
-                let status = json::Status::of(state.stage, &state.so_far, elapsed, remaining(&state.so_far, seconds));
+                let status = json::Status::of(state.stage, &state.so_far, elapsed, pace.seconds_left);
                 // As above.
                 let _ = self.output.json_now(&status);
             }
@@ -194,13 +240,13 @@ impl Teller {
 
 /// One line, as wide as there is room for, what people look for first:
 /// `storing: 1.2 GiB of 4.0 GiB (30%), 9 s left, 310 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored`.
-fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64, columns: usize) -> String {
+fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, pace: &Pace, columns: usize) -> String {
     let mut line = doing(stage).to_owned();
     if *progress == observe::Progress::default() {
         return line + " …";
     }
     let mut next = ": ";
-    for part in parts(work, progress, seconds) {
+    for part in parts(work, progress, pace) {
         if line.chars().count() + next.len() + part.chars().count() > columns {
             break;
         }
@@ -211,7 +257,7 @@ fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds:
     line
 }
 
-fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> {
+fn parts(work: Work, progress: &observe::Progress, pace: &Pace) -> Vec<String> {
     let mut parts = vec![match progress.total_bytes.filter(|total| *total > 0) {
         Some(total) => {
             let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
@@ -219,8 +265,8 @@ fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> 
         }
         None => sizes::bytes(progress.bytes),
     }];
-    parts.extend(remaining(progress, seconds).map(|left| format!("{} left", times::duration(left))));
-    parts.push(sizes::rate(progress.bytes, seconds));
+    parts.extend(pace.seconds_left.map(|left| format!("{} left", times::duration(left))));
+    parts.extend(pace.rate.clone());
     if progress.files > 0 {
         parts.push(sizes::counted(progress.files, "file", "files"));
     }
@@ -276,7 +322,13 @@ mod tests {
             stored_bytes: 81 << 20,
             ..observe::Progress::default()
         };
-        let line = |columns| line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0, columns);
+        let now = Instant::now();
+        let began = now.checked_sub(Duration::from_secs(4)).expect("the clock runs for longer");
+        let stage = Some(Stage::Capturing);
+        let state =
+            State { stage, stage_began: began, told: now, advanced: now, leapt_bytes: 0, so_far: progress };
+        let pace = state.pace(Work::Snapshot, now);
+        let line = |columns| line(Work::Snapshot, stage, &progress, &pace, columns);
         let whole =
             "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored";
         assert_eq!(line(usize::MAX), whole);
@@ -288,7 +340,30 @@ mod tests {
     #[test]
     fn nothing_is_promised_before_anything_is_known() {
         let none = observe::Progress::default();
-        assert_eq!(line(Work::Restore, None, &none, 0.0, 80), "opening …");
+        let pace = Pace { rate: None, seconds_left: None };
+        assert_eq!(line(Work::Restore, None, &none, &pace, 80), "opening …");
         assert_eq!(remaining(&none, 5.0), None);
+    }
+
+    #[test]
+    fn a_hole_is_no_work_and_a_dry_run_has_no_speed() {
+        let now = Instant::now();
+        let mut state = State {
+            stage: Some(Stage::Restoring),
+            stage_began: now,
+            told: now,
+            advanced: now,
+            leapt_bytes: 0,
+            so_far: observe::Progress::default(),
+        };
+        let progress = |bytes| observe::Progress { bytes, total_bytes: Some(9 << 40), ..observe::Progress::default() };
+        let after = |seconds| now + Duration::from_secs(seconds);
+        state.advance(progress(1 << 30), after(2));
+        assert_eq!(state.pace(Work::Restore, after(2)).rate.as_deref(), Some("512 MiB/s"));
+        assert!(state.pace(Work::Restore, after(2)).seconds_left.is_some());
+        assert!(state.pace(Work::Looking, after(2)).rate.is_none());
+        state.advance(progress(8 << 40), after(3));
+        let pace = state.pace(Work::Restore, after(4));
+        assert_eq!((pace.rate.as_deref(), pace.seconds_left), (Some("256 MiB/s"), None));
     }
 }

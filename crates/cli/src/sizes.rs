@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_in_powers_of_1024() {
-        let sizes = ["0", "100", "7b", "64K", "1.5G", "2TiB"].map(|text| parse(text).expect(text));
-        assert_eq!(sizes, [0, 100, 7, 64 << 10, 3 << 29, 2 << 40]);
-        for text in ["", "K", "-1", "1,5G", "1.G", ".5G", "1KB", "1P", "1 K", "99999999T"] {
+        let sizes = ["0", "100", "7b", "64K", "1.5G", "2TiB", "16777215T"].map(|text| parse(text).expect(text));
+        assert_eq!(sizes, [0, 100, 7, 64 << 10, 3 << 29, 2 << 40, 16_777_215 << 40]);
+        for text in ["", "K", "-1", "1,5G", "1.G", ".5G", "1KB", "1P", "1 K", "99999999T", "1.2345M", "१"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
