@@ -1,14 +1,18 @@
 //! How far the work is: a line that moves on a terminal, a line now and then elsewhere, JSON lines for programs.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lbak::{Event, Finding, Observer, Stage, observe};
 
+use self::pace::{Pace, State};
 use crate::{json, output::Output, sizes, times};
+
+mod pace;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,10 @@ pub(crate) enum Work {
 }
 
 /// Shows how far the work is, until it is dropped.
-pub(crate) struct Progress(Arc<Teller>);
+pub(crate) struct Progress {
+    teller: Arc<Teller>,
+    beat: Option<Beat>,
+}
 
 impl Progress {
     pub(crate) fn new(work: Work, output: Arc<Output>) -> Self {
@@ -36,20 +43,57 @@ impl Progress {
         }
         let now = Instant::now();
         let state = State { stage: None, stage_began: now, told: now, advanced: now, leapt_bytes: 0, so_far: observe::Progress::default() };
-        Self(Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) }))
+        let teller = Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) });
+        let beat = (manner != Manner::Silent).then(|| Beat::start(&teller)).flatten();
+        Self { teller, beat }
     }
 
     /// The observer that a verb takes.
     pub(crate) fn observer(&self) -> Arc<dyn Observer> {
-        Arc::clone(&self.0) as Arc<dyn Observer>
+        Arc::clone(&self.teller) as Arc<dyn Observer>
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        let state = *self.0.state();
-        self.0.tell_time_of(&state, Instant::now());
-        self.0.output.show_bar(None);
+        drop(self.beat.take());
+        let state = *self.teller.state();
+        self.teller.tell_time_of(&state, Instant::now());
+        self.teller.output.show_bar(None);
+    }
+}
+
+/// Tells how far it is also while nothing is heard: who reads trees, or waits for a slow disk, is still at work.
+struct Beat {
+    /// Dropped to end it.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Beat {
+    fn start(teller: &Arc<Teller>) -> Option<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let teller = Arc::clone(teller);
+        let pause = teller.manner.pause().max(Duration::from_secs(1));
+        // Without it less is told, and nothing else is lost.
+        let thread = thread::Builder::new().name("lbak-progress".into()).spawn(move || {
+            while stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let now = Instant::now();
+                if let Some(state) = teller.due(now) {
+                    teller.tell(&state, now);
+                }
+            }
+        });
+        thread.ok().map(|thread| Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -96,51 +140,6 @@ struct Teller {
     manner: Manner,
     began: Instant,
     state: Mutex<State>,
-}
-
-#[derive(Clone, Copy)]
-struct State {
-    stage: Option<Stage>,
-    stage_began: Instant,
-    told: Instant,
-    advanced: Instant,
-    /// Bytes that nothing can have read or written in that time: holes.
-    leapt_bytes: u64,
-    so_far: observe::Progress,
-}
-
-/// More than this is no speed of any disk.
-const FASTEST_BYTES_PER_SECOND: f64 = (64_u64 << 30) as f64;
-
-/// Less than this at once may have been counted late.
-const LEAP_BYTES: u64 = 1 << 30;
-
-impl State {
-    fn advance(&mut self, progress: observe::Progress, now: Instant) {
-        let bytes = progress.bytes.saturating_sub(self.so_far.bytes);
-        let seconds = now.duration_since(self.advanced).as_secs_f64();
-        if bytes > LEAP_BYTES && bytes as f64 > seconds * FASTEST_BYTES_PER_SECOND {
-            self.leapt_bytes = self.leapt_bytes.saturating_add(bytes);
-        }
-        self.advanced = now;
-        self.so_far = progress;
-    }
-
-    /// How far the work is, and how fast.
-    fn pace(&self, work: Work, now: Instant) -> Pace {
-        let seconds = now.duration_since(self.stage_began).as_secs_f64();
-        let worked_bytes = self.so_far.bytes.saturating_sub(self.leapt_bytes);
-        // Where there are holes nobody knows how many of the bytes that are left are work.
-        let is_known = work != Work::Looking && self.leapt_bytes == 0;
-        let seconds_left = remaining(&self.so_far, seconds).filter(|_| is_known);
-        Pace { rate: (work != Work::Looking).then(|| sizes::rate(worked_bytes, seconds)), seconds_left }
-    }
-}
-
-/// What is said of speed.
-struct Pace {
-    rate: Option<String>,
-    seconds_left: Option<u64>,
 }
 
 impl Observer for Teller {
@@ -190,16 +189,20 @@ impl Teller {
 
     fn advance(&self, progress: observe::Progress) {
         let now = Instant::now();
-        let state = {
-            let mut state = self.state();
-            state.advance(progress, now);
-            if self.manner == Manner::Silent || now.duration_since(state.told) < self.manner.pause() {
-                return;
-            }
-            state.told = now;
-            *state
-        };
-        self.tell(&state, now);
+        self.state().advance(progress, now);
+        if let Some(state) = self.due(now) {
+            self.tell(&state, now);
+        }
+    }
+
+    /// What is to be told, when it is time to tell something.
+    fn due(&self, now: Instant) -> Option<State> {
+        let mut state = self.state();
+        if self.manner == Manner::Silent || now.saturating_duration_since(state.told) < self.manner.pause() {
+            return None;
+        }
+        state.told = now;
+        Some(*state)
     }
 
     /// Programs hear of every finding when it is found. People read them at the end, together; but each file that a
@@ -293,21 +296,6 @@ fn doing(stage: Option<Stage>) -> &'static str {
     }
 }
 
-/// Seconds left at the rate so far, when the total is known and enough was done to tell.
-fn remaining(progress: &observe::Progress, seconds: f64) -> Option<u64> {
-    let total = progress.total_bytes?;
-    if progress.bytes == 0 || seconds < 1.0 {
-        return None;
-    }
-    let left = total.saturating_sub(progress.bytes) as f64 * seconds / progress.bytes as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float above the largest integer becomes the largest integer"
-    )]
-    #[expect(clippy::cast_sign_loss, reason = "no factor is negative")]
-    Some(left.ceil() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,28 +330,6 @@ mod tests {
         let none = observe::Progress::default();
         let pace = Pace { rate: None, seconds_left: None };
         assert_eq!(line(Work::Restore, None, &none, &pace, 80), "opening …");
-        assert_eq!(remaining(&none, 5.0), None);
-    }
-
-    #[test]
-    fn a_hole_is_no_work_and_a_dry_run_has_no_speed() {
-        let now = Instant::now();
-        let mut state = State {
-            stage: Some(Stage::Restoring),
-            stage_began: now,
-            told: now,
-            advanced: now,
-            leapt_bytes: 0,
-            so_far: observe::Progress::default(),
-        };
-        let progress = |bytes| observe::Progress { bytes, total_bytes: Some(9 << 40), ..observe::Progress::default() };
-        let after = |seconds| now + Duration::from_secs(seconds);
-        state.advance(progress(1 << 30), after(2));
-        assert_eq!(state.pace(Work::Restore, after(2)).rate.as_deref(), Some("512 MiB/s"));
-        assert!(state.pace(Work::Restore, after(2)).seconds_left.is_some());
-        assert!(state.pace(Work::Looking, after(2)).rate.is_none());
-        state.advance(progress(8 << 40), after(3));
-        let pace = state.pace(Work::Restore, after(4));
-        assert_eq!((pace.rate.as_deref(), pace.seconds_left), (Some("256 MiB/s"), None));
+        assert_eq!(pace::remaining(&none, 5.0), None);
     }
 }

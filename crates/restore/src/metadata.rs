@@ -58,11 +58,28 @@ impl Owners {
         }
     }
 
-    /// Sets the owner as far as that is allowed, and returns the mode bits that may not be set without it.
+    /// Sets the owner as far as that is allowed, and returns those of its mode bits that may not be set without it.
+    fn give(
+        &self,
+        entry: &Entry,
+        unset: &mut Vec<String>,
+        change: impl Fn(Option<Uid>, Option<Gid>) -> Result<()>,
+    ) -> u32 {
+        let withheld = self.try_to_give(entry, unset, change);
+        // On a directory the bit only says whose group new files get.
+        let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
+        // Who asked for no owner asked for this, too.
+        if withheld != 0 && self.ownership != Ownership::Nobody {
+            unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
+        }
+        withheld
+    }
+
+    /// Sets the owner as far as that is allowed, and returns the mode bits that ask for it.
     ///
     /// Only root gives files away; that others do not get theirs is told once, in the end. A set-uid program that belonged to
     /// somebody else would run with the rights of whoever restored it.
-    fn give(
+    fn try_to_give(
         &self,
         entry: &Entry,
         unset: &mut Vec<String>,
@@ -139,7 +156,7 @@ pub(crate) fn set_on_open(
     });
     let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
     drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
-    set_mode(target, entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
+    set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
     check_time(entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
@@ -159,7 +176,7 @@ pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entr
             let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
             drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
         }
-        set_mode(target, entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
+        set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
     }
     note("time", rustix::fs::utimensat(at, name, &timestamps(entry.mtime), no_follow), &mut unset);
     check_time(entry, &mut unset, || system::look(at, name));
@@ -303,19 +320,7 @@ fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<
     }
 }
 
-fn set_mode(
-    target: &Target,
-    entry: &Entry,
-    withheld: u32,
-    unset: &mut Vec<String>,
-    set: impl Fn(u32) -> Result<()>,
-) {
-    // On a directory the bit only says whose group new files get.
-    let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
-    // Who asked for no owner asked for this, too.
-    if withheld != 0 && target.owners.ownership != Ownership::Nobody {
-        unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
-    }
+fn set_mode(entry: &Entry, withheld: u32, unset: &mut Vec<String>, set: impl Fn(u32) -> Result<()>) {
     note("mode", set(entry.mode & 0o7777 & !withheld), unset);
 }
 

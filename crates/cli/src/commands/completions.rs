@@ -21,7 +21,8 @@ pub(crate) fn completions(arguments: &CompletionsArguments, invocation: &Invocat
     let shell = shells.completer(arguments.shell.name()).context("this shell is not known")?;
     let mut script = Vec::new();
     shell.write_registration(completing::VARIABLE, "lbak", "lbak", "lbak", &mut script)?;
-    invocation.output.raw(&script)?;
+    let script = String::from_utf8(script).context("a script is text")?;
+    invocation.output.raw(completing::adapted(arguments.shell.name(), script).as_bytes())?;
     Ok(Exit::Done)
 }
 
