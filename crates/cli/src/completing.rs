@@ -18,7 +18,8 @@ use clap_complete::{
     engine::{CompletionCandidate, PathCompleter, ValueCompleter},
 };
 use lbak::{
-    Backend, Catalog, Error, ListedEntry, LocalBackend, Manifest, OpenOptions, Pick, Repository, Selection, Timestamp, tree::Node,
+    Backend, Catalog, Error, ListedEntry, LocalBackend, Manifest, OpenOptions, Pick, Repository, Selection, Timestamp,
+    tree::Node,
 };
 
 use crate::{
@@ -165,7 +166,8 @@ fn open(typed: &Typed) -> Option<(Repository, Catalog)> {
     let named = typed.repository.as_ref().or(environment.repository.as_ref());
     let named = named.map(|named| remote_places::folder(named)).transpose().ok()?;
     let folder = named.clone().or_else(|| default.as_ref().map(|default| default.folder.clone()))?;
-    let mut offered = Offered::new(typed.key_file.clone(), typed.password_file.clone(), None).or(Offered::by_variables(&environment));
+    let mut offered =
+        Offered::new(typed.key_file.clone(), typed.password_file.clone(), None).or(Offered::by_variables(&environment));
     if offered.is_empty() && named.is_none() {
         offered.key_file = default.map(|default| default.key);
     }

@@ -143,7 +143,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
-                "objects can be read by the owner of the repository's folder and by root: run lbak as one of them (`chown -R` mends what belongs to another)"
+                "may this user read the repository? What is in it is for the owner of its folder, and for root (`chown -R` mends what is another's)"
             }
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"

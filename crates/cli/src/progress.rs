@@ -42,7 +42,14 @@ impl Progress {
             output.show_bar(Some(bar));
         }
         let now = Instant::now();
-        let state = State { stage: None, stage_began: now, told: now, advanced: now, leapt_bytes: 0, so_far: observe::Progress::default() };
+        let state = State {
+            stage: None,
+            stage_began: now,
+            told: now,
+            advanced: now,
+            leapt_bytes: 0,
+            so_far: observe::Progress::default(),
+        };
         let teller = Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) });
         let beat = (manner != Manner::Silent).then(|| Beat::start(&teller)).flatten();
         Self { teller, beat }
@@ -313,8 +320,7 @@ mod tests {
         let now = Instant::now();
         let began = now.checked_sub(Duration::from_secs(4)).expect("the clock runs for longer");
         let stage = Some(Stage::Capturing);
-        let state =
-            State { stage, stage_began: began, told: now, advanced: now, leapt_bytes: 0, so_far: progress };
+        let state = State { stage, stage_began: began, told: now, advanced: now, leapt_bytes: 0, so_far: progress };
         let pace = state.pace(Work::Snapshot, now);
         let line = |columns| line(Work::Snapshot, stage, &progress, &pace, columns);
         let whole =

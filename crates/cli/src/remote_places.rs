@@ -39,7 +39,9 @@ pub(crate) fn folder(named: &OsStr) -> Result<PathBuf, Trouble> {
     let word = String::from_utf8_lossy(before).to_lowercase();
     let shown = escape(bytes);
     if word == "file" {
-        return Err(Trouble::usage(format!("`{shown}` is an address")).hint("write the folder's path alone: /mnt/backup"));
+        return Err(
+            Trouble::usage(format!("`{shown}` is an address")).hint("write the folder's path alone: /mnt/backup")
+        );
     }
     let known = STORES.iter().find(|(words, ..)| words.contains(&word.as_str()));
     let (what, how) = known.map_or(("a folder on another host", "sshfs"), |(_, what, how)| (*what, *how));
@@ -58,10 +60,12 @@ mod tests {
             assert_eq!(read(text), Ok(PathBuf::from(text)));
         }
         assert_eq!(read("local:/srv/b"), Ok(PathBuf::from("/srv/b")));
-        for text in ["s3:x", "S3:x", "b2:x:y", "rclone:r:b", "sftp:u@h:x", "rest:http://h/", "swift:c:/p", "azure:c:/"] {
+        for text in ["s3:x", "S3:x", "b2:x:y", "rclone:r:b", "sftp:u@h:x", "rest:http://h/", "swift:c:/p", "azure:c:/"]
+        {
             assert!(read(text).is_err_and(|error| error.contains("not supported yet")), "{text}");
         }
-        for text in ["gs:b:/", "u@host:b", "host:/b", "ssh://u@h/b", "https://h/b", "s3://b", "host:b", ":b", "local:"] {
+        for text in ["gs:b:/", "u@host:b", "host:/b", "ssh://u@h/b", "https://h/b", "s3://b", "host:b", ":b", "local:"]
+        {
             assert!(read(text).is_err_and(|error| error.contains("not supported yet")), "{text}");
         }
         assert!(read("file:///mnt/b").is_err());

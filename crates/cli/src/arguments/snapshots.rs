@@ -20,7 +20,14 @@ pub(crate) struct SnapshotsArguments {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// What the snapshots of a group have in common
-    #[arg(long, short_alias = 'g', value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "host,paths")]
+    #[arg(
+        long,
+        short_alias = 'g',
+        value_enum,
+        value_delimiter = ',',
+        value_name = "WHAT",
+        default_value = "host,paths"
+    )]
     pub(crate) group_by: Vec<GroupArgument>,
     /// Only the newest N of each group
     #[arg(long, alias = "last", value_name = "N")]

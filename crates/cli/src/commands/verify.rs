@@ -27,7 +27,10 @@ pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> a
 
 fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
     let options = |progress: &Progress| VerifyOptions {
-        depth: arguments.read_data.or(arguments.read_data_subset).map_or(Depth::Structure, |share| Depth::ReadData { share }),
+        depth: arguments
+            .read_data
+            .or(arguments.read_data_subset)
+            .map_or(Depth::Structure, |share| Depth::ReadData { share }),
         observer: progress.observer(),
         cancellation: invocation.cancellation(),
     };

@@ -18,12 +18,20 @@ const NO_RETENTION: &str = "lbak can not forget snapshots yet; `lbak tag` marks 
 const HINTS: [Hint; 52] = [
     // What every command of restic has.
     (&[], &["-p"], "`--password-file FILE`: a password never stands on the command line, which every user can read"),
-    (&[], &["--password", "--passphrase"], "never on the command line, which every user can read: `--password-file FILE`"),
+    (
+        &[],
+        &["--password", "--passphrase"],
+        "never on the command line, which every user can read: `--password-file FILE`",
+    ),
     (&[], &["--repository-file"], "`-r \"$(cat FILE)\"`, or LBAK_REPOSITORY"),
     (&[], &["--key-hint"], "all key slots are tried: leave it out"),
     (&[], &["--insecure-no-password"], "a repository always has a key: `--key-file FILE` needs no password"),
     (&[], &["--no-lock", "--retry-lock", "--lock-wait", "--bypass-lock"], "there are no locks: leave it out"),
-    (&[], &["--no-cache", "--cache-dir", "--cleanup-cache", "--with-cache"], "there is no cache that needs an option: leave it out"),
+    (
+        &[],
+        &["--no-cache", "--cache-dir", "--cleanup-cache", "--with-cache"],
+        "there is no cache that needs an option: leave it out",
+    ),
     (&[], &["--no-extra-verify"], "what is read is always checked against its id: leave it out"),
     (&[], &["--limit-upload", "--limit-download", "--upload-ratelimit"], LATER),
     (&[], &["--cacert", "--tls-client-cert", "--insecure-tls", "--http-user-agent", "--stuck-request-timeout"], LATER),
@@ -35,18 +43,34 @@ const HINTS: [Hint; 52] = [
     (&[], &["--keep-last", "--keep-hourly", "--keep-daily", "--keep-weekly"], NO_RETENTION),
     (&[], &["--keep-monthly", "--keep-yearly", "--keep-within", "--keep-tag", "--prune"], NO_RETENTION),
     // `init`.
-    (&["init"], &["--copy-chunker-params", "--from-repo", "--from-repository-file"], "to come with `copy`: each repository cuts files in a way of its own"),
+    (
+        &["init"],
+        &["--copy-chunker-params", "--from-repo", "--from-repository-file"],
+        "to come with `copy`: each repository cuts files in a way of its own",
+    ),
     (&["init"], &["--from-password-file", "--from-password-command", "--from-key-hint"], "to come with `copy`"),
     (&["init"], &["--repository-version", "--set-version"], "there is one format: leave it out"),
     (&["init"], &["--encryption", "-e"], "every repository is encrypted: `--key-file FILE`, or a password"),
-    (&["init"], &["--make-parent-dirs", "--storage-quota", "--append-only"], "there is none; the folder's parent must be there"),
+    (
+        &["init"],
+        &["--make-parent-dirs", "--storage-quota", "--append-only"],
+        "there is none; the folder's parent must be there",
+    ),
     // `backup` and `create`.
     (&["snapshot"], &["--force", "-f"], "`--lineage full` reads every file again"),
-    (&["snapshot"], &["--parent"], "lbak compares with the snapshot before it of the same host and paths; `--lineage full` with none"),
+    (
+        &["snapshot"],
+        &["--parent"],
+        "lbak compares with the snapshot before it of the same host and paths; `--lineage full` with none",
+    ),
     (&["snapshot"], &["--group-by", "-g"], "host and paths always: leave it out"),
     (&["snapshot"], &["--read-concurrency"], "`--threads N`"),
     (&["snapshot"], &["--no-scan"], "lbak does not scan first: leave it out"),
-    (&["snapshot"], &["--skip-if-unchanged"], "a snapshot of unchanged files costs one small object, and shows that the backup ran: leave it out"),
+    (
+        &["snapshot"],
+        &["--skip-if-unchanged"],
+        "a snapshot of unchanged files costs one small object, and shows that the backup ran: leave it out",
+    ),
     (&["snapshot"], &["--time", "--timestamp"], "a snapshot is dated by when it was taken: --description says more"),
     (&["snapshot"], &["--with-atime"], "times of access are not kept: each backup would change them"),
     (&["snapshot"], &["--use-fs-snapshot"], "freeze the file system first, and name the frozen copy as PATH"),
@@ -56,13 +80,25 @@ const HINTS: [Hint; 52] = [
     // `restore`, `dump` and `extract`.
     (&["restore"], &["--sparse"], "holes are always restored as holes: leave it out"),
     (&["restore"], &["--strip-components"], "`lbak restore SNAPSHOT:PATH TARGET` restores what is below PATH"),
-    (&["restore"], &["--numeric-ids", "--numeric-owner"], "owners are restored by number unless `--owner name` is given"),
-    (&["dump"], &["-i", "--include", "-e", "--exclude"], "`lbak restore` has them; `lbak dump SNAPSHOT:PATH` gives one part"),
+    (
+        &["restore"],
+        &["--numeric-ids", "--numeric-owner"],
+        "owners are restored by number unless `--owner name` is given",
+    ),
+    (
+        &["dump"],
+        &["-i", "--include", "-e", "--exclude"],
+        "`lbak restore` has them; `lbak dump SNAPSHOT:PATH` gives one part",
+    ),
     // Looking.
     (&["ls", "find"], &["--human-readable"], "sizes are for people unless `-l --bytes` is given: leave it out"),
     (&["ls"], &["--ncdu"], "lbak has none yet; `lbak ls -R -l --sort size` shows the largest last"),
     (&["ls"], &["--format", "--short"], "`-l` shows more, `--json` everything"),
-    (&["find"], &["--blob", "--tree", "--pack", "--show-pack-id"], "`lbak verify` names what a damaged object hurts; `lbak cat` shows one object"),
+    (
+        &["find"],
+        &["--blob", "--tree", "--pack", "--show-pack-id"],
+        "`lbak verify` names what a damaged object hurts; `lbak cat` shows one object",
+    ),
     (&["find"], &["--oldest", "-O"], "`--newer TIME`: changed then or later"),
     (&["find"], &["--newest", "-N"], "`--older TIME`: changed before it"),
     (&["find"], &["--reverse", "-R"], "the newest snapshot comes first: leave it out"),
@@ -153,9 +189,9 @@ mod tests {
                 let hidden = argument.get_all_short_aliases().unwrap_or_default();
                 let short = short.into_iter().chain(hidden).map(|short| format!("-{short}"));
                 for option in long.chain(short) {
-                    let hinted = HINTS.iter().find(|(of, options, _)| {
-                        options.contains(&&*option) && of.contains(&command.get_name())
-                    });
+                    let hinted = HINTS
+                        .iter()
+                        .find(|(of, options, _)| options.contains(&&*option) && of.contains(&command.get_name()));
                     assert!(hinted.is_none(), "{} has {option}", command.get_name());
                 }
             }
@@ -165,9 +201,12 @@ mod tests {
     #[test]
     fn hints_are_for_commands_that_there_are() {
         let program = command();
-        let below = |command: &Command| command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect::<Vec<_>>();
-        let names: Vec<String> =
-            program.get_subcommands().flat_map(|sub| below(sub).into_iter().chain([sub.get_name().to_owned()])).collect();
+        let below =
+            |command: &Command| command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect::<Vec<_>>();
+        let names: Vec<String> = program
+            .get_subcommands()
+            .flat_map(|sub| below(sub).into_iter().chain([sub.get_name().to_owned()]))
+            .collect();
         for command in HINTS.iter().chain(&PLACES).flat_map(|(of, ..)| *of) {
             assert!(names.iter().any(|name| name == command), "{command}");
         }

@@ -3,7 +3,12 @@
 use lbak::{LineageKind, Manifest, SnapshotReport};
 use serde::Serialize;
 
-use super::{path, paths, paths::exclusion_counts, stream, told::{FindingCount, finding_counts}};
+use super::{
+    path, paths,
+    paths::exclusion_counts,
+    stream,
+    told::{FindingCount, finding_counts},
+};
 use crate::times;
 
 /// What came of `lbak snapshot`.
