@@ -21,7 +21,7 @@ pub(crate) enum KeyCommand {
     #[command(after_help = "Example:\n  lbak key list")]
     List,
     Add(KeyAddArguments),
-    #[command(alias = "passwd")]
+    #[command(aliases = ["passwd", "change-passphrase"])]
     Change(KeyChangeArguments),
     Remove(KeyRemoveArguments),
 }

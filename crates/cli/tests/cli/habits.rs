@@ -151,6 +151,7 @@ fn a_list_of_tags_is_not_taken_for_a_tag() {
     // What a library made of it can be taken away.
     home.commit_like_newest(|manifest| {
         manifest.id.0[0] ^= 1;
+        manifest.ended_at.seconds += 1;
         manifest.tags = vec!["c,d".into()];
     });
     home.run(["tag", "latest", "--remove", "c,d"]).expect_code(0).expect_stdout("no tags");
