@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lbak::{Catalog, Committed, Manifest, Selection, escape, words_for_people};
 
-use crate::sizes;
+use crate::{selecting, sizes};
 
 /// Backups that are told in full.
 const TOLD: usize = 8;
@@ -26,10 +26,13 @@ pub(crate) fn ways_to_name_one(selection: &Selection, catalog: &Catalog) -> Stri
         let Some(newest) = snapshots.last().map(|snapshot| &snapshot.manifest) else { continue };
         let others = || backups.iter().filter(|(other, _)| *other != key).flat_map(|(_, snapshots)| snapshots);
         let tag = newest.tags.iter().find(|tag| !others().any(|other| other.manifest.tags.contains(tag)));
-        let mut ways = Vec::from_iter(by_options(newest, hosts.len() > 1, paths.len() > 1));
+        let options = by_options(newest, hosts.len() > 1, paths.len() > 1);
+        // Where nothing else says what it is.
+        let what = if options.is_none() { format!("  ({})", selecting::source_of(newest)) } else { String::new() };
+        let mut ways = Vec::from_iter(options);
         ways.extend(tag.map(|tag| format!("--tag {}", words_for_people([tag.as_bytes()]))));
         ways.push(newest.id.short());
-        lines.push(format!("  {}", ways.join("  or  ")));
+        lines.push(format!("  {}{what}", ways.join("  or  ")));
     }
     if backups.len() > TOLD {
         let more = sizes::count((backups.len() - TOLD) as u64);

@@ -114,7 +114,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The system's text is clear without the number that it adds.
-fn without_number(mut text: String) -> String {
+pub(crate) fn without_number(mut text: String) -> String {
     if let Some(at) = text.rfind(" (os error ").filter(|_| text.ends_with(')')) {
         text.truncate(at);
     }

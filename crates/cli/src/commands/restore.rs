@@ -110,7 +110,6 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         Some(target) => format!("to {}", target.display()),
         None => "to where it was".to_owned(),
     };
-    let bytes = sizes::bytes(report.bytes);
     output.report(&format!(
         "{} {}, {}, {} {place}",
         if arguments.dry_run { "would restore" } else { "restored" },
@@ -118,10 +117,10 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         sizes::counted(totals.directories, "directory", "directories"),
         sizes::counted(totals.links + totals.others, "other", "others"),
     ))?;
-    // A dry run reads nothing: it has no speed.
+    // A dry run reads nothing: it has no speed. Nor has what was there already.
     output.report(&match arguments.dry_run {
-        true => format!("  {bytes}"),
-        false => format!("  {bytes} in {seconds:.1} s ({})", sizes::rate(report.written_bytes, seconds)),
+        true => format!("  {}", sizes::bytes(report.bytes)),
+        false => format!("  {}", sizes::in_time(report.bytes, report.written_bytes, seconds)),
     })?;
     if arguments.in_place().is_some() {
         let actions = &report.actions;

@@ -167,8 +167,7 @@ fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], n
     if is_stored {
         output.report(&format!("  stored    {}", sizes::bytes(size.stored)))?;
     }
-    let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
-    output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
+    output.report(&format!("  read      {}", sizes::in_time(files.read_bytes, files.read_bytes, seconds)))?;
     for ExclusionCount { exclusion, count } in excluded.iter().filter(|_| output.is_verbose()) {
         output.report(&format!("  left out  {}: {exclusion}", sizes::count(*count)))?;
     }
