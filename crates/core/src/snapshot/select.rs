@@ -27,6 +27,9 @@ pub struct Selection {
     pub tag: Option<String>,
 }
 
+/// Snapshots by host and paths.
+type Groups<'a> = BTreeMap<(&'a str, &'a [Vec<u8>]), Vec<&'a Committed>>;
+
 /// Which snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pick {
@@ -125,22 +128,18 @@ impl Selection {
     }
 
     /// Of several backups, keeps those that the conditions say more about, if there are any.
-    fn prefer(&self, groups: &mut BTreeMap<(&str, &[Vec<u8>]), Vec<&Committed>>) {
+    fn prefer(&self, groups: &mut Groups<'_>) {
         let named: BTreeSet<&[u8]> = self.paths.iter().map(Vec::as_slice).collect();
         let is_exact = |paths: &[Vec<u8>]| paths.iter().map(Vec::as_slice).collect::<BTreeSet<_>>() == named;
         let within = self.within.as_deref().filter(|path| path.starts_with(b"/"));
         let can_hold =
             |paths: &[Vec<u8>]| within.is_some_and(|path| paths.iter().any(|directory| is_within(path, directory)));
-        let wishes: [&dyn Fn(&[Vec<u8>]) -> bool; 2] = [&is_exact, &can_hold];
-        for is_wanted in wishes {
-            if groups.len() > 1 && groups.keys().any(|(_, paths)| is_wanted(paths)) {
-                groups.retain(|(_, paths), _| is_wanted(paths));
-            }
-        }
+        keep_wished(groups, is_exact);
+        keep_wished(groups, can_hold);
     }
 
     fn by_age<'a>(&self, back: u64, catalog: &'a Catalog) -> Result<&'a Committed> {
-        let mut groups: BTreeMap<(&str, &[Vec<u8>]), Vec<&Committed>> = BTreeMap::new();
+        let mut groups = Groups::new();
         for snapshot in self.narrow(catalog) {
             groups.entry((&snapshot.manifest.host, &snapshot.manifest.paths)).or_default().push(snapshot);
         }
@@ -154,6 +153,13 @@ impl Selection {
             .ok()
             .and_then(|back| newest_first.into_iter().nth(back))
             .ok_or_else(|| Error::NoSnapshot { asked: self.to_string() })
+    }
+}
+
+/// Keeps those of several groups whose paths are as they are wished for, if there are any.
+fn keep_wished(groups: &mut Groups<'_>, is_wished: impl Fn(&[Vec<u8>]) -> bool) {
+    if groups.len() > 1 && groups.keys().any(|(_, paths)| is_wished(paths)) {
+        groups.retain(|(_, paths), _| is_wished(paths));
     }
 }
 
