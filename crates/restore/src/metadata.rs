@@ -58,11 +58,28 @@ impl Owners {
         }
     }
 
-    /// Sets the owner as far as that is allowed, and returns the mode bits that may not be set without it.
+    /// Sets the owner as far as that is allowed, and returns those of its mode bits that may not be set without it.
+    fn give(
+        &self,
+        entry: &Entry,
+        unset: &mut Vec<String>,
+        change: impl Fn(Option<Uid>, Option<Gid>) -> Result<()>,
+    ) -> u32 {
+        let withheld = self.try_to_give(entry, unset, change);
+        // On a directory the bit only says whose group new files get.
+        let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
+        // Who asked for no owner asked for this, too.
+        if withheld != 0 && self.ownership != Ownership::Nobody {
+            unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
+        }
+        withheld
+    }
+
+    /// Sets the owner as far as that is allowed, and returns the mode bits that ask for it.
     ///
     /// Only root gives files away; that others do not get theirs is told once, in the end. A set-uid program that belonged to
     /// somebody else would run with the rights of whoever restored it.
-    fn give(
+    fn try_to_give(
         &self,
         entry: &Entry,
         unset: &mut Vec<String>,
@@ -304,11 +321,6 @@ fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<
 }
 
 fn set_mode(entry: &Entry, withheld: u32, unset: &mut Vec<String>, set: impl Fn(u32) -> Result<()>) {
-    // On a directory the bit only says whose group new files get.
-    let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
-    if withheld != 0 {
-        unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
-    }
     note("mode", set(entry.mode & 0o7777 & !withheld), unset);
 }
 

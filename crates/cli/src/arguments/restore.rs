@@ -43,7 +43,7 @@ pub(crate) struct RestoreArguments {
     #[arg(long)]
     pub(crate) original: bool,
     /// The same as TARGET
-    #[arg(long = "target", value_name = "TARGET", hide_short_help = true, conflicts_with_all = ["target", "original"])]
+    #[arg(long = "target", short_alias = 't', value_name = "TARGET", hide_short_help = true, conflicts_with_all = ["target", "original"])]
     pub(crate) target_option: Option<PathBuf>,
     /// Do not ask before --original
     #[arg(long, requires = "original")]

@@ -1,10 +1,6 @@
 //! `lbak restore`: chooses a snapshot, restores it or a part of it, and reports what could not be.
 
-use std::{
-    io::{self, BufRead, IsTerminal, Write},
-    os::unix::ffi::OsStrExt,
-    path::Path,
-};
+use std::{os::unix::ffi::OsStrExt, path::Path};
 
 use lbak::{Error, Manifest, RestoreOptions, RestoreReport};
 
@@ -19,6 +15,7 @@ use crate::{
     path_lines::PathLines,
     paths,
     progress::Work,
+    questions,
     selecting::{self, Choice},
     sizes,
 };
@@ -31,7 +28,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
-        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+        selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }
@@ -43,7 +40,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         confirm_original(arguments, &manifest)?;
     }
 
-    let progress = invocation.progress(Work::Restore);
+    let progress = invocation.progress(if arguments.dry_run { Work::Looking } else { Work::Restore });
     let options = RestoreOptions {
         path: path.map(<[u8]>::to_vec),
         patterns,
@@ -87,19 +84,14 @@ fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow
     if arguments.yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        let trouble = Trouble::usage("--original writes where the data came from, and there is no terminal to ask on");
-        return Err(trouble.hint("give --yes if that is what you mean").into());
+    match questions::ask(&format!("put back {}? [y/N] ", selecting::source_of(manifest)))? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Trouble::new(Exit::Failed, "nothing was restored").into()),
+        None => {
+            let what = "--original writes where the data came from, and there is no terminal to ask on";
+            Err(Trouble::usage(what).hint("give --yes if that is what you mean").into())
+        }
     }
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "put back {}? [y/N] ", selecting::source_of(manifest));
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Trouble::new(Exit::Failed, "nothing was restored").into())
 }
 
 /// A restore that ends before its time has not been for nothing.
@@ -119,18 +111,21 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         None => "to where it was".to_owned(),
     };
     output.report(&format!(
-        "{} {}, {}, {} {place}: {} in {seconds:.1} s ({})",
+        "{} {}, {}, {} {place}",
         if arguments.dry_run { "would restore" } else { "restored" },
         sizes::counted(totals.files, "file", "files"),
         sizes::counted(totals.directories, "directory", "directories"),
         sizes::counted(totals.links + totals.others, "other", "others"),
-        sizes::bytes(report.bytes),
-        sizes::rate(report.bytes, seconds),
     ))?;
+    // A dry run reads nothing: it has no speed. Nor has what was there already.
+    output.report(&match arguments.dry_run {
+        true => format!("  {}", sizes::bytes(report.bytes)),
+        false => format!("  {}", sizes::in_time(report.bytes, report.written_bytes, seconds)),
+    })?;
     if arguments.in_place().is_some() {
         let actions = &report.actions;
         output.report(&format!(
-            "{} created, {} updated, {} unchanged, {} deleted; {} written",
+            "  {} created, {} updated, {} unchanged, {} deleted; {} written",
             sizes::count(actions.created),
             sizes::count(actions.updated),
             sizes::count(actions.kept),
@@ -140,7 +135,7 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
     }
     if arguments.setting.verify && !arguments.dry_run {
         output.report(&format!(
-            "read back: {} as in the snapshot",
+            "  read back: {} as in the snapshot",
             sizes::counted(report.verified_files, "file is", "files are"),
         ))?;
     }

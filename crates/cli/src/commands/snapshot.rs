@@ -145,13 +145,21 @@ fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], n
         0 => String::new(),
         unsettled => format!(", {} read again", sizes::count(unsettled)),
     };
+    let unreadable = match files.unreadable {
+        0 => String::new(),
+        unreadable => format!(", {} unreadable", sizes::count(unreadable)),
+    };
     output.report(&format!(
-        "  files     {} new, {} changed, {} unchanged{again}; {}, {}",
+        "  files     {} new, {} changed, {} unchanged{again}{unreadable}",
         sizes::count(files.new),
         sizes::count(files.changed),
         sizes::count(files.unchanged),
+    ))?;
+    output.report(&format!(
+        "  beside    {}, {}, {}",
         sizes::counted(totals.directories, "directory", "directories"),
-        sizes::counted(totals.links + totals.others, "other", "others"),
+        sizes::counted(totals.links, "link", "links"),
+        sizes::counted(totals.others, "other", "others"),
     ))?;
     output.report(&format!("  logical   {}", sizes::bytes(size.logical)))?;
     output.report(&format!("  new       {}", sizes::bytes(size.new)))?;
@@ -159,8 +167,7 @@ fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], n
     if is_stored {
         output.report(&format!("  stored    {}", sizes::bytes(size.stored)))?;
     }
-    let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
-    output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
+    output.report(&format!("  read      {}", sizes::in_time(files.read_bytes, files.read_bytes, seconds)))?;
     for ExclusionCount { exclusion, count } in excluded.iter().filter(|_| output.is_verbose()) {
         output.report(&format!("  left out  {}: {exclusion}", sizes::count(*count)))?;
     }

@@ -3,6 +3,7 @@
 mod home;
 
 mod awkward;
+mod backups;
 mod cat;
 mod completions;
 mod default_repository;
@@ -18,9 +19,11 @@ mod key_change;
 mod keys;
 mod listing;
 mod pipes;
+mod places;
 mod reading;
 mod restore;
 mod selection;
+mod sharing;
 mod signals;
 mod streams;
 mod tables;

@@ -381,7 +381,7 @@ fn a_long_list_is_told_in_a_line_that_can_be_read() {
     assert!(listed.contains("… and 2,990 more") && listed.len() < 5000, "{listed}");
     home.snapshot();
     let ambiguous = home.run(["ls", "latest"]).expect_code(22);
-    assert!(ambiguous.stderr.contains("and 2990 more") && ambiguous.stderr.len() < 5000, "{}", ambiguous.stderr);
+    assert!(ambiguous.stderr.contains("and 2,990 more") && ambiguous.stderr.len() < 5000, "{}", ambiguous.stderr);
 }
 
 // What would be read.

@@ -107,6 +107,7 @@ impl Walk<'_> {
                 if error.kind == SourceErrorKind::Changed && !job.is_second_look {
                     self.look_again(job.into())?;
                 } else {
+                    self.walked.files.not_read(job.reason, Some(finding_kind(&error)));
                     self.note(finding_kind(&error), job.path(), error)?;
                     self.arrived(&job, None)?;
                 }

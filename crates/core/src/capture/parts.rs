@@ -47,7 +47,10 @@ pub(super) fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Sco
         match tries.end(&seen, &*file) {
             Some(has_changed) => break Ok(describe(&*file, seen, has_changed)),
             None if read_bytes > AGAIN_BYTES || !context.is_repeatable => break Ok(describe(&*file, seen, true)),
-            None => parts.begin_again(),
+            None => {
+                context.note_again(&job, seen.difference());
+                parts.begin_again();
+            }
         }
     };
     let parts = parts.number;

@@ -107,6 +107,7 @@ fn read_small_file(
             }
             return Ok(Some((start..buffer.len(), describe(&*file, seen, has_changed))));
         }
+        context.note_again(job, seen.difference());
     }
 }
 
@@ -140,6 +141,19 @@ pub(super) struct Seen {
     pub(super) read_bytes: u64,
     /// When reading began.
     pub(super) now: Timestamp,
+}
+
+impl Seen {
+    /// What shows that it changed while it was read, in words.
+    pub(super) fn difference(&self) -> &'static str {
+        let (before, after) = (&self.before, &self.after);
+        match () {
+            () if before.size != after.size => "its size changed meanwhile",
+            () if before.mtime != after.mtime => "its mtime changed meanwhile",
+            () if before.ctime != after.ctime => "its ctime changed meanwhile",
+            () => "its length was not what it said",
+        }
+    }
 }
 
 /// How a file was found when it was read before.
