@@ -26,6 +26,7 @@ mod opening;
 mod output;
 mod path_lines;
 mod paths;
+mod patterns;
 mod progress;
 mod secrets;
 mod selecting;

@@ -338,7 +338,10 @@ impl Removal<'_> {
         }
         let below = self.path.get(self.extra.root_length..).unwrap_or_default();
         let below = below.strip_prefix(b"/").unwrap_or(below);
-        match patterns.choose(&self.path, below, is_directory) {
+        let matched = patterns.matched(&self.path, below, is_directory);
+        // What is only looked through is met again, or stays with what it is in.
+        let choice = if self.is_looking { patterns.choice(&matched) } else { self.target.choose(&matched) };
+        match choice {
             Choice::OnTheWay if is_wanted => Choice::Wanted,
             choice => choice,
         }

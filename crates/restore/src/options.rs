@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lbak_core::{
     observe::{Cancellation, Finding, Observer, Silent},
-    patterns::Patterns,
+    patterns::{PatternCount, Patterns},
     snapshot::{FindingCount, Totals},
 };
 
@@ -164,6 +164,9 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// What was done with the entries.
     pub actions: ActionCounts,
+    /// How many names each of [`RestoreOptions::patterns`] has matched, of those in the snapshot and of those that were looked at to be
+    /// deleted. One that has matched none was perhaps meant otherwise.
+    pub patterns: Vec<PatternCount>,
     /// Bytes of files that were written.
     pub written_bytes: u64,
     /// Files that were read back and are as in the snapshot.

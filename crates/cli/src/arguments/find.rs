@@ -25,10 +25,10 @@ Examples:
 pub(crate) struct FindArguments {
     /// What its name or path matches, as a line of a .gitignore does
     #[arg(value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
+    pub(crate) patterns: Vec<OsString>,
     /// One more pattern, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iname: Vec<String>,
+    pub(crate) iname: Vec<OsString>,
     /// Take all patterns for --iname patterns
     #[arg(short, long)]
     pub(crate) ignore_case: bool,

@@ -24,10 +24,10 @@ pub(crate) struct WantedArguments {
     /// what an earlier pattern excluded, and the last that matches decides. What is below an excluded directory is not looked
     /// at. A named PATH itself is always taken.
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iexclude: Vec<String>,
+    pub(crate) iexclude: Vec<OsString>,
     /// Leave out what matches a line of this file; --exclude patterns count as later lines
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_file: Vec<PathBuf>,
@@ -38,10 +38,10 @@ pub(crate) struct WantedArguments {
     ///
     /// Patterns are those of --exclude. Directories on the way are stored, those that lead to nothing are not.
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) include: Vec<String>,
+    pub(crate) include: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iinclude: Vec<String>,
+    pub(crate) iinclude: Vec<OsString>,
     /// Of a directory with a valid CACHEDIR.TAG, keep that tag alone
     #[arg(long)]
     pub(crate) exclude_caches: bool,

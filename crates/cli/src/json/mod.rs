@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+mod patterns;
 mod restored;
 mod stream;
 pub(crate) mod tag;
@@ -19,6 +20,7 @@ pub(crate) use self::dump::DumpSummary;
 use crate::times;
 
 pub(crate) use self::paths::{PathLine, exclusion_counts};
+pub(crate) use self::patterns::{PatternCount, pattern_counts};
 pub(crate) use self::restored::RestoredEntry;
 
 /// Raw path bytes as they stand in JSON.
@@ -193,6 +195,7 @@ pub(crate) struct SnapshotSummary {
     complete: bool,
     findings: Vec<FindingCount>,
     excluded: Vec<paths::ExclusionCount>,
+    patterns: Vec<PatternCount>,
     damage: Vec<String>,
     lost_sessions: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +203,11 @@ pub(crate) struct SnapshotSummary {
 }
 
 impl SnapshotSummary {
-    pub(crate) fn of(report: &SnapshotReport, excluded: &[lbak::ExclusionCount]) -> Self {
+    pub(crate) fn of(
+        report: &SnapshotReport,
+        excluded: &[lbak::ExclusionCount],
+        patterns: &[lbak::patterns::PatternCount],
+    ) -> Self {
         let is_dry_run = report.head.is_none();
         Self {
             message_type: "summary",
@@ -227,6 +234,7 @@ impl SnapshotSummary {
             complete: report.is_complete,
             findings: finding_counts(&report.finding_counts),
             excluded: exclusion_counts(excluded),
+            patterns: pattern_counts(patterns),
             damage: report.damage.clone(),
             lost_sessions: report.lost_sessions,
             head: report.head.map(|head| head.to_string()),
@@ -346,6 +354,7 @@ pub(crate) struct RestoreSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) files_verified: Option<u64>,
     pub(crate) findings: Vec<FindingCount>,
+    pub(crate) patterns: Vec<PatternCount>,
 }
 
 /// A snapshot that damage hurts.

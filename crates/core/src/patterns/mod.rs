@@ -128,12 +128,19 @@ impl Patterns {
     /// Finds what matches a name: for whoever wants to count it with a [`Tally`].
     #[must_use]
     pub fn matched(&self, path: &[u8], below_root: &[u8], is_directory: bool) -> Matched {
-        let mut patterns = self.excluded.matches(path, below_root, is_directory);
-        let is_excluded = self.excluded.decide(&patterns);
+        let excluded = self.excluded.matches(path, below_root, is_directory);
+        let mut matched = self.matched_by_includes(path, below_root, is_directory);
+        matched.is_excluded = self.excluded.decide(&excluded);
+        matched.patterns.extend(excluded);
+        matched
+    }
+
+    /// The same by patterns of what alone to take, for what is shown whatever is to be left out.
+    pub(crate) fn matched_by_includes(&self, path: &[u8], below_root: &[u8], is_directory: bool) -> Matched {
         let included = self.included.matches(path, below_root, is_directory);
         let is_included = !self.is_selective() || self.included.decide(&included);
-        patterns.extend(included.iter().map(|number| self.excluded.rules.len() + number));
-        Matched { is_excluded, is_included, patterns }
+        let patterns = included.iter().map(|number| self.excluded.rules.len() + number).collect();
+        Matched { is_excluded: false, is_included, patterns }
     }
 
     /// How many names each pattern has matched, in the order of the patterns, those of what to leave out first.

@@ -23,6 +23,11 @@ impl Matched {
     pub fn is_included(&self) -> bool {
         self.is_included
     }
+
+    /// Tells whether any pattern matches.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.patterns.is_empty()
+    }
 }
 
 /// How many names the patterns of some [`Patterns`](super::Patterns) have matched.
