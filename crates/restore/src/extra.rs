@@ -63,6 +63,9 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
     if !directory.was_there() {
         return;
     }
+    if lies_in_repository(target, directory) {
+        return target.findings.note(FindingKind::Skipped, directory.path(), OF_REPOSITORY);
+    }
     let outcome = directory.fd(target).and_then(|fd| {
         if is_mounted(target, directory, &fd)? {
             return Ok(None);
@@ -151,6 +154,19 @@ fn go_through(target: &Target, directory: &Directory, name: &[u8], is_looking: b
         Some((fd, level)) => removal.run(fd, level),
         None => Err(Errno::BUSY),
     }
+}
+
+const OF_REPOSITORY: &str = "it belongs to the repository: nothing is deleted in it";
+
+fn lies_in_repository(target: &Target, directory: &Directory) -> bool {
+    let mut above = Some(directory);
+    while let Some(directory) = above {
+        if target.is_repository(directory.identity()) {
+            return true;
+        }
+        above = directory.parent().map(|parent| &**parent);
+    }
+    false
 }
 
 /// A directory below the top that lies on another file system than the one that holds it.
@@ -297,6 +313,10 @@ impl Removal<'_> {
         if identity.0 != above.0 || system::is_mount_point_at(at, name) == Some(true) {
             let message = "another file system is mounted here: it is not deleted";
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
+            return Ok(None);
+        }
+        if self.target.is_repository(identity) {
+            self.target.findings.note(FindingKind::Skipped, self.path.clone(), OF_REPOSITORY);
             return Ok(None);
         }
         let permissions = system::permissions(&stat);

@@ -43,6 +43,8 @@ pub(crate) struct Target {
     pub(crate) in_place: Option<InPlace>,
     pub(crate) patterns: Patterns,
     tally: Mutex<Tally>,
+    /// Directories in which nothing is deleted.
+    repositories: Vec<(u64, u64)>,
     /// Extended attributes that are set.
     pub(crate) attributes: Patterns,
     pub(crate) codec: Codec,
@@ -108,6 +110,7 @@ impl Target {
             in_place: options.in_place,
             patterns: options.patterns.clone(),
             tally: Mutex::default(),
+            repositories: options.repositories.clone(),
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
@@ -161,6 +164,11 @@ impl Target {
     /// How many names each pattern has matched.
     pub(crate) fn pattern_counts(&self) -> Vec<PatternCount> {
         self.patterns.counts(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whether this is a directory in which nothing is deleted.
+    pub(crate) fn is_repository(&self, identity: system::Identity) -> bool {
+        self.repositories.contains(&identity)
     }
 
     /// What existing files are changed; `None` where nothing that is there is.

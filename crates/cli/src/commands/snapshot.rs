@@ -3,8 +3,8 @@
 use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
 use lbak::{
-    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport, Source,
-    patterns::PatternCount,
+    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport,
+    Source, patterns::PatternCount,
 };
 
 use crate::{

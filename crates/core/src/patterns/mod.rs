@@ -42,12 +42,14 @@ mod ways;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 pub use self::{
     line::lines,
     tally::{Matched, PatternCount, PatternRole, Tally},
 };
 use self::{rules::Rules, ways::Ways};
-use crate::error::Result;
+use crate::error::{Result, escape};
 
 /// What is to be done with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub enum Choice {
 }
 
 /// Patterns of what to leave out, and of what alone to take.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Patterns {
     excluded: Rules,
     included: Rules,
@@ -173,6 +175,16 @@ impl Patterns {
     #[must_use]
     pub fn is_excluded(&self, path: &[u8], below_root: &[u8], is_directory: bool) -> bool {
         self.excluded.decide(&self.excluded.matches(path, below_root, is_directory))
+    }
+}
+
+impl fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = |rules: &Rules| rules.rules.iter().map(|rule| escape(&rule.pattern)).collect::<Vec<_>>();
+        f.debug_struct("Patterns")
+            .field("exclude", &texts(&self.excluded))
+            .field("include", &texts(&self.included))
+            .finish_non_exhaustive()
     }
 }
 
