@@ -11,7 +11,8 @@ use crate::sizes;
 /// Find files in snapshots
 ///
 /// A pattern without a slash matches a name anywhere; one that begins with a slash an absolute path; any other a path below
-/// the directory that was backed up. `*` and `?` stop at slashes, `**` does not. Several patterns: one of them matches.
+/// the directory that was backed up, or, with `./` or `../` at its front, from the working directory. `*` and `?` stop at slashes,
+/// `**/` does not. Several patterns: one of them matches.
 /// Without a pattern every name is found that the other conditions leave.
 #[derive(Args, Debug)]
 #[command(
