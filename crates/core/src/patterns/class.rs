@@ -6,8 +6,11 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ByteSet([u64; 4]);
 
+/// Tells whether a byte is in a class.
+type IsIn = fn(u8) -> bool;
+
 /// The names of POSIX, and which bytes they are: those of ASCII, for the bytes of a name have no other meaning that all share.
-const NAMED: [(&[u8], fn(u8) -> bool); 12] = [
+const NAMED: [(&[u8], IsIn); 12] = [
     (b"alnum", |byte| byte.is_ascii_alphanumeric()),
     (b"alpha", |byte| byte.is_ascii_alphabetic()),
     (b"blank", |byte| matches!(byte, b' ' | b'\t')),

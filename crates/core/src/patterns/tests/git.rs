@@ -221,7 +221,6 @@ struct Git(tempfile::TempDir);
 
 impl Git {
     /// `None`, and a word about it, where git is not installed.
-    #[expect(clippy::print_stderr, reason = "whoever reads the log of a test is told that it tested less")]
     fn new() -> Option<Self> {
         let git = Self(tempfile::tempdir().expect("a folder"));
         let made = git.command(&["init", "--quiet"]).status();
