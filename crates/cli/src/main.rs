@@ -27,6 +27,7 @@ mod opening;
 mod output;
 mod path_lines;
 mod paths;
+mod patterns;
 mod progress;
 mod questions;
 mod remote_places;

@@ -63,6 +63,9 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
     if !directory.was_there() {
         return;
     }
+    if lies_in_repository(target, directory) {
+        return target.findings.note(FindingKind::Skipped, directory.path(), OF_REPOSITORY);
+    }
     let outcome = directory.fd(target).and_then(|fd| {
         if is_mounted(target, directory, &fd)? {
             return Ok(None);
@@ -151,6 +154,19 @@ fn go_through(target: &Target, directory: &Directory, name: &[u8], is_looking: b
         Some((fd, level)) => removal.run(fd, level),
         None => Err(Errno::BUSY),
     }
+}
+
+const OF_REPOSITORY: &str = "it belongs to the repository: nothing is deleted in it";
+
+fn lies_in_repository(target: &Target, directory: &Directory) -> bool {
+    let mut above = Some(directory);
+    while let Some(directory) = above {
+        if target.is_repository(directory.identity()) {
+            return true;
+        }
+        above = directory.parent().map(|parent| &**parent);
+    }
+    false
 }
 
 /// A directory below the top that lies on another file system than the one that holds it.
@@ -299,6 +315,10 @@ impl Removal<'_> {
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
             return Ok(None);
         }
+        if self.target.is_repository(identity) {
+            self.target.findings.note(FindingKind::Skipped, self.path.clone(), OF_REPOSITORY);
+            return Ok(None);
+        }
         let permissions = system::permissions(&stat);
         let mut level = Level::new(identity, Vec::new(), self.path.len(), is_wanted);
         (level.name, level.is_going) = (name.to_vec(), is_wanted);
@@ -338,7 +358,10 @@ impl Removal<'_> {
         }
         let below = self.path.get(self.extra.root_length..).unwrap_or_default();
         let below = below.strip_prefix(b"/").unwrap_or(below);
-        match patterns.choose(&self.path, below, is_directory) {
+        let matched = patterns.matched(&self.path, below, is_directory);
+        // What is only looked through is met again, or stays with what it is in.
+        let choice = if self.is_looking { patterns.choice(&matched) } else { self.target.choose(&matched) };
+        match choice {
             Choice::OnTheWay if is_wanted => Choice::Wanted,
             choice => choice,
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lbak_core::{
     observe::{Cancellation, Finding, Observer, Silent},
-    patterns::Patterns,
+    patterns::{PatternCount, Patterns},
     snapshot::{FindingCount, Totals},
 };
 
@@ -22,6 +22,9 @@ pub struct RestoreOptions {
     /// What is done with what is there already. Without it a target that holds something is refused, and with
     /// [`Place::Original`] a name that is taken is a finding.
     pub in_place: Option<InPlace>,
+    /// Device and inode of directories in which nothing is ever deleted, whatever the snapshot has: the repository that is read may
+    /// lie in the target. That is a [`Skipped`](lbak_core::observe::FindingKind::Skipped).
+    pub repositories: Vec<(u64, u64)>,
     /// Whose the restored files are.
     pub ownership: Ownership,
     /// Names of the extended attributes that are set: all, without patterns. Those that are left out are not touched.
@@ -126,6 +129,7 @@ impl Default for RestoreOptions {
             patterns: Patterns::default(),
             place: Place::default(),
             in_place: None,
+            repositories: Vec::new(),
             ownership: Ownership::default(),
             attributes: Patterns::default(),
             verify: false,
@@ -164,6 +168,9 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// What was done with the entries.
     pub actions: ActionCounts,
+    /// How many names each of [`RestoreOptions::patterns`] has matched, of those in the snapshot and of those that were looked at to be
+    /// deleted. One that has matched none was perhaps meant otherwise.
+    pub patterns: Vec<PatternCount>,
     /// Bytes of files that were written.
     pub written_bytes: u64,
     /// Files that were read back and are as in the snapshot.

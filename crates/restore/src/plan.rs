@@ -210,10 +210,10 @@ impl<'a> Walk<'a> {
         // Patterns that are no paths are about what is below; a single file is below the directory that it comes from.
         let name = self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         let below = if is_directory { &b""[..] } else { name };
-        let mut choice = patterns.choose(&self.path, below, is_directory);
+        let mut choice = self.target.choose(&patterns.matched(&self.path, below, is_directory));
         let slashes = self.path.iter().enumerate().filter(|&(place, &byte)| place > 0 && byte == b'/');
         for (end, _) in slashes {
-            match patterns.choose(self.path.get(..end).unwrap_or_default(), b"", true) {
+            match self.target.choose(&patterns.matched(self.path.get(..end).unwrap_or_default(), b"", true)) {
                 Choice::Excluded => return Choice::Excluded,
                 Choice::Wanted if choice != Choice::Excluded => choice = Choice::Wanted,
                 Choice::Wanted | Choice::OnTheWay => {}
@@ -281,7 +281,7 @@ impl<'a> Walk<'a> {
         if patterns.is_empty() {
             return Choice::Wanted;
         }
-        match patterns.choose(&self.path, self.below_root(), is_directory) {
+        match self.target.choose(&patterns.matched(&self.path, self.below_root(), is_directory)) {
             Choice::OnTheWay if is_wanted => Choice::Wanted,
             choice => choice,
         }

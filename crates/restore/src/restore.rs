@@ -103,6 +103,7 @@ fn restore_announced(
         totals: target.totals(),
         bytes: target.restored.bytes.load(Ordering::Relaxed),
         actions: target.actions(),
+        patterns: target.pattern_counts(),
         written_bytes: target.restored.written.load(Ordering::Relaxed),
         verified_files,
         finding_counts,

@@ -14,7 +14,7 @@ use lbak_core::{
     codec::Codec,
     error::{Error, Result, escape},
     observe::{Action, Cancellation, Event, FindingKind, Progress},
-    patterns::Patterns,
+    patterns::{Choice, Matched, PatternCount, Patterns, Tally},
     snapshot::Totals,
     tree::Entry,
 };
@@ -42,6 +42,9 @@ pub(crate) struct Target {
     pub(crate) place: Place,
     pub(crate) in_place: Option<InPlace>,
     pub(crate) patterns: Patterns,
+    tally: Mutex<Tally>,
+    /// Directories in which nothing is deleted.
+    repositories: Vec<(u64, u64)>,
     /// Extended attributes that are set.
     pub(crate) attributes: Patterns,
     pub(crate) codec: Codec,
@@ -106,6 +109,8 @@ impl Target {
             place: options.place,
             in_place: options.in_place,
             patterns: options.patterns.clone(),
+            tally: Mutex::default(),
+            repositories: options.repositories.clone(),
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
@@ -148,6 +153,22 @@ impl Target {
         let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(place, _)| place);
         let is_root = |&length: &usize| path.get(..length).is_some_and(|above| roots.contains(above));
         slashes.filter(is_root).max().unwrap_or_default()
+    }
+
+    /// Chooses by what was found to match a name, and counts it.
+    pub(crate) fn choose(&self, matched: &Matched) -> Choice {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(matched);
+        self.patterns.choice(matched)
+    }
+
+    /// How many names each pattern has matched.
+    pub(crate) fn pattern_counts(&self) -> Vec<PatternCount> {
+        self.patterns.counts(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whether this is a directory in which nothing is deleted.
+    pub(crate) fn is_repository(&self, identity: system::Identity) -> bool {
+        self.repositories.contains(&identity)
     }
 
     /// What existing files are changed; `None` where nothing that is there is.

@@ -1,6 +1,6 @@
 //! Options of `lbak restore` that say what is restored, what happens to what is there, and what is set.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use lbak::{Overwrite, Ownership};
@@ -11,10 +11,10 @@ use lbak::{Overwrite, Ownership};
 pub(crate) struct ChosenArguments {
     /// Leave out what matches, as a line of a .gitignore does: `*.tmp`, `/srv/data/cache/` (a path of the source), `!keep.tmp`
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iexclude: Vec<String>,
+    pub(crate) iexclude: Vec<OsString>,
     /// Leave out what matches a line of this file; --exclude patterns count as later lines
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_file: Vec<PathBuf>,
@@ -23,10 +23,10 @@ pub(crate) struct ChosenArguments {
     pub(crate) iexclude_file: Vec<PathBuf>,
     /// Restore only what matches, with all that is below it; what is excluded stays excluded
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) include: Vec<String>,
+    pub(crate) include: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iinclude: Vec<String>,
+    pub(crate) iinclude: Vec<OsString>,
     /// Restore only what matches a line of this file
     #[arg(long, value_name = "FILE")]
     pub(crate) include_file: Vec<PathBuf>,
@@ -65,10 +65,10 @@ pub(crate) struct SettingArguments {
     pub(crate) owner: OwnerArgument,
     /// Do not set extended attributes whose name matches: `security.*`
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) exclude_xattr: Vec<String>,
+    pub(crate) exclude_xattr: Vec<OsString>,
     /// Set only extended attributes whose name matches: `user.*`
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) include_xattr: Vec<String>,
+    pub(crate) include_xattr: Vec<OsString>,
     /// Read every restored file back and compare it with the snapshot
     #[arg(long)]
     pub(crate) verify: bool,

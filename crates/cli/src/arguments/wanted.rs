@@ -21,15 +21,16 @@ pub(crate) struct WantedArguments {
     pub(crate) files_from0: Vec<PathBuf>,
     /// Leave out what matches, as a line of a .gitignore does: `*.tmp`, `/srv/data/cache/`, `!keep.tmp`
     ///
-    /// Without a slash a pattern matches a name at any depth; with one at the front it is an absolute path, with one inside a
-    /// path below PATH; one at the end matches directories only. `*` and `?` stop at slashes, `**` does not, `!` takes back
-    /// what an earlier pattern excluded, and the last that matches decides. What is below an excluded directory is not looked
-    /// at. A named PATH itself is always taken.
+    /// Without a slash a pattern matches a name at any depth; with one at the front it is an absolute path, with `./` or `../`
+    /// there a path from the working directory, with one inside a path below PATH; one at the end matches directories only.
+    /// `*`, `?` and `[a-z]` stop at slashes, `**/` does not, `!` takes back what an earlier pattern excluded, and the last that
+    /// matches decides. What is below an excluded directory is not looked at. A named PATH itself is always taken. Patterns that
+    /// matched nothing are told at the end.
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iexclude: Vec<String>,
+    pub(crate) iexclude: Vec<OsString>,
     /// Leave out what matches a line of this file; --exclude patterns count as later lines
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_file: Vec<PathBuf>,
@@ -40,10 +41,10 @@ pub(crate) struct WantedArguments {
     ///
     /// Patterns are those of --exclude. Directories on the way are stored, those that lead to nothing are not.
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) include: Vec<String>,
+    pub(crate) include: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iinclude: Vec<String>,
+    pub(crate) iinclude: Vec<OsString>,
     /// Of a directory with a valid CACHEDIR.TAG, keep that tag alone
     #[arg(long)]
     pub(crate) exclude_caches: bool,

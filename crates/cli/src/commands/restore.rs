@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     refuse_root(arguments)?;
-    let patterns = chosen::patterns(&arguments.chosen)?;
+    let given = chosen::patterns(&arguments.chosen)?;
     let attributes = chosen::attributes(&arguments.setting.exclude_xattr, &arguments.setting.include_xattr)?;
     let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
     let opened = opening::open(invocation, arguments.threads)?;
@@ -43,9 +43,10 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     let progress = invocation.progress(if arguments.dry_run { Work::Looking } else { Work::Restore });
     let options = RestoreOptions {
         path: path.map(<[u8]>::to_vec),
-        patterns,
+        patterns: given.patterns.clone(),
         place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
         in_place: arguments.in_place(),
+        repositories: vec![opened.backend.identity()],
         ownership: arguments.setting.owner.into(),
         attributes,
         verify: arguments.setting.verify,
@@ -67,6 +68,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         tell(output, arguments, &report)?;
     }
     findings::tell_after_losses(output, &report.finding_counts, &report.findings);
+    given.tell_unmatched(output, &report.patterns);
     let is_damaged = report.lost > 0 || !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
@@ -162,5 +164,6 @@ fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreRe
         bytes_written: report.written_bytes,
         files_verified: (arguments.setting.verify && !arguments.dry_run).then_some(report.verified_files),
         findings: json::finding_counts(&report.finding_counts),
+        patterns: json::pattern_counts(&report.patterns),
     }
 }

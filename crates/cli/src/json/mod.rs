@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
+mod patterns;
 mod restored;
 mod snapshots;
 mod stream;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 pub(crate) use self::dump::DumpSummary;
 pub(crate) use self::paths::PathLine;
+pub(crate) use self::patterns::{PatternCount, pattern_counts};
 pub(crate) use self::restored::RestoredEntry;
 pub(crate) use self::snapshots::{Snapshot, SnapshotSummary};
 pub(crate) use self::told::{ExitError, Finding, FindingCount, Note, Status, finding_counts};
@@ -63,6 +65,7 @@ pub(crate) struct RestoreSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) files_verified: Option<u64>,
     pub(crate) findings: Vec<FindingCount>,
+    pub(crate) patterns: Vec<PatternCount>,
 }
 
 /// One name of `lbak ls`.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     path, paths,
     paths::exclusion_counts,
+    patterns::{PatternCount, pattern_counts},
     stream,
     told::{FindingCount, finding_counts},
 };
@@ -43,6 +44,7 @@ pub(crate) struct SnapshotSummary {
     complete: bool,
     findings: Vec<FindingCount>,
     excluded: Vec<paths::ExclusionCount>,
+    patterns: Vec<PatternCount>,
     damage: Vec<String>,
     lost_sessions: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +52,11 @@ pub(crate) struct SnapshotSummary {
 }
 
 impl SnapshotSummary {
-    pub(crate) fn of(report: &SnapshotReport, excluded: &[lbak::ExclusionCount]) -> Self {
+    pub(crate) fn of(
+        report: &SnapshotReport,
+        excluded: &[lbak::ExclusionCount],
+        patterns: &[lbak::patterns::PatternCount],
+    ) -> Self {
         let is_dry_run = report.head.is_none();
         Self {
             message_type: "summary",
@@ -78,6 +84,7 @@ impl SnapshotSummary {
             complete: report.is_complete,
             findings: finding_counts(&report.finding_counts),
             excluded: exclusion_counts(excluded),
+            patterns: pattern_counts(patterns),
             damage: report.damage.clone(),
             lost_sessions: report.lost_sessions,
             head: report.head.map(|head| head.to_string()),

@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::{
@@ -36,6 +39,8 @@ struct Folder {
     handle: Arc<Handle>,
     /// Held while names are read: the descriptor has one position for all.
     listing: Mutex<()>,
+    /// Something in it is not shown.
+    has_left_out: AtomicBool,
 }
 
 impl LocalDirectory {
@@ -58,6 +63,7 @@ impl LocalDirectory {
             inode: expected.inode,
             handle: Arc::default(),
             listing: Mutex::default(),
+            has_left_out: AtomicBool::new(false),
         };
         folder.fd()?;
         Ok(Self(Arc::new(folder)))
@@ -145,6 +151,10 @@ impl Directory for LocalDirectory {
         attributes::of_name(self.0.fd()?.as_fd(), name, Links::Refuse, kind)
     }
 
+    fn has_left_out(&self) -> bool {
+        self.0.has_left_out.load(Ordering::Relaxed)
+    }
+
     fn is_pseudo(&self, name: &[u8]) -> bool {
         self.0.fd().is_ok_and(|fd| pseudo::is_pseudo(fd.as_fd(), name))
     }
@@ -206,7 +216,9 @@ impl Iterator for LocalListing {
                 self.folder.fd().and_then(|fd| system::look(fd.as_fd(), name, Links::Refuse, people))
             };
             match looked {
-                Ok(metadata) if self.folder.walk.is_skipped(metadata.device, metadata.inode) => {}
+                Ok(metadata) if self.folder.walk.is_skipped(metadata.device, metadata.inode) => {
+                    self.folder.has_left_out.store(true, Ordering::Relaxed);
+                }
                 Ok(metadata) => return Some(Ok(Found { name: name.to_vec(), metadata })),
                 Err(error) => return Some(Err(Unlisted { name: name.to_vec(), error })),
             }
