@@ -20,6 +20,7 @@ mod listing;
 mod pipes;
 mod reading;
 mod restore;
+mod restoring;
 mod selection;
 mod signals;
 mod streams;

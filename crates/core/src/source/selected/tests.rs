@@ -171,7 +171,7 @@ impl Directory for CountingDirectory {
         self.0.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.0.attributes(name, kind)
     }
 
@@ -393,7 +393,7 @@ fn an_excluded_name_that_can_not_be_looked_at_is_no_trouble() {
             fn link_target(&self, _: &[u8]) -> Result<Vec<u8>, SourceError> {
                 unreachable!("there is none")
             }
-            fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
+            fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
                 Ok(Vec::new())
             }
         };
