@@ -220,6 +220,9 @@ impl Target {
                     action = Action::Updated;
                 }
             }
+            if entry.is_some() && !self.dry_run {
+                directory::open_up(self, &stat, &fd);
+            }
             if is_contents && !self.dry_run {
                 self.begin_in(&fd, held)?;
             }

@@ -132,8 +132,9 @@ fn a_target_that_is_full_or_read_only_is_told_with_what_to_do() {
     home.snapshot();
     fs::create_dir(home.path("mounted")).expect("a directory");
     let mount = |options: &str| {
-        let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]);
-        { mounted }.arg(home.path("mounted")).output().is_ok_and(|output| output.status.success())
+        let mut command = std::process::Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "none"]).arg(home.path("mounted"));
+        command.output().is_ok_and(|output| output.status.success())
     };
     for (options, hint) in [("size=1m", "make room"), ("size=1m,ro", "mounted for reading only")] {
         if !mount(options) {

@@ -66,6 +66,16 @@ pub(crate) fn gets_metadata(target: &Target, found: Option<&Stat>, entry: &Entry
     }
 }
 
+/// Lets its owner write in a directory that forbids it, and that gets its own mode again at the end.
+pub(crate) fn open_up(target: &Target, found: &Stat, fd: &OwnedFd) {
+    let is_changed = !matches!(target.overwrite(), Some(Overwrite::Never | Overwrite::IfNewer));
+    let permissions = system::permissions(found);
+    if is_changed && permissions & 0o700 != 0o700 {
+        // When it is not allowed, what is written in it tells.
+        let _ = rustix::fs::fchmod(fd, system::mode(permissions | 0o700));
+    }
+}
+
 impl Directory {
     /// Makes a directory in this one, which then waits for it. `None` after a finding.
     pub(crate) fn child(
@@ -110,7 +120,9 @@ impl Directory {
         if let Some(fd) = opened.fd {
             if !target.dry_run {
                 target.will_write_to(opened.identity.0, &fd);
-                child.make_writable(target, opened.found.as_ref(), &fd);
+                if let Some(stat) = opened.found.as_ref().filter(|_| child.entry.is_some()) {
+                    open_up(target, stat, &fd);
+                }
             }
             target.handles.keep(&child.handle, fd);
         }
@@ -198,15 +210,5 @@ impl Directory {
 
     fn may_open_up(&self, target: &Target) -> bool {
         matches!(target.overwrite(), Some(Overwrite::Always | Overwrite::IfChanged))
-    }
-
-    /// A directory that forbids its owner to write gets its own mode again at the end.
-    fn make_writable(&self, target: &Target, found: Option<&Stat>, fd: &OwnedFd) {
-        let Some(stat) = found.filter(|_| self.entry.is_some() && self.may_open_up(target)) else { return };
-        let permissions = system::permissions(stat);
-        if permissions & 0o700 != 0o700 {
-            // When it is not allowed, what is written in it tells.
-            let _ = rustix::fs::fchmod(fd, system::mode(permissions | 0o700));
-        }
     }
 }

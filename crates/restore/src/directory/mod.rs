@@ -23,7 +23,7 @@ use rustix::{
     io::Errno,
 };
 
-pub(crate) use self::child::gets_metadata;
+pub(crate) use self::child::{gets_metadata, open_up};
 use crate::{
     existing::{self, Present},
     extra::{self, Extra, Spared},
