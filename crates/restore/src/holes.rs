@@ -145,7 +145,7 @@ mod tests {
     /// The last hole of the longest file that there can be was refused, because it was made longer than that.
     #[test]
     fn the_last_hole_of_the_longest_file_is_made() {
-        let longest = [i64::MAX as u64, 16 * TIB - 4096, 8 * TIB];
+        let longest = [i64::MAX.unsigned_abs(), 16 * TIB - 4096, 8 * TIB];
         let found = longest.into_iter().find_map(|size| long_file(size, &[size - 5000]).map(|file| (file, size)));
         let Some((file, size)) = found else {
             println!("not tested: the temporary directory has no long files");
