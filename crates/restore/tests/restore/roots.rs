@@ -23,6 +23,7 @@ const ACCESS_LIST: &[u8] = &[
 ];
 
 /// A source whose own directory has everything that a directory can have.
+#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn fill(folders: &Folders) {
     fs::write(folders.source.join("a"), "a").expect("write");
     if rustix::fs::setxattr(&folders.source, "user.root", b"of the snapshot", XattrFlags::empty()).is_err() {
