@@ -2,6 +2,8 @@
 //!
 //! A script may treat every code that it does not know as a failure.
 
+use std::io;
+
 use lbak::{BackendErrorKind, Error, OutputFailure};
 
 use crate::output::Output;
@@ -173,6 +175,23 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::TargetNotEmpty { .. } => {
             "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted"
         }
+        Error::Target { action, source, .. } => return hint_for_target(action, source.kind()),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn hint_for_target(action: &str, kind: io::ErrorKind) -> Option<String> {
+    let hint = match kind {
+        io::ErrorKind::NotFound if action == "create" => "the directories above it are not made: `mkdir -p` makes them",
+        io::ErrorKind::NotADirectory => "give a directory: a file is restored into it under its own name",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room where it lies, or restore to another disk"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "it is mounted for reading only: mount it for writing, or restore elsewhere"
+        }
+        io::ErrorKind::PermissionDenied if action != "run" => "may this user write there?",
         _ => return None,
     };
     Some(hint.to_owned())

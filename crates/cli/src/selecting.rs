@@ -42,7 +42,10 @@ pub(crate) fn choose(
     let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, at, within, ..narrow(arguments)? };
     let catalog = repository.catalog()?;
     let exit = tell_damage(output, &catalog);
-    let chosen = selection.choose(&catalog, now).map_err(|error| explain(error, exit, &selection, &catalog))?;
+    let chosen = selection.choose(&catalog, now).map_err(|error| match at {
+        Some(at) => explain_time(error, exit, &selection, &catalog, at),
+        None => explain(error, exit, &selection, &catalog),
+    })?;
     output.note(&describe(chosen.snapshot, at, now));
     if chosen.is_from_the_future {
         output.warn("this snapshot is dated in the future: a clock is wrong, here or where it was taken");
@@ -133,6 +136,20 @@ fn describe(snapshot: &Committed, at: Option<Timestamp>, now: Timestamp) -> Stri
         text.push_str(&format!(", {} before the time asked for", times::gap(moment, at)));
     }
     text
+}
+
+/// What was not found at a time is told with what that time was taken for, and what there is.
+fn explain_time(error: Error, exit: Exit, selection: &Selection, catalog: &Catalog, at: Timestamp) -> anyhow::Error {
+    let at_any_time = Selection { at: None, ..selection.clone() };
+    let oldest = at_any_time.narrow(catalog).next();
+    match (&error, oldest) {
+        (Error::NoSnapshot { .. }, Some(oldest)) if exit != Exit::Damage && oldest.moment() > at => {
+            let trouble = Trouble::new(Exit::NoSnapshot, error.to_string());
+            let (at, oldest) = (times::local_with_zone(at), in_short(&oldest.manifest));
+            trouble.hint(format!("the time asked for is {at}; the oldest snapshot is {oldest}")).into()
+        }
+        _ => explain(error, exit, selection, catalog),
+    }
 }
 
 /// What was not found may be in a slot that is damaged; of several backups, each can be named.

@@ -39,16 +39,17 @@ pub(crate) struct ChosenArguments {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Restore into what is there")]
 pub(crate) struct InPlaceArguments {
-    /// TARGET may hold something: files that differ are changed where they differ, all others stay. Goes on with a restore
-    /// that was interrupted
+    /// TARGET may hold something: files that differ are changed where they differ, all others stay; TARGET itself gets mode,
+    /// owner and time of the directory that it stands for. Goes on with a restore that was interrupted, which has left names
+    /// that begin with `.lbak-restore-` or `.lbak-update-`
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Which files that are there are changed; implies --in-place [default: if-changed]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) overwrite: Option<OverwriteArgument>,
     /// Delete what the snapshot does not have, in the directories that it has; implies --in-place. Try it with
-    /// `--dry-run -v` first. What is excluded, directories of which something was excluded when the snapshot was taken, and other file systems are left
-    /// alone
+    /// `--dry-run -v` first. What is excluded, directories of
+    /// which something was excluded when the snapshot was taken, and other file systems are left alone, and that is said
     #[arg(long)]
     pub(crate) delete: bool,
     /// Delete also where the snapshot is incomplete: what could not be read when it was taken, or was excluded then, is deleted too

@@ -1,8 +1,8 @@
 //! `lbak restore`: chooses a snapshot, restores it or a part of it, and reports what could not be.
 
-use std::{os::unix::ffi::OsStrExt, path::Path};
+use std::{io, os::unix::ffi::OsStrExt, path::Path};
 
-use lbak::{Error, Manifest, RestoreOptions, RestoreReport};
+use lbak::{Error, Finding, FindingKind, Manifest, RestoreOptions, RestoreReport};
 
 use crate::{
     arguments::RestoreArguments,
@@ -69,6 +69,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     }
     findings::tell_after_losses(output, &report.finding_counts, &report.findings);
     given.tell_unmatched(output, &report.patterns);
+    tell_what_else_to_do(output, arguments, &report);
     let is_damaged = report.lost > 0 || !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
@@ -98,10 +99,34 @@ fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow
 
 /// A restore that ends before its time has not been for nothing.
 fn tell_how_to_go_on(output: &Output, arguments: &RestoreArguments, error: &Error) {
-    let has_begun = matches!(error, Error::Cancelled | Error::Target { .. } | Error::Store { .. });
+    let has_begun = match error {
+        Error::Cancelled | Error::Store { .. } => true,
+        // Others tell of a target in which nothing can be made at all.
+        Error::Target { source, .. } => {
+            matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::Other)
+        }
+        _ => false,
+    };
     let is_there = arguments.target().is_none_or(Path::exists);
     if has_begun && is_there && !arguments.dry_run {
         output.note("files that are complete stay; the same command with --in-place restores only what is missing");
+    }
+}
+
+/// What was left as it is can be had otherwise.
+fn tell_what_else_to_do(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) {
+    if report.spared_directories > 0 {
+        let directories = sizes::counted(report.spared_directories, "directory", "directories");
+        output.note(&format!(
+            "nothing {} deleted in {directories} of which names were left out when the snapshot was taken, for what is there may be \
+             those; --delete-unread deletes there too",
+            if arguments.dry_run { "would be" } else { "was" },
+        ));
+    }
+    let is_taken =
+        |finding: &Finding| finding.kind == FindingKind::Unwritable && finding.message.contains("is there already");
+    if arguments.in_place().is_none() && report.findings.iter().any(is_taken) {
+        output.note("what is there already stays as it is; --in-place changes what differs in it");
     }
 }
 
@@ -161,6 +186,7 @@ fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreRe
         entries_updated: report.actions.updated,
         entries_unchanged: report.actions.kept,
         entries_deleted: report.actions.deleted,
+        directories_spared: report.spared_directories,
         bytes_written: report.written_bytes,
         files_verified: (arguments.setting.verify && !arguments.dry_run).then_some(report.verified_files),
         findings: json::finding_counts(&report.finding_counts),

@@ -60,6 +60,7 @@ pub(crate) struct RestoreSummary {
     pub(crate) entries_updated: u64,
     pub(crate) entries_unchanged: u64,
     pub(crate) entries_deleted: u64,
+    pub(crate) directories_spared: u64,
     pub(crate) bytes_written: u64,
     /// Absent without `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]

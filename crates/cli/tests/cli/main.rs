@@ -22,6 +22,7 @@ mod pipes;
 mod places;
 mod reading;
 mod restore;
+mod restoring;
 mod selection;
 mod sharing;
 mod signals;

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     id::ChunkKind,
     observe::FindingKind,
-    source::{ExtendedAttributes, SourceError, SourceErrorKind},
+    source::{ExtendedAttributes, SourceErrorKind, UnreadAttributes},
     tree::{Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, Node, Piece, encode_attributes},
 };
 
@@ -149,14 +149,15 @@ impl Walk<'_> {
     pub(super) fn set_attributes(
         &mut self,
         entry: &mut Entry,
-        attributes: Result<ExtendedAttributes, SourceError>,
+        attributes: Result<ExtendedAttributes, UnreadAttributes>,
         parent_path: &Path,
     ) -> Result<()> {
         let attributes = match attributes {
             Ok(attributes) => attributes,
             Err(error) => {
                 entry.flags.insert(EntryFlags::METADATA_INCOMPLETE);
-                return self.note(FindingKind::MetadataUnread, parent_path.of(&entry.name), &error);
+                self.note(FindingKind::MetadataUnread, parent_path.of(&entry.name), &error)?;
+                error.read
             }
         };
         if attributes.is_empty() {

@@ -191,6 +191,7 @@ pub(super) fn describe(file: &dyn SourceFile, seen: Seen, has_changed: bool) -> 
         Err(error) => {
             read.flags.insert(EntryFlags::METADATA_INCOMPLETE);
             read.findings.push((FindingKind::MetadataUnread, error.to_string()));
+            read.attributes = error.read;
         }
     }
     if is_unsettled {

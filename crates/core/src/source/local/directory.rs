@@ -14,7 +14,10 @@ use rustix::{
 };
 
 use super::{
-    super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
+    super::{
+        Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted,
+        UnreadAttributes,
+    },
     Walk, attributes,
     file::LocalFile,
     handles::Handle,
@@ -147,7 +150,7 @@ impl Directory for LocalDirectory {
         link_target(&*self.0.fd()?, name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         attributes::of_name(self.0.fd()?.as_fd(), name, Links::Refuse, kind)
     }
 

@@ -12,7 +12,7 @@ use rustix::{
 };
 
 use super::{
-    super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile},
+    super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile, UnreadAttributes},
     Walk, attributes,
     holes::Holes,
     pseudo,
@@ -137,7 +137,7 @@ impl SourceFile for LocalFile {
         pseudo::is_open_pseudo(self.fd.as_fd())
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         attributes::of_open(&self.fd)
     }
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::{
-    super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
+    super::{
+        Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted,
+        UnreadAttributes,
+    },
     Walk,
     judge::{Judgement, Level, Place, Verdict},
 };
@@ -70,7 +73,7 @@ impl Directory for SelectedRoots {
         self.inner.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.inner.attributes(name, kind)
     }
 
@@ -130,7 +133,7 @@ impl Directory for SelectedDirectory {
         self.0.inner.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.0.inner.attributes(name, kind)
     }
 
@@ -257,7 +260,7 @@ impl Directory for EmptyDirectory {
         Err(nothing())
     }
 
-    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
-        Err(nothing())
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
+        Err(nothing().into())
     }
 }

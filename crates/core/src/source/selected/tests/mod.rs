@@ -127,7 +127,7 @@ impl Directory for CountingDirectory {
         self.0.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.0.attributes(name, kind)
     }
 

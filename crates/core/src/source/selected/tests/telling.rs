@@ -57,7 +57,7 @@ fn an_excluded_name_that_can_not_be_looked_at_is_no_trouble() {
             fn link_target(&self, _: &[u8]) -> Result<Vec<u8>, SourceError> {
                 unreachable!("there is none")
             }
-            fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
+            fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
                 Ok(Vec::new())
             }
         };
