@@ -22,6 +22,7 @@ use rustix::{
     io::Errno,
 };
 
+pub(crate) use crate::spared::Spared;
 use crate::{
     directory::Directory,
     existing, named,
@@ -42,29 +43,6 @@ pub(crate) struct Extra {
     is_wanted: bool,
     /// Why nothing is deleted in it all the same.
     why_spared: Option<Spared>,
-}
-
-/// Why nothing is deleted in a directory although that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spared {
-    /// Something in it could not be restored: any of the rest may be the last copy of that.
-    NotRestored,
-    /// Nobody knows what was in it.
-    Unread,
-    /// Names were left out of it, which may have been there.
-    LeftOut,
-}
-
-impl Spared {
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::NotRestored => "not everything in it could be restored: nothing is deleted in it",
-            Self::Unread => "it could not be read when the snapshot was taken: nothing is deleted in it",
-            Self::LeftOut => {
-                "names were left out of it by choice when the snapshot was taken, and may be these: nothing is deleted in it"
-            }
-        }
-    }
 }
 
 impl Extra {

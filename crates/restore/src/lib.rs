@@ -41,6 +41,7 @@ mod people;
 mod plan;
 mod restore;
 mod roots;
+mod spared;
 mod system;
 mod target;
 mod temporary;
