@@ -115,6 +115,17 @@ pub(crate) fn open_or_make_default(
     open(invocation, threads)
 }
 
+/// Opens a copy of the repository in another folder, with the same key.
+pub(crate) fn open_copy(invocation: &Invocation<'_>, folder: &Path) -> anyhow::Result<Repository> {
+    let place = Place::Named(folder.to_owned());
+    let backend = open_backend(invocation, &place)?;
+    let credential = match Place::meant(invocation)? {
+        meant @ Place::Default(_) => credential(&meant, &offered(invocation))?,
+        Place::Named(_) => credential(&place, &offered(invocation))?,
+    };
+    Ok(Repository::open(backend, &credential, &OpenOptions::default())?)
+}
+
 /// Opens only the folder: for what needs no key.
 pub(crate) fn open_backend(invocation: &Invocation<'_>, place: &Place) -> anyhow::Result<Arc<LocalBackend>> {
     if let Place::Default(default) = place {

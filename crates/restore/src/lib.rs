@@ -33,6 +33,7 @@ mod handles;
 mod holes;
 mod links;
 mod list;
+mod lost;
 mod metadata;
 mod named;
 mod node;

@@ -7,6 +7,8 @@ pub(crate) enum Spared {
     NotRestored,
     /// Nobody knows what was in it.
     Unread,
+    /// Names in it were lost to damage.
+    Lost,
     /// Names were left out of it, which may have been there.
     LeftOut,
 }
@@ -17,6 +19,7 @@ impl Spared {
         match self {
             Self::NotRestored => "not everything in it could be restored: nothing is deleted in it",
             Self::Unread => "it could not be read when the snapshot was taken: nothing is deleted in it",
+            Self::Lost => "names in it were lost to damage before this snapshot was made: nothing is deleted in it",
             Self::LeftOut => {
                 "names were left out of it by choice when the snapshot was taken, and may be these: nothing is deleted in it"
             }

@@ -9,6 +9,7 @@ mod init;
 mod key;
 mod ls;
 mod man;
+mod repair;
 mod restore;
 mod restoring;
 mod selection;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
+    repair::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
     restore::RestoreArguments,
     restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,
@@ -113,6 +115,7 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
+    Repair(RepairArguments),
     Ls(LsArguments),
     Find(FindArguments),
     Diff(DiffArguments),

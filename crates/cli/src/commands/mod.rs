@@ -8,6 +8,7 @@ mod find;
 mod init;
 mod key;
 mod ls;
+mod repair;
 mod restore;
 mod restore_to_command;
 mod snapshot;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Restore(arguments) => restore::run(arguments, invocation),
         Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
+        Command::Repair(arguments) => repair::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Find(arguments) => find::run(arguments, invocation),
         Command::Diff(arguments) => diff::run(arguments, invocation),

@@ -115,6 +115,7 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         sound: report.is_sound(),
         num_errors: report.damage.len(),
         snapshots_hurt: report.hurt.len(),
+        set_aside: report.set_aside.len(),
         objects: report.objects,
         packs: report.packs,
         packs_read: report.packs_read,

@@ -28,6 +28,7 @@ pub(crate) struct VerifySummary {
     pub(crate) sound: bool,
     pub(crate) num_errors: usize,
     pub(crate) snapshots_hurt: usize,
+    pub(crate) set_aside: usize,
     pub(crate) objects: u64,
     pub(crate) packs: u64,
     pub(crate) packs_read: u64,

@@ -21,6 +21,7 @@ mod listing;
 mod pipes;
 mod places;
 mod reading;
+mod repair;
 mod restore;
 mod restoring;
 mod selection;

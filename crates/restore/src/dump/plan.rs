@@ -9,8 +9,8 @@ use lbak_core::{
     browse::{in_words, join},
     error::{Error, Result, escape},
     tree::{
-        Attributes, Content, ContentReader, Entry, LostPieces, NameRule, Node, PlacedPiece, ReadChunk, TreeReader,
-        check_name,
+        Attributes, Content, ContentReader, Entry, EntryFlags, LostPieces, NameRule, Node, PlacedPiece, ReadChunk,
+        TreeReader, check_name,
     },
 };
 
@@ -64,6 +64,9 @@ impl From<Error> for Stop {
     }
 }
 
+/// Why a file is not told that a repair has found only a part of.
+const PARTIAL: &str = "a part of it was lost before this snapshot was made of the rest: restore it to get what is left";
+
 /// Tells all parts of a stream.
 pub(super) fn plan(subject: &Subject, read: &ReadChunk<'_>, feed: &mut Feed<'_>) -> Result<()> {
     match subject {
@@ -84,7 +87,11 @@ fn plan_file(path: &[u8], entry: &Entry, read: &ReadChunk<'_>, feed: &mut Feed<'
     let Node::File { content } = &entry.node else {
         return Err(Error::Invalid { what: format!("\"{}\" is no regular file", escape(path)) });
     };
-    match push_pieces(content, entry.size, read, feed, true) {
+    let pushed = match entry.flags.contains(EntryFlags::CONTENT_LOST) {
+        true => Err(Stop::Lost(PARTIAL.to_owned())),
+        false => push_pieces(content, entry.size, read, feed, true),
+    };
+    match pushed {
         Ok(()) => feed.push(Part::End),
         Err(Stop::Lost(reason)) => feed.push(Part::Lost { path: path.to_vec(), entries: 1, reason }),
         Err(Stop::All(error)) => Err(error),
@@ -237,6 +244,9 @@ impl<'a> Walk<'a, '_> {
     /// Tells a file; of one with holes, a map and what is there.
     fn file(&mut self, heading: Heading<'_>, content: &Content) -> Result<(), Stop> {
         let size = heading.entry.size;
+        if heading.entry.flags.contains(EntryFlags::CONTENT_LOST) {
+            return Err(Stop::Lost(PARTIAL.to_owned()));
+        }
         let pieces = || ContentReader::new(content, Some(size), self.read);
         let layout = Layout::measure(&mut pieces())?;
         let mut stored = size;

@@ -25,7 +25,7 @@ use crate::{
     directory::Directory,
     extra::Extra,
     links::{Link, Links, Name},
-    node,
+    lost, node,
     options::Place,
     roots::Root,
     target::Target,
@@ -230,6 +230,7 @@ impl<'a> Walk<'a> {
             self.target.findings.note(FindingKind::Skipped, directory.path_of(&entry.name), message);
             return Ok(());
         }
+        lost::set_apart(self.target, directory, &mut entry);
         attributes::read_into(&mut entry, self.target, directory, self.read)?;
         let origin = match self.links.meet(directory, &entry) {
             _ if self.target.is_reading_back => None,

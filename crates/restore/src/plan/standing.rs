@@ -108,6 +108,9 @@ impl Walk<'_> {
     /// A directory that could not be listed stands empty, which does not mean that it was; and what was left out by choice is no
     /// evidence that it was not there, unless the caller insists.
     fn spared(&self, flags: EntryFlags) -> Option<Spared> {
+        if flags.contains(EntryFlags::CONTENT_LOST) {
+            return Some(Spared::Lost);
+        }
         if flags.contains(EntryFlags::CONTENT_UNREAD) {
             return Some(Spared::Unread);
         }
