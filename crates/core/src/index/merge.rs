@@ -78,7 +78,9 @@ pub fn merge(
     while let Some(mut head) = heads.peek_mut() {
         let Head { record, source } = head.0;
         // Only between two ids, so that the ranges of new segments do not meet.
-        if collected.is_full(options) && !collected.ends_with(&record) || collected.records.len() == MOST_RECORDS as usize {
+        if collected.is_full(options) && !collected.ends_with(&record)
+            || collected.records.len() == MOST_RECORDS as usize
+        {
             collected.seal(segments, codec, session, put)?;
         }
         collected.push(source, record);
@@ -174,7 +176,9 @@ fn read_rows(segments: &[Arc<Segment>], packs: HashMap<(u32, u32), u32>) -> Resu
     wanted.sort_unstable();
     let mut rows = Vec::with_capacity(wanted.len());
     for of_one in wanted.chunk_by(|one, other| one.0.0 == other.0.0) {
-        let Some(segment) = of_one.first().and_then(|((source, _), _)| segments.get(*source as usize)) else { continue };
+        let Some(segment) = of_one.first().and_then(|((source, _), _)| segments.get(*source as usize)) else {
+            continue;
+        };
         let numbers: Vec<u32> = of_one.iter().map(|((_, number), _)| *number).collect();
         rows.extend(segment.pack_rows_at(&numbers)?.into_iter().zip(of_one.iter().map(|(_, number)| *number)));
     }

@@ -32,6 +32,8 @@ mod cache;
 mod lookup;
 
 #[cfg(test)]
+mod merge_tests;
+#[cfg(test)]
 mod tests;
 
 pub use builder::SegmentBuilder;

@@ -1,6 +1,36 @@
 //! How a figure is shown, and how much memory this process has.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+/// Measures what one thread does: by the clock, and by what the processor did for it, which does not depend on what else the machine does.
+pub(crate) struct Watch {
+    begun: Instant,
+    busy: Duration,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Self {
+        Self { begun: Instant::now(), busy: busy() }
+    }
+
+    pub(crate) fn wall(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Processor time of this thread.
+    pub(crate) fn busy(&self) -> Duration {
+        busy().saturating_sub(self.busy)
+    }
+}
+
+fn busy() -> Duration {
+    let status = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanoseconds = status.split_whitespace().next().and_then(|number| number.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
+}
 
 /// Memory of this process.
 pub(crate) struct Memory {
@@ -20,6 +50,7 @@ pub(crate) fn memory() -> Memory {
     Memory { now_bytes: now << 10, now_mib: now >> 10, peak_mib: kib("VmHWM:") >> 10 }
 }
 
-pub(crate) fn show(what: &str, took: Duration, more: &str) {
-    println!("{what:44} {:10.1} ms  {more}", took.as_secs_f64() * 1e3);
+pub(crate) fn show(what: &str, watch: &Watch, more: &str) {
+    let (wall, busy) = (watch.wall().as_secs_f64() * 1e3, watch.busy().as_secs_f64() * 1e3);
+    println!("{what:44} {wall:10.1} ms, {busy:10.1} of this thread  {more}");
 }

@@ -40,9 +40,9 @@ pub(crate) fn check(folder: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let (path, length) = file(folder, number);
         content.fill(number, &mut expected[..length]);
         found.clear();
-        File::open(&path).and_then(|mut file| file.read_to_end(&mut found)).map_err(|error| {
-            format!("{}: {error}", path.display())
-        })?;
+        File::open(&path)
+            .and_then(|mut file| file.read_to_end(&mut found))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         if found != expected[..length] {
             return Err(format!("{} is not what it was", path.display()).into());
         }

@@ -1,13 +1,6 @@
 //! An index of so many chunks as sessions leave it and as a merge leaves it: built, opened, asked, without any pack.
 
-use std::{
-    error::Error,
-    fs,
-    hint::black_box,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fs, hint::black_box, path::Path, sync::Arc};
 
 use lbak_core::{
     backend::{Backend, LocalBackend, ObjectName},
@@ -15,11 +8,12 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId, RepositoryId, SessionId},
     index::{ChunkRow, Counted, Index, MergeOptions, PackRow, SegmentBuilder, merge},
     keys::{Keys, Secret},
+    store::put_object,
 };
 
 use crate::{
     content::Numbers,
-    figures::{Memory, memory, show},
+    figures::{Memory, Watch, memory, show},
 };
 
 /// After so many new chunks a session puts a segment.
@@ -51,31 +45,30 @@ fn steps(folder: &Path, chunks: u64, in_pack: u64) -> Result<(), Box<dyn Error>>
     let codec = codec()?;
     let backend: Arc<dyn Backend> = Arc::new(LocalBackend::create(folder.join("index-of-sessions"))?);
     println!("{chunks} chunks, {in_pack} in each pack");
-    let begun = Instant::now();
+    let watch = Watch::start();
     let stored = build(&backend, &codec, chunks, in_pack)?;
     let name = format!("built in segments of {CHUNKS_IN_SEGMENT}");
-    show(&name, begun.elapsed(), &format!("{:.1} bytes stored per chunk", stored as f64 / chunks as f64));
+    show(&name, &watch, &format!("{:.1} bytes stored per chunk", stored as f64 / chunks as f64));
 
     let index = ask("as sessions left it", &backend, &codec, &Counted::default(), chunks)?;
     let merged: Arc<dyn Backend> = Arc::new(LocalBackend::create(folder.join("index-merged"))?);
     let (mut counted, mut stored) = (Counted::default(), 0);
-    let (before, begun) = (memory(), Instant::now());
+    let (before, watch) = (memory(), Watch::start());
     merge(&index.segments(), &codec, SESSION, &MergeOptions::default(), &mut |name, sealed| {
         stored += sealed.as_bytes().len();
         if let ObjectName::MergedSegment(id) = name {
             counted.merged.insert(*id);
         }
-        merged.put(name, sealed).map_err(|source| lbak_core::error::Error::Store { action: "write", object: name.to_string(), source })
+        put_object(&*merged, name, sealed)
     })?;
-    let took = begun.elapsed();
     let more = format!(
         "{} new segments, {:.1} bytes stored per chunk, {:.2} million chunks/s, {} MiB more memory at its peak",
         counted.merged.len(),
         stored as f64 / chunks as f64,
-        chunks as f64 / took.as_secs_f64() / 1e6,
+        chunks as f64 / watch.busy().as_secs_f64() / 1e6,
         memory().peak_mib.saturating_sub(before.now_mib),
     );
-    show("merged", took, &more);
+    show("merged", &watch, &more);
     drop(index);
     ask("merged", &merged, &codec, &counted, chunks)?;
     Ok(())
@@ -119,22 +112,20 @@ fn ask(
     chunks: u64,
 ) -> Result<Index, Box<dyn Error>> {
     let before = memory();
-    let mut took = Duration::MAX;
     let mut index = Index::new();
-    for _ in 0..5 {
-        let begun = Instant::now();
+    for round in ["first time", "again"] {
+        let watch = Watch::start();
         index = Index::load(backend, codec, counted)?.index;
-        took = took.min(begun.elapsed());
+        show(&format!("{what}: opened, {round}"), &watch, &format!("{} segments", index.segments().len()));
     }
-    show(&format!("{what}: opened"), took, &format!("{} segments, the best of 5", index.segments().len()));
 
-    let begun = Instant::now();
+    let watch = Watch::start();
     for segment in index.segments() {
         // Nothing has this id's place: filter and fences are read to say so, and no page.
         index.ordinal(&stranger_in(segment.summary().smallest.0), ChunkKind::Data)?;
     }
     let held = held_since(&before, chunks);
-    show(&format!("{what}: filters opened"), begun.elapsed(), &held);
+    show(&format!("{what}: filters opened"), &watch, &held);
 
     lookups(&format!("{what}: not found"), 2_000_000, &index, |number| (id(chunks + number), false))?;
     // A step without a common divisor goes everywhere; the first round brings the pages into the page cache.
@@ -163,7 +154,7 @@ fn lookups(
     index: &Index,
     chunk: impl Fn(u64) -> (ChunkId, bool),
 ) -> Result<(), Box<dyn Error>> {
-    let begun = Instant::now();
+    let watch = Watch::start();
     for number in 0..count {
         let (id, expected) = chunk(number);
         let found = black_box(index.find(&id, ChunkKind::Data, &mut |_| true)?);
@@ -171,8 +162,7 @@ fn lookups(
             return Err(format!("chunk {number}: found is {}", found.is_some()).into());
         }
     }
-    let took = begun.elapsed();
-    let rate = count as f64 / took.as_secs_f64();
-    show(what, took, &format!("{rate:.0} lookups per second on one core"));
+    let rate = count as f64 / watch.busy().as_secs_f64();
+    show(what, &watch, &format!("{rate:.0} lookups per second on one core"));
     Ok(())
 }

@@ -21,6 +21,7 @@ mod content;
 mod figures;
 mod files;
 mod index;
+mod segments;
 mod stream;
 
 use std::{path::Path, process::ExitCode};
@@ -37,8 +38,11 @@ fn main() -> ExitCode {
         ["index", folder, chunks, in_pack] => number(chunks)
             .and_then(|chunks| Ok((chunks, number(in_pack)?)))
             .map(|(chunks, in_pack)| index::measure(Path::new(folder), chunks, in_pack)),
+        ["segments", folder, count] => number(count).map(|count| segments::measure(Path::new(folder), count)),
         _ => {
-            eprintln!("usage: scale files|check DIR COUNT · stream|compare BYTES · index|segments DIR COUNT");
+            eprintln!(
+                "usage: scale files|check DIR COUNT · stream|compare BYTES · segments DIR COUNT · index DIR CHUNKS PACK"
+            );
             return ExitCode::from(2);
         }
     };

@@ -12,6 +12,7 @@
 //! asked here; whoever reads an object checks it.
 
 mod folders;
+mod handles;
 mod list;
 mod platform;
 mod publish;
@@ -26,7 +27,10 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -36,7 +40,7 @@ use rustix::{
     io::{Errno, pread, retry_on_intr},
 };
 
-use self::{folders::DurableFolders, publish::Publisher};
+use self::{folders::DurableFolders, handles::Handles, publish::Publisher};
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
 use crate::error::escape;
 
@@ -54,6 +58,7 @@ pub struct LocalBackend {
     identity: (u64, u64),
     folders: DurableFolders,
     publisher: Publisher,
+    handles: Handles,
     /// A folder could not be synced: nothing is promised any more.
     has_lost_sync: AtomicBool,
 }
@@ -106,6 +111,7 @@ impl LocalBackend {
             identity,
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
+            handles: Handles::default(),
             has_lost_sync: AtomicBool::new(false),
         })
     }
@@ -134,6 +140,24 @@ impl LocalBackend {
             Ok(folder) => platform::sync_folder(folder.as_fd()).map_err(failed),
             Err(_) => Ok(()),
         }
+    }
+
+    /// An object that is read part by part, and its size. Its file stays open; one that lost its name meanwhile is not read any more.
+    fn kept_open(&self, name: &ObjectName) -> Result<(Arc<OwnedFd>, u64), BackendError> {
+        if let Some(file) = self.handles.get(name) {
+            match fstat(&*file) {
+                Ok(status) if status.st_nlink > 0 => return Ok((file, u64::try_from(status.st_size).unwrap_or(0))),
+                // On file systems of other machines also when it was exchanged there: it is opened anew.
+                _ => self.handles.forget(name),
+            }
+        }
+        let (file, size) = self.open_object(name)?;
+        let file = Arc::new(file);
+        // Only parts of packs and of the index are read again and again; what decides anything is read anew each time.
+        if matches!(name, ObjectName::Pack(_) | ObjectName::Segment(_) | ObjectName::MergedSegment(_)) {
+            self.handles.keep(name, Arc::clone(&file));
+        }
+        Ok((file, size))
     }
 
     /// Opens an object for reading and returns its size.
@@ -185,7 +209,7 @@ impl Backend for LocalBackend {
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
+        let (file, size) = self.kept_open(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
         if offset.checked_add(length).is_none_or(|end| end > size) {
             return Err(BackendErrorKind::Corrupt.into());
@@ -210,6 +234,7 @@ impl Backend for LocalBackend {
     }
 
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
+        self.handles.forget(name);
         let name = name.to_string();
         let (folder, leaf) = split(&name);
         let folder = match self.open_folder(folder) {
