@@ -36,11 +36,15 @@ use std::{
 use bytes::Bytes;
 use rustix::{
     buffer::spare_capacity,
-    fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, unlinkat},
     io::{Errno, pread, retry_on_intr},
 };
 
-use self::{folders::DurableFolders, handles::Handles, publish::Publisher};
+use self::{
+    folders::DurableFolders,
+    handles::{Handle, Handles},
+    publish::Publisher,
+};
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
 use crate::error::escape;
 
@@ -142,26 +146,23 @@ impl LocalBackend {
         }
     }
 
-    /// An object that is read part by part, and its size. Its file stays open; one that lost its name meanwhile is not read any more.
-    fn kept_open(&self, name: &ObjectName) -> Result<(Arc<OwnedFd>, u64), BackendError> {
-        if let Some(file) = self.handles.get(name) {
-            match fstat(&*file) {
-                Ok(status) if status.st_nlink > 0 => return Ok((file, u64::try_from(status.st_size).unwrap_or(0))),
-                // On file systems of other machines also when it was exchanged there: it is opened anew.
-                _ => self.handles.forget(name),
-            }
+    /// An object that is read part by part: its file stays open.
+    fn open_parts(&self, name: &ObjectName) -> Result<Arc<Handle>, BackendError> {
+        if let Some(handle) = self.handles.get(&self.root, name) {
+            return Ok(handle);
         }
-        let (file, size) = self.open_object(name)?;
-        let file = Arc::new(file);
-        // Only parts of packs and of the index are read again and again; what decides anything is read anew each time.
+        let (file, status) = self.open_object(name)?;
+        let handle = Handle::new(&name.to_string(), file, &status).ok_or_else(|| corrupt("no file has such a name"))?;
+        let handle = Arc::new(handle);
+        // Only parts of packs and of the index are read again and again.
         if matches!(name, ObjectName::Pack(_) | ObjectName::Segment(_) | ObjectName::MergedSegment(_)) {
-            self.handles.keep(name, Arc::clone(&file));
+            self.handles.keep(name, Arc::clone(&handle));
         }
-        Ok((file, size))
+        Ok(handle)
     }
 
-    /// Opens an object for reading and returns its size.
-    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, u64), BackendError> {
+    /// Opens an object for reading.
+    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, Stat), BackendError> {
         // Not blocking: a FIFO that somebody put in an object's place would wait for a writer for ever.
         const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
         let name = name.to_string();
@@ -176,7 +177,7 @@ impl LocalBackend {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(corrupt("something that is not a file is in its place"));
         }
-        Ok((file, u64::try_from(status.st_size).unwrap_or(0)))
+        Ok((file, status))
     }
 }
 
@@ -204,17 +205,17 @@ impl Backend for LocalBackend {
     }
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
-        read_exactly(&file, 0, size)
+        let (file, status) = self.open_object(name)?;
+        read_exactly(&file, 0, u64::try_from(status.st_size).unwrap_or(0))
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let (file, size) = self.kept_open(name)?;
+        let handle = self.open_parts(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
-        if offset.checked_add(length).is_none_or(|end| end > size) {
+        if offset.checked_add(length).is_none_or(|end| end > handle.size) {
             return Err(BackendErrorKind::Corrupt.into());
         }
-        read_exactly(&file, offset, length)
+        read_exactly(&handle.file, offset, length)
     }
 
     fn list(
@@ -234,7 +235,6 @@ impl Backend for LocalBackend {
     }
 
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.handles.forget(name);
         let name = name.to_string();
         let (folder, leaf) = split(&name);
         let folder = match self.open_folder(folder) {
