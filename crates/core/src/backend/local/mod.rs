@@ -12,6 +12,7 @@
 //! asked here; whoever reads an object checks it.
 
 mod folders;
+mod handles;
 mod list;
 mod owner;
 mod platform;
@@ -27,17 +28,25 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use rustix::{
     buffer::spare_capacity,
-    fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, unlinkat},
     io::{Errno, pread, retry_on_intr},
 };
 
-use self::{folders::DurableFolders, owner::Owner, publish::Publisher};
+use self::{
+    folders::DurableFolders,
+    handles::{Handle, Handles},
+    owner::Owner,
+    publish::Publisher,
+};
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
 use crate::error::escape;
 
@@ -57,6 +66,7 @@ pub struct LocalBackend {
     owner: Owner,
     folders: DurableFolders,
     publisher: Publisher,
+    handles: Handles,
     /// A folder could not be synced: nothing is promised any more.
     has_lost_sync: AtomicBool,
 }
@@ -110,6 +120,7 @@ impl LocalBackend {
             owner: Owner::of(&status),
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
+            handles: Handles::default(),
             has_lost_sync: AtomicBool::new(false),
         })
     }
@@ -140,8 +151,23 @@ impl LocalBackend {
         }
     }
 
-    /// Opens an object for reading and returns its size.
-    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, u64), BackendError> {
+    /// An object that is read part by part: its file stays open.
+    fn open_parts(&self, name: &ObjectName) -> Result<Arc<Handle>, BackendError> {
+        if let Some(handle) = self.handles.get(&self.root, name) {
+            return Ok(handle);
+        }
+        let (file, status) = self.open_object(name)?;
+        let handle = Handle::new(&name.to_string(), file, &status).ok_or_else(|| corrupt("no file has such a name"))?;
+        let handle = Arc::new(handle);
+        // Only parts of packs and of the index are read again and again.
+        if matches!(name, ObjectName::Pack(_) | ObjectName::Segment(_) | ObjectName::MergedSegment(_)) {
+            self.handles.keep(name, Arc::clone(&handle));
+        }
+        Ok(handle)
+    }
+
+    /// Opens an object for reading.
+    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, Stat), BackendError> {
         // Not blocking: a FIFO that somebody put in an object's place would wait for a writer for ever.
         const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
         let name = name.to_string();
@@ -156,7 +182,7 @@ impl LocalBackend {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(corrupt("something that is not a file is in its place"));
         }
-        Ok((file, u64::try_from(status.st_size).unwrap_or(0)))
+        Ok((file, status))
     }
 }
 
@@ -184,17 +210,17 @@ impl Backend for LocalBackend {
     }
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
-        read_exactly(&file, 0, size)
+        let (file, status) = self.open_object(name)?;
+        read_exactly(&file, 0, u64::try_from(status.st_size).unwrap_or(0))
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
+        let handle = self.open_parts(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
-        if offset.checked_add(length).is_none_or(|end| end > size) {
+        if offset.checked_add(length).is_none_or(|end| end > handle.size) {
             return Err(BackendErrorKind::Corrupt.into());
         }
-        read_exactly(&file, offset, length)
+        read_exactly(&handle.file, offset, length)
     }
 
     fn list(
