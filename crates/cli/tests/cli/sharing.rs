@@ -1,6 +1,5 @@
 //! A repository that root and its owner both use.
 
-#![expect(clippy::print_stdout, reason = "what was not tested is said")]
 
 use std::os::unix::{
     fs::{MetadataExt, PermissionsExt, chown},
