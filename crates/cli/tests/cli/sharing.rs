@@ -1,6 +1,5 @@
 //! A repository that root and its owner both use.
 
-
 use std::os::unix::{
     fs::{MetadataExt, PermissionsExt, chown},
     process::CommandExt,
