@@ -39,3 +39,27 @@ awkward FOLDER:
     cargo build --release --package lbak-cli
     cargo build --release --package lbak-testkit --example awkward_tree
     scripts/awkward.sh {{justfile_directory()}}/target/release {{FOLDER}}
+
+_scale:
+    cargo build --release --package lbak-cli
+    cargo build --release --package lbak-testkit --example scale
+
+# A million small files beside `find` (and beside restic, where RESTIC names one). A quarter of an hour, 12 GB, 8 GB of memory.
+scale-files DIR *ARGUMENTS: _scale
+    BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/files.py {{DIR}} {{ARGUMENTS}}
+
+# One file of 1, 5 and 20 GiB, streamed in and out: time, cores, memory. Some minutes, 6 GB.
+scale-file DIR *ARGUMENTS: _scale
+    BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/file.py {{DIR}} {{ARGUMENTS}}
+
+# An index of so many chunks, so many in a pack: built, merged, opened, asked. 120 bytes of disk per chunk.
+scale-index DIR CHUNKS="100_000_000" PACK="128": _scale
+    target/release/examples/scale index {{DIR}} {{CHUNKS}} {{PACK}}
+
+# A repository of so many small segments and snapshots: opened, asked. DIR best lies in memory: 20,000 small files are synced.
+scale-segments DIR COUNT="10_000": _scale
+    target/release/examples/scale segments {{DIR}} {{COUNT}}
+
+# Time and memory of 1, 10 and 50 GB; draws docs/growth.svg. A quarter of an hour, 14 GB.
+scale-growth DIR *ARGUMENTS: _scale
+    BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/growth.py {{DIR}} docs/growth.svg {{ARGUMENTS}}

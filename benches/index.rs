@@ -1,4 +1,4 @@
-//! The index: building a segment, and asking several of them for chunks that are there and for strangers.
+//! The index: building a segment, merging several, and asking them for chunks that are there and for strangers.
 
 #[expect(dead_code, reason = "each bench uses a part of it")]
 mod data;
@@ -10,7 +10,7 @@ use lbak_core::{
     backend::{Backend, MemoryBackend},
     codec::{Codec, Header, Kind},
     id::{ChunkId, ChunkKind, PackId, SessionId},
-    index::{ChunkRow, Counted, Index, PackRow, SegmentBuilder},
+    index::{ChunkRow, Counted, Index, MergeOptions, PackRow, SegmentBuilder, merge},
 };
 
 const SESSION: SessionId = SessionId([3; 16]);
@@ -58,17 +58,35 @@ fn build(criterion: &mut Criterion) {
     });
 }
 
-fn lookup(criterion: &mut Criterion) {
-    let codec = data::codec();
+/// Eight segments, as sessions left them.
+fn stored(codec: &Codec) -> Index {
     let memory = MemoryBackend::new();
     for segment in 0..SEGMENTS {
         let (name, sealed) =
-            builder(&codec, segment * RECORDS, RECORDS).finish(&codec, Kind::Segment, SESSION).expect("records");
+            builder(codec, segment * RECORDS, RECORDS).finish(codec, Kind::Segment, SESSION).expect("records");
         memory.put(&name, &sealed).expect("a new name");
     }
     let backend: Arc<dyn Backend> = Arc::new(memory);
-    let index = Index::load(&backend, &codec, &Counted::default()).expect("sound segments").index;
+    Index::load(&backend, codec, &Counted::default()).expect("sound segments").index
+}
 
+fn merging(criterion: &mut Criterion) {
+    let codec = data::codec();
+    let segments = stored(&codec).segments();
+    let mut group = criterion.benchmark_group("index");
+    group.throughput(Throughput::Elements((SEGMENTS * RECORDS).into()));
+    group.bench_function("merge 8 segments of 131,072", |bencher| {
+        bencher.iter(|| {
+            merge(&segments, &codec, SESSION, &MergeOptions::default(), &mut |_, sealed| {
+                black_box(sealed);
+                Ok(())
+            })
+        });
+    });
+}
+
+fn lookup(criterion: &mut Criterion) {
+    let index = stored(&data::codec());
     let mut group = criterion.benchmark_group("index");
     group.throughput(Throughput::Elements(LOOKUPS.into()));
     let all = SEGMENTS * RECORDS;
@@ -97,6 +115,6 @@ criterion_group! {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1_500));
-    targets = build, lookup
+    targets = build, merging, lookup
 }
 criterion_main!(benches);

@@ -25,6 +25,7 @@ use crate::{
     habits::{self, Foreign},
     invocation::Invocation,
     known::Known,
+    remote_places,
     secrets::{NewKeyFile, Offered},
 };
 
@@ -61,13 +62,7 @@ impl Place {
         if named.is_empty() {
             return Err(Trouble::usage("the repository's place is empty").into());
         }
-        if named.to_string_lossy().contains("://") {
-            let shown = named.to_string_lossy();
-            return Err(
-                Trouble::usage(format!("`{shown}` is no folder: this version keeps repositories in folders")).into()
-            );
-        }
-        Ok(Self::Named(PathBuf::from(named)))
+        Ok(Self::Named(remote_places::folder(named)?))
     }
 
     /// Its folder.

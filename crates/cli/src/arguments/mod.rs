@@ -19,6 +19,7 @@ mod stats;
 mod stream;
 mod tag;
 mod verify;
+mod version;
 mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -45,6 +46,7 @@ pub(crate) use self::{
     stream::StreamArguments,
     tag::TagArguments,
     verify::VerifyArguments,
+    version::VersionArguments,
     wanted::WantedArguments,
 };
 
@@ -123,6 +125,8 @@ pub(crate) enum Command {
     Tag(TagArguments),
     Completions(CompletionsArguments),
     Man(ManArguments),
+    #[command(hide = true)]
+    Version(VersionArguments),
 }
 
 #[cfg(test)]

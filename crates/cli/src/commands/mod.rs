@@ -18,6 +18,7 @@ mod stream;
 mod tag;
 mod usage;
 mod verify;
+mod version;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
 
@@ -40,6 +41,7 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Tag(arguments) => tag::run(arguments, invocation),
         Command::Completions(arguments) => completions::completions(arguments, invocation),
         Command::Man(arguments) => completions::man(arguments, invocation),
+        Command::Version(_) => version::run(invocation),
         Command::Stats(arguments) => stats::run(arguments, invocation),
     }
 }

@@ -3,6 +3,7 @@
 mod home;
 
 mod awkward;
+mod backups;
 mod cat;
 mod completions;
 mod default_repository;
@@ -18,10 +19,13 @@ mod key_change;
 mod keys;
 mod listing;
 mod pipes;
+mod places;
 mod reading;
 mod repair;
 mod restore;
+mod restoring;
 mod selection;
+mod sharing;
 mod signals;
 mod streams;
 mod tables;

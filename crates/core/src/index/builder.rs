@@ -59,6 +59,14 @@ impl SegmentBuilder {
         Ok(())
     }
 
+    /// What a merge has collected: records whose pack numbers are places in `packs`, both checked when they were read. Equal
+    /// records become one.
+    pub(super) fn from_merge(packs: Vec<PackRow>, mut records: Vec<[u8; RECORD]>) -> Self {
+        records.sort_unstable();
+        records.dedup();
+        Self { packs, records }
+    }
+
     /// How many chunks were added.
     #[must_use]
     pub fn record_count(&self) -> usize {
@@ -112,9 +120,11 @@ impl SegmentBuilder {
         for (number, page) in (0..).zip(records.clone()) {
             append_page(sealer, Domain::Page, number, &mut bytes, page.as_flattened());
         }
-        let rows: Vec<[u8; PACK_ROW]> = self.packs.iter().map(PackRow::encode).collect();
-        for (number, page) in (0..).zip(rows.chunks(PACKS_IN_PAGE as usize)) {
-            append_page(sealer, Domain::PackTable, number, &mut bytes, page.as_flattened());
+        let mut rows: Vec<[u8; PACK_ROW]> = Vec::with_capacity(PACKS_IN_PAGE as usize);
+        for (number, page) in (0..).zip(self.packs.chunks(PACKS_IN_PAGE as usize)) {
+            rows.clear();
+            rows.extend(page.iter().map(PackRow::encode));
+            append_page(sealer, Domain::PackTable, number, &mut bytes, rows.as_flattened());
         }
         let fences: Vec<[u8; 8]> =
             records.filter_map(|page| page.first()).map(|record| prefix(record).fence().to_be_bytes()).collect();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::Range,
     sync::{Arc, PoisonError, RwLock},
     thread,
 };
@@ -65,8 +66,8 @@ pub struct Ordinal {
 /// Where the chunks of a repository lie. Shared by threads; segments can be added while others ask.
 #[derive(Debug)]
 pub struct Index {
-    /// Oldest first; replaced as a whole, so that a question holds no lock while it reads.
-    segments: RwLock<Arc<Vec<Held>>>,
+    /// Replaced as a whole, so that a question holds no lock while it reads.
+    segments: RwLock<Arc<Shelf>>,
     cache: PageCache,
 }
 
@@ -85,6 +86,38 @@ impl Held {
     fn new(segment: Segment) -> Self {
         let (smallest, largest) = (segment.summary().smallest.fence(), segment.summary().largest.fence());
         Self { smallest, largest, segment: Arc::new(segment) }
+    }
+}
+
+/// The segments of an index, oldest first.
+///
+/// Merged ones come in runs, each with a range of ids of its own: in a run the right one is found by halving, so that a hundred
+/// million chunks in hundreds of merged segments cost a lookup no more than those in one.
+#[derive(Clone, Debug, Default)]
+struct Shelf {
+    held: Vec<Held>,
+    runs: Vec<Range<usize>>,
+}
+
+impl Shelf {
+    fn push(&mut self, held: Held) {
+        let number = self.held.len();
+        let follows = self.held.last().is_some_and(|last| last.largest <= held.smallest);
+        match self.runs.last_mut().filter(|_| follows) {
+            Some(run) => run.end = number + 1,
+            None => self.runs.push(number..number + 1),
+        }
+        self.held.push(held);
+    }
+
+    /// The segments that may hold an id, newest first, with their numbers.
+    fn around(&self, fence: u64) -> impl Iterator<Item = (usize, &Held)> {
+        self.runs.iter().rev().flat_map(move |run| {
+            let held = self.held.get(run.clone()).unwrap_or_default();
+            let end = held.partition_point(|held| held.smallest <= fence);
+            let near = held.iter().take(end).enumerate().rev().take_while(move |(_, held)| held.largest >= fence);
+            near.map(|(place, held)| (run.start + place, held))
+        })
     }
 }
 
@@ -139,7 +172,9 @@ impl Index {
             let own = matches!(held.segment.name(), ObjectName::Segment(_));
             (own, held.segment.summary().smallest, held.segment.name().clone())
         });
-        let index = Self { segments: RwLock::new(Arc::new(segments)), ..Self::new() };
+        let mut shelf = Shelf::default();
+        segments.into_iter().for_each(|held| shelf.push(held));
+        let index = Self { segments: RwLock::new(Arc::new(shelf)), ..Self::new() };
         Ok(Loaded { index, damaged })
     }
 
@@ -152,7 +187,7 @@ impl Index {
     /// The segments, oldest first; their positions never change.
     #[must_use]
     pub fn segments(&self) -> Vec<Arc<Segment>> {
-        self.held().iter().map(|held| Arc::clone(&held.segment)).collect()
+        self.shelf().held.iter().map(|held| Arc::clone(&held.segment)).collect()
     }
 
     /// Returns the first location of a chunk that `accept` takes; segments are asked newest first.
@@ -196,10 +231,7 @@ impl Index {
         let id = IdPrefix::from(id);
         let fence = id.fence();
         let mut trouble = Trouble::default();
-        for (number, held) in self.held().iter().enumerate().rev() {
-            if fence < held.smallest || held.largest < fence {
-                continue;
-            }
+        for (number, held) in self.shelf().around(fence) {
             let segment = u32::try_from(number).expect("fewer than 2^32 segments");
             let cached = Cached { pages: &self.cache, segment };
             let taken =
@@ -211,7 +243,7 @@ impl Index {
         trouble.nothing_found()
     }
 
-    fn held(&self) -> Arc<Vec<Held>> {
+    fn shelf(&self) -> Arc<Shelf> {
         // Adding can not panic half way: the vector is replaced or pushed to.
         Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
     }

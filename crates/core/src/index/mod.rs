@@ -25,10 +25,14 @@ mod segment;
 
 mod records;
 
+mod merge;
+
 mod cache;
 
 mod lookup;
 
+#[cfg(test)]
+mod merge_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +40,7 @@ pub use builder::SegmentBuilder;
 pub use filter::Filter;
 pub use layout::{Fences, MOST_RECORDS, Summary, parse_fences, parse_summary};
 pub use lookup::{Counted, Index, Loaded, Ordinal};
+pub use merge::{MergeOptions, merge};
 pub use record::{ChunkRow, Entry, IdPrefix, Location, PackRow, Page, parse_pack_page, parse_page};
 pub use records::{Record, Records};
 pub use segment::Segment;

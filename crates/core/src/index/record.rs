@@ -243,6 +243,11 @@ impl Page {
         self.records.get(position).and_then(decode)
     }
 
+    /// The stored form of the record at a position.
+    pub(super) fn stored(&self, position: usize) -> Option<&[u8; RECORD]> {
+        self.records.get(position)
+    }
+
     /// The records of one id, with their positions.
     pub(super) fn of(&self, id: &IdPrefix) -> impl Iterator<Item = (u32, Entry)> + use<'_> {
         let id = id.0;

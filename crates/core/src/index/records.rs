@@ -22,6 +22,53 @@ pub struct Record {
     pub location: Location,
 }
 
+/// Iterates over the pages of a segment with their numbers, read in pieces past the cache.
+///
+/// A page that does not open is one error in its place; when the store does not give the bytes, the error is the last item.
+#[derive(Debug)]
+pub(super) struct Pages<'a> {
+    segment: &'a Segment,
+    at_once: u32,
+    /// Sealed pages, the first of which has this number.
+    sealed: Vec<u8>,
+    sealed_from: u32,
+    next: u32,
+}
+
+impl<'a> Pages<'a> {
+    /// Reads so many pages at once.
+    pub(super) fn new(segment: &'a Segment, at_once: u32) -> Self {
+        Self { segment, at_once, sealed: Vec::new(), sealed_from: 0, next: 0 }
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<(u32, Page)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (number, pages) = (self.next, self.segment.summary().pages());
+        if number >= pages {
+            return None;
+        }
+        let held = u32::try_from(self.sealed.len() / SEALED_PAGE).expect("as many as are read at once");
+        if number >= self.sealed_from + held {
+            let count = (pages - number).min(self.at_once);
+            let offset = self.segment.summary().page_at(number);
+            match self.segment.read(offset, u64::from(count) * SEALED_PAGE as u64) {
+                Ok(sealed) => (self.sealed, self.sealed_from) = (sealed, number),
+                Err(error) => {
+                    self.next = pages;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.next += 1;
+        let start = (number - self.sealed_from) as usize * SEALED_PAGE;
+        let sealed = self.sealed.get_mut(start..start + SEALED_PAGE).unwrap_or_default();
+        Some(self.segment.open_page(number, sealed).map(|page| (number, page)))
+    }
+}
+
 /// Iterates over the records of a segment in the order of ids.
 ///
 /// A page that does not open is one error in place of its records; when the store does not give the bytes, the error is the last item.
@@ -30,10 +77,7 @@ pub struct Record {
 pub struct Records<'a> {
     segment: &'a Segment,
     packs: Vec<Arc<PackRow>>,
-    /// Sealed pages, the first of which has this number.
-    sealed: Vec<u8>,
-    sealed_from: u32,
-    next_page: u32,
+    pages: Pages<'a>,
     /// The page whose records come next, the number of its first record, and how many were given out.
     page: Option<(Page, u32, u32)>,
 }
@@ -41,31 +85,7 @@ pub struct Records<'a> {
 impl<'a> Records<'a> {
     pub(super) fn new(segment: &'a Segment) -> Result<Self> {
         let packs = segment.pack_rows()?;
-        Ok(Self { segment, packs, sealed: Vec::new(), sealed_from: 0, next_page: 0, page: None })
-    }
-
-    /// Opens the next page; `None` behind the last.
-    fn turn(&mut self) -> Option<Result<()>> {
-        let (number, pages) = (self.next_page, self.segment.summary().pages());
-        if number >= pages {
-            return None;
-        }
-        let held = u32::try_from(self.sealed.len() / SEALED_PAGE).expect("at most 1,024 pages");
-        if number >= self.sealed_from + held {
-            let count = (pages - number).min(PAGES_AT_ONCE);
-            let offset = self.segment.summary().page_at(number);
-            match self.segment.read(offset, u64::from(count) * SEALED_PAGE as u64) {
-                Ok(sealed) => (self.sealed, self.sealed_from) = (sealed, number),
-                Err(error) => {
-                    self.next_page = pages;
-                    return Some(Err(error));
-                }
-            }
-        }
-        self.next_page += 1;
-        let start = (number - self.sealed_from) as usize * SEALED_PAGE;
-        let sealed = self.sealed.get_mut(start..start + SEALED_PAGE).unwrap_or_default();
-        Some(self.segment.open_page(number, sealed).map(|page| self.page = Some((page, number * RECORDS_IN_PAGE, 0))))
+        Ok(Self { segment, packs, pages: Pages::new(segment, PAGES_AT_ONCE), page: None })
     }
 
     fn located(&self, number: u32, entry: &Entry) -> Result<Record> {
@@ -88,9 +108,12 @@ impl Iterator for Records<'_> {
                 *given += 1;
                 return Some(self.located(number, &entry));
             }
-            self.page = None;
-            if let Err(error) = self.turn()? {
-                return Some(Err(error));
+            match self.pages.next()? {
+                Ok((number, page)) => self.page = Some((page, number * RECORDS_IN_PAGE, 0)),
+                Err(error) => {
+                    self.page = None;
+                    return Some(Err(error));
+                }
             }
         }
     }

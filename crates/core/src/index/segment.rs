@@ -120,6 +120,34 @@ impl Segment {
         Ok(packs)
     }
 
+    /// The rows of the pack table with these ascending numbers, read anew, a mebibyte at most at once; pages without any of
+    /// them are not opened.
+    pub(super) fn pack_rows_at(&self, numbers: &[u32]) -> Result<Vec<PackRow>> {
+        const PAGES_AT_ONCE: u32 = 1_024;
+        let page_of = |number: &u32| number / PACKS_IN_PAGE;
+        let piece_of = |number: &u32| page_of(number) / PAGES_AT_ONCE;
+        let mut rows = Vec::with_capacity(numbers.len());
+        for piece in numbers.chunk_by(|one, other| piece_of(one) == piece_of(other)) {
+            let (first, last) = (piece.first().map_or(0, page_of), piece.last().map_or(0, page_of));
+            let length = u64::from(last - first + 1) * SEALED_PAGE as u64;
+            let mut sealed = self.read(self.summary.pack_page_at(first), length)?;
+            for wanted in piece.chunk_by(|one, other| page_of(one) == page_of(other)) {
+                let page = wanted.first().map_or(0, page_of);
+                let at = (page - first) as usize * SEALED_PAGE;
+                let packs = self.open_packs(page, sealed.get_mut(at..at + SEALED_PAGE).unwrap_or_default())?;
+                for number in wanted {
+                    let row = packs.get((number % PACKS_IN_PAGE) as usize);
+                    rows.push(**row.ok_or_else(|| self.no_such_pack(*number))?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn no_such_pack(&self, number: u32) -> Error {
+        Error::damaged(&self.object, format!("there is no pack {number} in its table"))
+    }
+
     /// Shows the number and content of every record of this id and kind to `take` until it gives something.
     ///
     /// A page that can not be read hides only its own records: the others are shown first, then the error is returned.
@@ -160,7 +188,7 @@ impl Segment {
             }
         };
         let pack = packs.get(row as usize).map(Arc::clone);
-        pack.ok_or_else(|| Error::damaged(&self.object, format!("there is no pack {number} in its table")))
+        pack.ok_or_else(|| self.no_such_pack(number))
     }
 
     fn page(&self, number: u32, cache: &Cached<'_>) -> Result<Arc<Page>> {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use lbak_core::{
+    browse::{in_words, join},
     error::{Error, Result, escape},
     tree::{
         Attributes, Content, ContentReader, Entry, EntryFlags, LostPieces, NameRule, Node, PlacedPiece, ReadChunk,
@@ -18,7 +19,7 @@ use super::{
     part::{Feed, Part},
     sparse::Layout,
 };
-use crate::{findings::in_words, links::content_hash, plan::read_stored_attributes, select::join};
+use crate::{attributes::read_stored, links::content_hash};
 
 /// What is streamed.
 pub(super) enum Subject {
@@ -269,7 +270,7 @@ impl<'a> Walk<'a, '_> {
         match &entry.attributes {
             Attributes::None => Ok(Vec::new()),
             Attributes::Inline(pairs) => Ok(pairs.clone()),
-            Attributes::Stored(content) => read_stored_attributes(content, self.read).map_err(|error| {
+            Attributes::Stored(content) => read_stored(content, self.read).map_err(|error| {
                 if error.is_damage() {
                     Stop::Lost(format!("its extended attributes are lost: {}", in_words(&error)))
                 } else {

@@ -12,7 +12,9 @@
 //! asked here; whoever reads an object checks it.
 
 mod folders;
+mod handles;
 mod list;
+mod owner;
 mod platform;
 mod publish;
 #[cfg(test)]
@@ -26,23 +28,32 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use rustix::{
     buffer::spare_capacity,
-    fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, unlinkat},
+    fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, unlinkat},
     io::{Errno, pread, retry_on_intr},
 };
 
-use self::{folders::DurableFolders, publish::Publisher};
+use self::{
+    folders::DurableFolders,
+    handles::{Handle, Handles},
+    owner::Owner,
+    publish::Publisher,
+};
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
 use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
 ///
-/// Several programs on one machine may use the same directory at once. On network file systems and FUSE
+/// Several programs on one machine may use the same directory at once. What root stores in a directory of somebody else
+/// belongs to that somebody, so that both can use it; no other users can share one. On network file systems and FUSE
 /// [`describe`](Backend::describe) says that nothing is known about it.
 ///
 /// A `put` that fails at its very last step, the `fsync` of the folder, may have made the object visible without making
@@ -52,8 +63,10 @@ pub struct LocalBackend {
     path: PathBuf,
     root: OwnedFd,
     identity: (u64, u64),
+    owner: Owner,
     folders: DurableFolders,
     publisher: Publisher,
+    handles: Handles,
     /// A folder could not be synced: nothing is promised any more.
     has_lost_sync: AtomicBool,
 }
@@ -99,13 +112,15 @@ impl LocalBackend {
         let path = path.into();
         // The path to the root is the user's and may go through symbolic links.
         let root = retry_on_intr(|| rustix::fs::open(&path, folders::OPEN_FOLDER, Mode::empty())).map_err(failed)?;
-        let identity = platform::identity(&fstat(&root).map_err(failed)?);
+        let status = fstat(&root).map_err(failed)?;
         Ok(Self {
             path,
             root,
-            identity,
+            identity: platform::identity(&status),
+            owner: Owner::of(&status),
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
+            handles: Handles::default(),
             has_lost_sync: AtomicBool::new(false),
         })
     }
@@ -136,8 +151,23 @@ impl LocalBackend {
         }
     }
 
-    /// Opens an object for reading and returns its size.
-    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, u64), BackendError> {
+    /// An object that is read part by part: its file stays open.
+    fn open_parts(&self, name: &ObjectName) -> Result<Arc<Handle>, BackendError> {
+        if let Some(handle) = self.handles.get(&self.root, name) {
+            return Ok(handle);
+        }
+        let (file, status) = self.open_object(name)?;
+        let handle = Handle::new(&name.to_string(), file, &status).ok_or_else(|| corrupt("no file has such a name"))?;
+        let handle = Arc::new(handle);
+        // Only parts of packs and of the index are read again and again.
+        if matches!(name, ObjectName::Pack(_) | ObjectName::Segment(_) | ObjectName::MergedSegment(_)) {
+            self.handles.keep(name, Arc::clone(&handle));
+        }
+        Ok(handle)
+    }
+
+    /// Opens an object for reading.
+    fn open_object(&self, name: &ObjectName) -> Result<(OwnedFd, Stat), BackendError> {
         // Not blocking: a FIFO that somebody put in an object's place would wait for a writer for ever.
         const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
         let name = name.to_string();
@@ -152,7 +182,7 @@ impl LocalBackend {
         if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile {
             return Err(corrupt("something that is not a file is in its place"));
         }
-        Ok((file, u64::try_from(status.st_size).unwrap_or(0)))
+        Ok((file, status))
     }
 }
 
@@ -160,12 +190,12 @@ impl Backend for LocalBackend {
     fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
         let name = name.to_string();
         let (folder, leaf) = split(&name);
-        let folder = self.folders.open_or_make(self.root.as_fd(), folder).map_err(failed)?;
+        let folder = self.folders.open_or_make(self.root.as_fd(), folder, self.owner).map_err(failed)?;
         if self.has_lost_sync.load(Ordering::Relaxed) {
             let what = "a folder could not be synced before: what was written may not survive a loss of power";
             return Err(BackendError::new(BackendErrorKind::Other, what));
         }
-        let published = self.publisher.publish(folder.as_fd(), leaf, object.as_bytes());
+        let published = self.publisher.publish(folder.as_fd(), leaf, object.as_bytes(), self.owner);
         match published {
             // Its writer may not have synced the folder yet, or have failed to: whoever takes this answer for
             // "it is stored" must be right.
@@ -180,17 +210,17 @@ impl Backend for LocalBackend {
     }
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
-        read_exactly(&file, 0, size)
+        let (file, status) = self.open_object(name)?;
+        read_exactly(&file, 0, u64::try_from(status.st_size).unwrap_or(0))
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let (file, size) = self.open_object(name)?;
+        let handle = self.open_parts(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
-        if offset.checked_add(length).is_none_or(|end| end > size) {
+        if offset.checked_add(length).is_none_or(|end| end > handle.size) {
             return Err(BackendErrorKind::Corrupt.into());
         }
-        read_exactly(&file, offset, length)
+        read_exactly(&handle.file, offset, length)
     }
 
     fn list(

@@ -286,9 +286,38 @@ fn large_objects_are_stored_whole_from_any_address() {
             let aligned = &room[start..start + length];
             for (suffix, bytes) in [("aligned", aligned), ("shifted", &aligned[1..])] {
                 let name = format!("{number}-{suffix}");
-                publisher.publish(root.as_fd(), &name, bytes).unwrap();
+                publisher.publish(root.as_fd(), &name, bytes, Owner::default()).unwrap();
                 assert!(fs::read(backend.path().join(&name)).unwrap() == bytes, "{way:?} {name}");
             }
         }
+    }
+}
+
+#[test]
+fn a_file_that_stays_open_is_read_only_while_its_name_leads_to_it() {
+    let (folder, backend) = store();
+    let pack = ObjectName::Pack(PackId([0xab; 32]));
+    let path = folder.path().join("store").join(pack.to_string());
+    let part = || backend.get_range(&pack, 1, 3);
+    backend.put(&pack, &sealed("bytes")).unwrap();
+    assert_eq!((&part().unwrap()[..], &part().unwrap()[..]), (&b"yte"[..], &b"yte"[..]));
+
+    // Somebody else removes it, keeping another name; puts it back; exchanges it; cuts it.
+    fs::rename(&path, folder.path().join("aside")).unwrap();
+    assert_eq!(part().unwrap_err().kind, BackendErrorKind::NotFound);
+    fs::rename(folder.path().join("aside"), &path).unwrap();
+    assert_eq!(&part().unwrap()[..], b"yte");
+    fs::write(folder.path().join("other"), "others").unwrap();
+    fs::rename(folder.path().join("other"), &path).unwrap();
+    assert_eq!(&part().unwrap()[..], b"the");
+    fs::write(&path, "ot").unwrap();
+    assert_eq!(part().unwrap_err().kind, BackendErrorKind::Corrupt);
+
+    backend.remove(&pack).unwrap();
+    assert_eq!(part().unwrap_err().kind, BackendErrorKind::NotFound);
+    for number in 0..=255 {
+        let pack = ObjectName::Pack(PackId([number; 32]));
+        backend.put(&pack, &sealed(vec![number; 9])).unwrap();
+        assert_eq!(&backend.get_range(&pack, 8, 1).unwrap()[..], [number], "more files than stay open");
     }
 }

@@ -11,6 +11,8 @@
 //! A file of a piece or two is made, written, given its metadata and closed in one go. One of many stays open in
 //! between, unless too many do. Nothing half is ever seen under its name.
 
+mod working;
+
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
@@ -20,22 +22,19 @@ use std::{
 };
 
 use lbak_core::{
+    browse::{Chunks, in_words},
     error::{Result, escape},
     id::{ChunkId, ChunkKind},
     observe::{Action, FindingKind},
     tree::{Content, ContentReader, Entry},
 };
-use rustix::{
-    fs::{AtFlags, OFlags, Stat},
-    io::Errno,
-};
+use rustix::{fs::Stat, io::Errno};
 
+use self::working::Work;
 use crate::{
     base::Base,
-    chunks::Chunks,
     directory::Directory,
-    existing,
-    findings::in_words,
+    existing, holes,
     links::Origin,
     metadata,
     system::{self, Identity},
@@ -79,18 +78,6 @@ pub(crate) struct State {
     work: Work,
     is_over: bool,
     failure: Option<(FindingKind, String)>,
-}
-
-/// Where the bytes of a file go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Work {
-    /// Nothing was written.
-    #[default]
-    None,
-    /// To a file under the name of those that are being made.
-    New,
-    /// To the file that was there, under the name of those that are being changed.
-    Update,
 }
 
 impl File {
@@ -152,7 +139,9 @@ impl File {
 
     /// Makes a hole where there may be something else.
     pub(crate) fn make_hole(&self, target: &Target, offset: u64, length: u64) -> Result<()> {
-        self.change(target, 0, |fd| system::make_hole(fd, offset, length, self.entry.size))
+        self.change(target, 0, |fd| {
+            holes::make(fd, offset, length, self.entry.size, &|| !target.cancellation.is_cancelled())
+        })
     }
 
     fn change(&self, target: &Target, bytes: u64, write: impl Fn(&OwnedFd) -> rustix::io::Result<()>) -> Result<()> {
@@ -262,7 +251,8 @@ impl File {
         let was_there = self.replaced.is_some() || self.base.as_ref().is_some_and(Base::has_its_name);
         let action = if was_there { Action::Updated } else { Action::Created };
         if target.dry_run {
-            state.identity = self.base.as_ref().filter(|base| base.has_its_name()).map(|base| base.identity);
+            // The restore itself gives it another number, so no name that leads to the old one is its name.
+            state.identity = None;
             return Ok(action);
         }
         let fd = self.open(target, state)?;
@@ -279,23 +269,6 @@ impl File {
         }
         self.publish(target, state)?;
         Ok(action)
-    }
-
-    /// Gives it its name.
-    fn publish(&self, target: &Target, state: &mut State) -> rustix::io::Result<()> {
-        let at = self.directory.fd(target)?;
-        let (from, to) = (self.working_name(target, state.work), self.entry.name.as_slice());
-        let takes_place = state.work == Work::New && self.base.as_ref().is_some_and(Base::has_its_name);
-        if takes_place {
-            rustix::fs::renameat(&*at, &from, &*at, to)?;
-        } else {
-            if let Some(stat) = &self.replaced {
-                existing::make_free(target, &self.directory, to, stat)?;
-            }
-            system::rename_new(at.as_fd(), &from, to)?;
-        }
-        state.work = Work::None;
-        Ok(())
     }
 
     /// Tells why it is not restored. What was there before stays, unless it was large and is being changed.
@@ -355,123 +328,6 @@ impl File {
             }
         }
         Ok(())
-    }
-
-    /// The open file: made when it is not there yet, opened again when it was closed.
-    fn open(&self, target: &Target, state: &mut State) -> rustix::io::Result<Arc<OwnedFd>> {
-        if let Some(fd) = &state.fd {
-            return Ok(Arc::clone(fd));
-        }
-        let at = self.directory.fd(target)?;
-        let fd = match (state.identity.filter(|_| state.work != Work::None), &self.base) {
-            (Some(identity), _) => {
-                system::open_file(at.as_fd(), &self.working_name(target, state.work), OFlags::WRONLY, identity)?
-            }
-            (None, None) => self.create(target, state)?,
-            (None, Some(base)) => self.begin_from(target, base, state)?,
-        };
-        target.open_files.fetch_add(1, Ordering::Relaxed);
-        let fd = Arc::new(fd);
-        state.fd = Some(Arc::clone(&fd));
-        Ok(fd)
-    }
-
-    fn create(&self, target: &Target, state: &mut State) -> rustix::io::Result<OwnedFd> {
-        let at = self.directory.fd(target)?;
-        let name = temporary::new_name(&target.codec, &self.entry.name);
-        let created = match system::create_file(at.as_fd(), &name) {
-            Err(Errno::EXIST) if self.directory.was_there() => {
-                // Left by a restore that was killed, or set there to be found: it is not written into.
-                rustix::fs::unlinkat(&*at, name.as_slice(), AtFlags::empty())?;
-                system::create_file(at.as_fd(), &name)
-            }
-            created => created,
-        }?;
-        state.work = Work::New;
-        Ok(created)
-    }
-
-    /// Makes what is there ready to be changed.
-    fn begin_from(&self, target: &Target, base: &Base, state: &mut State) -> rustix::io::Result<OwnedFd> {
-        let at = self.directory.fd(target)?;
-        let mut write_to = |name: &[u8], work: Work| {
-            let fd = system::open_file(at.as_fd(), name, OFlags::RDWR, base.identity)?;
-            state.work = work;
-            Ok(fd)
-        };
-        if base.is_left_new() {
-            return write_to(&temporary::new_name(&target.codec, &self.entry.name), Work::New);
-        }
-        if base.is_left_update() {
-            return write_to(&temporary::update_name(&target.codec, &self.entry.name), Work::Update);
-        }
-        if !base.has_matched() && self.is_planned.load(Ordering::Relaxed) {
-            return self.create(target, state);
-        }
-        let fd = self.create(target, state)?;
-        let from = match base.open(target, self, state) {
-            // Nothing of it could be compared: there is nothing to copy.
-            Err(Errno::ACCESS) if !base.has_matched() => return Ok(fd),
-            from => from?,
-        };
-        if system::clone(&*from, &fd) {
-            return Ok(fd);
-        }
-        if base.size > LARGE && !base.has_links {
-            // Opened while it still has its name: one that is running can not be.
-            if let Ok(moved) = system::open_file(at.as_fd(), &self.entry.name, OFlags::RDWR, base.identity) {
-                let name = temporary::update_name(&target.codec, &self.entry.name);
-                if system::rename_new(at.as_fd(), &self.entry.name, &name).is_ok() {
-                    rustix::fs::unlinkat(&*at, temporary::new_name(&target.codec, &self.entry.name), AtFlags::empty())?;
-                    state.work = Work::Update;
-                    return Ok(moved);
-                }
-            }
-        }
-        system::copy(&*from, &fd, base.size.min(self.entry.size), &|| !target.cancellation.is_cancelled())?;
-        Ok(fd)
-    }
-
-    fn working_name(&self, target: &Target, work: Work) -> Vec<u8> {
-        match work {
-            Work::None => self.entry.name.clone(),
-            Work::New => temporary::new_name(&target.codec, &self.entry.name),
-            Work::Update => temporary::update_name(&target.codec, &self.entry.name),
-        }
-    }
-
-    /// The name under which what is there of it lies now.
-    pub(crate) fn name_of_base(&self, target: &Target, base: &Base, state: &State) -> Vec<u8> {
-        if base.is_left_new() {
-            return temporary::new_name(&target.codec, &self.entry.name);
-        }
-        let is_moved = base.is_left_update() || state.work == Work::Update;
-        self.working_name(target, if is_moved { Work::Update } else { Work::None })
-    }
-
-    fn close_for_now(&self, target: &Target, fd: &OwnedFd) {
-        let mut state = self.state();
-        // Without knowing which file it is it can not be opened again: then it stays open.
-        if let Ok(stat) = rustix::fs::fstat(fd) {
-            state.identity = Some(system::identity(&stat));
-            self.close(target, &mut state);
-        }
-    }
-
-    fn close(&self, target: &Target, state: &mut State) {
-        let closed = usize::from(state.fd.take().is_some()) + usize::from(state.base_fd.take().is_some());
-        target.open_files.fetch_sub(closed, Ordering::Relaxed);
-    }
-
-    fn remove(&self, target: &Target, state: &mut State) {
-        self.close(target, state);
-        if std::mem::take(&mut state.work) == Work::New
-            && let Ok(at) = self.directory.fd(target)
-        {
-            let name = temporary::new_name(&target.codec, &self.entry.name);
-            // Nothing can be done when this fails too; the file is named in a finding, or the restore has failed.
-            let _ = rustix::fs::unlinkat(&*at, name, AtFlags::empty());
-        }
     }
 
     fn fail_to_write(&self, target: &Target, errno: Errno) -> Result<()> {

@@ -3,6 +3,8 @@
 //! Everything is one name in one open directory, so that no link that somebody puts on the way is ever followed. A
 //! directory that was closed in between is opened again from its parent, and compared with what was made.
 
+mod child;
+
 use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
@@ -13,7 +15,7 @@ use std::{
 
 use lbak_core::{
     error::{Result, escape},
-    observe::{Action, FindingKind},
+    observe::FindingKind,
     tree::Entry,
 };
 use rustix::{
@@ -21,14 +23,14 @@ use rustix::{
     io::Errno,
 };
 
+pub(crate) use self::child::{gets_metadata, open_up};
 use crate::{
     existing::{self, Present},
-    extra::{self, Extra},
+    extra::{self, Extra, Spared},
     handles::Handle,
     metadata,
-    options::Overwrite,
     system::{self, Identity},
-    target::{Target, add},
+    target::Target,
     temporary,
 };
 
@@ -81,17 +83,6 @@ pub(crate) struct Top {
     pub(crate) entry: Option<Entry>,
     /// It may hold anything.
     pub(crate) was_there: bool,
-}
-
-/// A directory that a name now leads to.
-struct Opened {
-    /// `None` in a dry run that would make it.
-    fd: Option<OwnedFd>,
-    identity: Identity,
-    /// As it was found; `None` for one that was made.
-    found: Option<Stat>,
-    /// Something else had its name.
-    has_replaced: bool,
 }
 
 impl Directory {
@@ -161,156 +152,6 @@ impl Directory {
         self.is_partial.store(true, Ordering::Relaxed);
     }
 
-    /// Makes a directory in this one, which then waits for it. `None` after a finding.
-    pub(crate) fn child(
-        self: &Arc<Self>,
-        target: &Target,
-        name: &[u8],
-        entry: Option<Entry>,
-        existing: Existing,
-    ) -> Result<Option<Arc<Self>>> {
-        let opened = match self.open_child(target, name, entry.is_some(), existing) {
-            Ok(opened) => opened,
-            Err(errno) => {
-                let action = if target.is_reading_back { "open" } else { "create" };
-                self.note_unwritable(target, action, name, errno)?;
-                return Ok(None);
-            }
-        };
-        self.hold();
-        if let Some(entry) = &entry {
-            add(&target.restored.directories, 1);
-            if !target.is_reading_back {
-                let is_same = opened.found.as_ref().is_some_and(|stat| {
-                    target.overwrite().is_none_or(|overwrite| overwrite == Overwrite::Never)
-                        || metadata::is_mode_and_owner(target, stat, entry)
-                });
-                let action = match (is_same, opened.found.is_some() || opened.has_replaced) {
-                    (true, _) => Action::Kept,
-                    (false, true) => Action::Updated,
-                    (false, false) => Action::Created,
-                };
-                target.act(action, 0, &|| self.path_of(name));
-            }
-        }
-        let is_restored = entry.is_some();
-        let gets_metadata = |entry: &Entry| match (&opened.found, target.overwrite()) {
-            _ if target.dry_run => false,
-            (None, _) => true,
-            (Some(_), None | Some(Overwrite::Never)) => false,
-            (Some(stat), Some(Overwrite::IfNewer)) => system::modified(stat) < entry.mtime,
-            (Some(_), Some(Overwrite::Always | Overwrite::IfChanged)) => true,
-        };
-        let child = Self {
-            parent: Some(Arc::clone(self)),
-            name: name.to_vec(),
-            handle: Arc::default(),
-            top: None,
-            identity: opened.identity,
-            entry: entry.filter(gets_metadata),
-            is_restored,
-            was_there: opened.found.is_some(),
-            is_imagined: opened.fd.is_none(),
-            present: OnceLock::new(),
-            extra: Mutex::default(),
-            is_partial: AtomicBool::new(false),
-            pending: AtomicU64::new(1),
-        };
-        if let Some(fd) = opened.fd {
-            if !target.dry_run {
-                target.will_write_to(opened.identity.0, &fd);
-                child.make_writable(target, opened.found.as_ref(), &fd);
-            }
-            target.handles.keep(&child.handle, fd);
-        }
-        Ok(Some(Arc::new(child)))
-    }
-
-    fn open_child(
-        &self,
-        target: &Target,
-        name: &[u8],
-        is_restored: bool,
-        existing: Existing,
-    ) -> rustix::io::Result<Opened> {
-        let imagined = Opened { fd: None, identity: Identity::default(), found: None, has_replaced: false };
-        if self.is_imagined {
-            return Ok(imagined);
-        }
-        let at = self.fd(target)?;
-        let follow = existing == Existing::Follow;
-        let found = if target.looks() && is_restored {
-            self.existing(target, name)?
-        } else if target.dry_run || existing != Existing::Refuse {
-            let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-            rustix::fs::statat(&*at, name, flags).ok()
-        } else {
-            None
-        };
-        let is_directory = found.as_ref().is_some_and(|stat| system::kind(stat) == FileType::Directory);
-        if let Some(stat) = found.filter(|_| is_directory && existing != Existing::Refuse) {
-            let fd = self.open_found(target, name, follow, &stat, is_restored)?;
-            let identity = system::identity(&rustix::fs::fstat(&fd)?);
-            return Ok(Opened { fd: Some(fd), identity, found: Some(stat), has_replaced: false });
-        }
-        if target.is_reading_back {
-            return Err(if found.is_some() { Errno::NOTDIR } else { Errno::NOENT });
-        }
-        let mut has_replaced = false;
-        if found.is_some() {
-            match target.overwrite().filter(|_| is_restored) {
-                // With `IfNewer` a directory has no time that would tell which is newer.
-                Some(Overwrite::Always | Overwrite::IfChanged) => has_replaced = true,
-                _ => return Err(Errno::EXIST),
-            }
-        }
-        if target.dry_run {
-            return Ok(Opened { has_replaced, ..imagined });
-        }
-        if has_replaced {
-            rustix::fs::unlinkat(&*at, name, AtFlags::empty())?;
-        }
-        // What gets its own mode at the end is nobody else's until then; what is only on the way is as `mkdir` makes it.
-        let mode = if is_restored { 0o700 } else { 0o777 };
-        rustix::fs::mkdirat(&*at, name, system::mode(mode))?;
-        let fd = system::open_directory(at.as_fd(), name, false)?;
-        let identity = system::identity(&rustix::fs::fstat(&fd)?);
-        Ok(Opened { fd: Some(fd), identity, found: None, has_replaced })
-    }
-
-    /// Opens a directory that is there; its owner may always do so.
-    fn open_found(
-        &self,
-        target: &Target,
-        name: &[u8],
-        follow: bool,
-        stat: &Stat,
-        is_restored: bool,
-    ) -> rustix::io::Result<OwnedFd> {
-        let at = self.fd(target)?;
-        match system::open_directory(at.as_fd(), name, follow) {
-            Err(Errno::ACCESS) if is_restored && !target.dry_run && self.may_open_up(target) => {
-                system::set_mode_of_node(at.as_fd(), name, system::permissions(stat) | 0o700)?;
-                system::open_directory(at.as_fd(), name, follow)
-            }
-            opened => opened,
-        }
-    }
-
-    fn may_open_up(&self, target: &Target) -> bool {
-        matches!(target.overwrite(), Some(Overwrite::Always | Overwrite::IfChanged))
-    }
-
-    /// A directory that forbids its owner to write gets its own mode again at the end.
-    fn make_writable(&self, target: &Target, found: Option<&Stat>, fd: &OwnedFd) {
-        let Some(stat) = found.filter(|_| self.entry.is_some() && self.may_open_up(target)) else { return };
-        let permissions = system::permissions(stat);
-        if permissions & 0o700 != 0o700 {
-            // When it is not allowed, what is written in it tells.
-            let _ = rustix::fs::fchmod(fd, system::mode(permissions | 0o700));
-        }
-    }
-
     /// The open directory.
     pub(crate) fn fd(&self, target: &Target) -> rustix::io::Result<Arc<OwnedFd>> {
         if let Some(fd) = self.top.as_ref() {
@@ -375,10 +216,10 @@ impl Directory {
             return;
         }
         if let Some(extra) = self.extra.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            if self.is_partial.load(Ordering::Relaxed) {
-                extra::spare(target, self, &extra);
-            } else {
-                extra::remove(target, self, &extra);
+            match extra.why_spared().or_else(|| self.is_partial.load(Ordering::Relaxed).then_some(Spared::NotRestored))
+            {
+                Some(why) => extra::spare(target, self, &extra, why),
+                None => extra::remove(target, self, &extra),
             }
         }
         if target.dry_run {
