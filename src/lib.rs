@@ -63,7 +63,9 @@ pub use lbak_restore::{
 pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 
 // Is it all there?
-pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};
+pub use lbak_verify::{
+    Coverage, Damage, Depth, HurtSnapshot, Share, Steady, VerifyOptions, VerifyReport, verify, verify_without_key,
+};
 
 // And if not?
 pub use lbak_verify::repair::{

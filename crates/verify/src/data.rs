@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -70,20 +70,47 @@ impl<'a> PackReading<'a> {
 
     /// Reads every pack that is wanted; returns those that are not as they should be.
     pub(crate) fn run(&self, is_wanted: &(dyn Fn(&PackId) -> bool + Sync)) -> Result<Unsound> {
+        let next = AtomicUsize::new(0);
+        let next = || loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if is_wanted(&self.packs.listed().get(place)?.id) {
+                return Some(place);
+            }
+        };
+        self.run_in_turn(&next, &|_| {})
+    }
+
+    /// Reads one pack after another, as `next` names their places, and tells `is_sound` of each that is; returns the others.
+    pub(crate) fn run_in_turn(
+        &self,
+        next: &(dyn Fn() -> Option<usize> + Sync),
+        is_sound: &(dyn Fn(usize) + Sync),
+    ) -> Result<Unsound> {
         let unsound = Mutex::new(Unsound::default());
         let note = || unsound.lock().unwrap_or_else(PoisonError::into_inner);
-        let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| is_wanted(&pack.id));
-        packs.try_for_each_init(Buffers::default, |buffers, pack| {
-            self.ledger.check_cancelled()?;
-            let outcome = self.check_pack(pack, buffers);
-            self.read.fetch_add(1, Ordering::Relaxed);
-            // Its bytes are those that were written: only this version is at a loss.
-            let is_newer = matches!(outcome, Err(Error::Newer { .. }));
-            if self.ledger.outlive(outcome)?.is_none() {
+        let is_stopped = AtomicBool::new(false);
+        let work = |buffers: &mut Buffers| -> Result<()> {
+            while let Some(place) = next() {
+                let Some(pack) = self.packs.listed().get(place) else { continue };
+                if is_stopped.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                self.ledger.check_cancelled()?;
+                let outcome = self.check_pack(pack, buffers);
+                self.read.fetch_add(1, Ordering::Relaxed);
+                // Its bytes are those that were written: only this version is at a loss.
+                let is_newer = matches!(outcome, Err(Error::Newer { .. }));
+                if self.ledger.outlive(outcome)?.is_some() {
+                    is_sound(place);
+                    continue;
+                }
                 let mut unsound = note();
                 if is_newer { &mut unsound.newer } else { &mut unsound.damaged }.insert(pack.id);
             }
             Ok(())
+        };
+        (0..rayon::current_num_threads()).into_par_iter().with_max_len(1).try_for_each(|_| {
+            work(&mut Buffers::default()).inspect_err(|_| is_stopped.store(true, Ordering::Relaxed))
         })?;
         Ok(unsound.into_inner().unwrap_or_else(PoisonError::into_inner))
     }

@@ -14,6 +14,7 @@
 
 mod bits;
 mod data;
+mod history;
 mod hurt;
 mod ledger;
 mod object;
@@ -26,9 +27,10 @@ mod report;
 mod run;
 mod segments;
 mod structure;
+mod turn;
 mod without_key;
 
-pub use options::{Depth, Share, VerifyOptions};
-pub use report::{Damage, HurtSnapshot, VerifyReport};
+pub use options::{Depth, Share, Steady, VerifyOptions};
+pub use report::{Coverage, Damage, HurtSnapshot, VerifyReport};
 pub use run::verify;
 pub use without_key::verify_without_key;

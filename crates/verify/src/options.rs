@@ -1,6 +1,6 @@
 //! How deep a verification goes, and which part of the packs it reads.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use lbak_core::{
     error::{Error, Result},
@@ -13,6 +13,9 @@ use lbak_core::{
 pub struct VerifyOptions {
     /// How deep to look; means nothing without a key.
     pub depth: Depth,
+    /// Read in turns, those that were unread longest first, and remember in the repository what was read: means nothing without
+    /// [`Depth::ReadData`].
+    pub steady: Option<Steady>,
     /// Hears of progress and damage.
     pub observer: Arc<dyn Observer>,
     /// Stops it.
@@ -21,7 +24,12 @@ pub struct VerifyOptions {
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { depth: Depth::default(), observer: Arc::new(Silent), cancellation: Cancellation::default() }
+        Self {
+            depth: Depth::default(),
+            steady: None,
+            observer: Arc::new(Silent),
+            cancellation: Cancellation::default(),
+        }
     }
 }
 
@@ -29,6 +37,21 @@ impl std::fmt::Debug for VerifyOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VerifyOptions").field("depth", &self.depth).finish_non_exhaustive()
     }
+}
+
+/// How much is read at a time, when everything is to be read now and then.
+///
+/// Nothing is locked: several may read at the same time, beside backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Steady {
+    /// Packs that were read within this time are not read again. Without it those that were unread longest are read, whenever that was.
+    pub max_age: Option<Duration>,
+    /// After so much time no other pack is begun.
+    pub max_time: Option<Duration>,
+    /// No pack is begun that would bring what is read over this; the first always is.
+    pub max_bytes: Option<u64>,
+    /// Who reads, for people.
+    pub by: String,
 }
 
 /// How deep a verification looks.

@@ -55,6 +55,13 @@ impl Packs {
         self.listed.get(place)
     }
 
+    /// The places in [`listed`](Self::listed) of the packs whose ids begin like this: one, but for the rarest chance.
+    pub(crate) fn places_of(&self, prefix: &[u8; 16]) -> std::ops::Range<usize> {
+        let begins = |pack: &ListedPack| *pack.id.0.first_chunk::<16>().expect("an id has 32 bytes");
+        let first = self.listed.partition_point(|pack| begins(pack) < *prefix);
+        first..self.listed.partition_point(|pack| begins(pack) <= *prefix)
+    }
+
     /// Notes how many records of a segment name a pack.
     pub(crate) fn name(&self, row: &PackRow, records: u32) {
         match self.get(&row.id) {

@@ -12,8 +12,8 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot, Version,
-        open_slot, replaced,
+        Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord, SessionRecord,
+        Slot, Version, open_slot, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -49,7 +49,7 @@ struct Told {
 }
 
 /// Folders of small objects, those that a snapshot's safety hangs on in the order of reading.
-const FOLDERS: [Folder; 8] = [
+const FOLDERS: [Folder; 9] = [
     Folder::Features,
     Folder::Sessions,
     Folder::Forgotten,
@@ -58,6 +58,7 @@ const FOLDERS: [Folder; 8] = [
     Folder::Marks,
     Folder::Removals,
     Folder::Fin,
+    Folder::Readings,
 ];
 
 /// Opens every small object. Returns the snapshots, oldest session name first.
@@ -76,6 +77,8 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
         .filter_map(|(name, _)| if let ObjectName::Forgotten(session) = name { Some(*session) } else { None })
         .collect();
 
+    let reading = |name: &ObjectName| if let ObjectName::Reading(number) = name { Some(*number) } else { None };
+    let newest_reading = names.iter().filter_map(|(name, _)| reading(name)).max();
     let told = Mutex::new(Told::default());
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
@@ -84,7 +87,11 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
         if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
             told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
         }
-        ledger.outlive(opened).map(|_| ())
+        // What is told of reading is told again by every later turn.
+        match reading(name).is_some_and(|number| Some(number) < newest_reading) {
+            true => ledger.outlive_aside(opened),
+            false => ledger.outlive(opened).map(|_| ()),
+        }
     })?;
 
     let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -159,6 +166,7 @@ fn open_record(
         ObjectName::Damaged(_) => DamagedRecord::decode(&object, &open(DamagedRecord::KIND, None)?).map(|_| ()),
         ObjectName::Mark(_) => MarkRecord::decode(&object, &open(MarkRecord::KIND, None)?).map(|_| ()),
         ObjectName::Removals(_) => RemovalsRecord::decode(&object, &open(RemovalsRecord::KIND, None)?).map(|_| ()),
+        ObjectName::Reading(_) => ReadingRecord::decode(&object, &open(ReadingRecord::KIND, None)?).map(|_| ()),
         ObjectName::Fin(round) => {
             let fin = FinRecord::decode(&object, &open(FinRecord::KIND, None)?)?;
             told.lock().unwrap_or_else(PoisonError::into_inner).rounds.push((*round, object_hash(&stored), fin));
@@ -235,6 +243,14 @@ fn check_rounds(told: &Told, names: &[(ObjectName, u64)], ledger: &Ledger<'_>) {
         }
     }
     let Some((round, _, fin)) = told.rounds.last() else { return };
+    // Nobody asks a fin before the newest, nor the mark of a finished round.
+    for (name, _) in names {
+        if matches!(name, ObjectName::Fin(other) | ObjectName::Mark(other) if other < round)
+            || *name == ObjectName::Mark(*round)
+        {
+            ledger.set_aside(&name.to_string());
+        }
+    }
     let slots: HashSet<&ObjectName> = names.iter().map(|(name, _)| name).collect();
     for &session in &fin.live {
         let slot = ObjectName::Snapshot(session);

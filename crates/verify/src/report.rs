@@ -32,6 +32,8 @@ pub struct VerifyReport {
     pub set_aside: Vec<Damage>,
     /// What can not be restored because of damage.
     pub hurt: Vec<HurtSnapshot>,
+    /// How much was read when, after this run; only of a [steady](crate::Steady) one.
+    pub coverage: Option<Coverage>,
     /// Worth knowing, and no damage.
     pub notes: Vec<String>,
     /// Time it took, by a clock that only goes forward.
@@ -44,6 +46,27 @@ impl VerifyReport {
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty()
     }
+}
+
+/// How much of the packs that are there was read, and when.
+///
+/// Only what was found sound counts as read. Packs that are marked as damaged are left out: nobody relies on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The age that was asked for; without it every pack that was ever read is covered.
+    pub max_age: Option<Duration>,
+    /// Packs that are there.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packs that were read within that age.
+    pub packs_covered: u64,
+    /// Their bytes.
+    pub bytes_covered: u64,
+    /// Packs that were never read.
+    pub packs_never: u64,
+    /// When the pack was read that was unread longest, of those that ever were: seconds since 1970.
+    pub oldest: Option<i64>,
 }
 
 /// A damaged or missing object.

@@ -22,6 +22,7 @@ use crate::{
     records::check_records,
     segments::check_segments,
     structure::Structure,
+    turn::Turn,
     without_key::{list, strangers_note},
 };
 
@@ -45,7 +46,7 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<Verify
     loop {
         let before = rounds(repository)?;
         // All of it on the pool: what is done in parallel is many small steps.
-        let mut report = repository.workers().install(|| verify_once(repository, options))?;
+        let mut report = repository.workers().install(|| verify_once(repository, options, begun))?;
         if report.is_sound() || tries == MOST_TRIES || rounds(repository)? == before {
             report.elapsed = begun.elapsed();
             return Ok(report);
@@ -59,7 +60,7 @@ fn rounds(repository: &Repository) -> Result<Vec<(ObjectName, u64)>> {
     list_names(&**repository.backend(), Folder::Fin.prefix())
 }
 
-fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant) -> Result<VerifyReport> {
     let ledger = Ledger::new(options);
     let mut report = VerifyReport::default();
     ledger.stage(Stage::Structure);
@@ -83,7 +84,13 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
         let reading = PackReading::new(repository, &index, &packs, &ledger);
-        let mut unsound = reading.run(&|pack| share.contains(pack))?;
+        let mut unsound = match &options.steady {
+            None => reading.run(&|pack| share.contains(pack))?,
+            Some(steady) => {
+                let turn = Turn { repository, packs: &packs, damaged_packs: &damaged_packs, share, steady, begun };
+                turn.read(&reading, &ledger, &mut report)?
+            }
+        };
         report.packs_read = reading.packs_read();
         unsound.damaged.extend(misfits.into_keys());
         unsound.damaged.extend(unsound.newer);

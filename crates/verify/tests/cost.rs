@@ -164,7 +164,7 @@ fn it_tells_how_far_it_is_and_stops_when_asked() {
         let cancellation = Cancellation::default();
         let heard = Heard { cancel_at: Some((stage, cancellation.clone())), ..Heard::default() };
         let depth = Depth::ReadData { share: Share::All };
-        let options = VerifyOptions { depth, observer: Arc::new(heard), cancellation };
+        let options = VerifyOptions { depth, observer: Arc::new(heard), cancellation, ..VerifyOptions::default() };
         assert!(matches!(verify(&repository, &options), Err(Error::Cancelled)));
         if stage == Stage::ReadingData {
             assert!(matches!(verify_without_key(&*backend, &options), Err(Error::Cancelled)));

@@ -1,14 +1,20 @@
 //! `lbak verify`.
 
+use std::time::Duration;
+
 use clap::Args;
 use lbak::Share;
 
 /// Check that everything is there and, if asked, that every byte is right
 ///
 /// Without options the small objects are opened, every tree of every snapshot is read, and every chunk is looked up in the index. Damage is named
-/// with the snapshots and paths that it hurts (exit code 20). On a sound repository nothing is printed.
+/// with the snapshots and paths that it hurts (exit code 20). On a sound repository nothing is printed. With one of the --max options the
+/// repository remembers which packs were read when, so that every night's part adds up to all of it; how much that is, is printed.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  lbak verify --read-data=1/7 || echo 'the backup needs you'")]
+#[command(after_help = "\
+Examples:
+  lbak verify --read-data=1/7 || echo 'the backup needs you'
+  lbak verify --read-data --max-age 30d --max-time 20m")]
 pub(crate) struct VerifyArguments {
     /// Check names and checksums of all objects; needs no key
     #[arg(long, conflicts_with = "read_data")]
@@ -19,7 +25,32 @@ pub(crate) struct VerifyArguments {
     /// restic's name for it
     #[arg(long, value_name = "SHARE", hide = true, conflicts_with_all = ["no_key", "read_data"])]
     pub(crate) read_data_subset: Option<Share>,
+    /// Read only packs that were not read within this time, such as `30d`; those that were unread longest first
+    #[arg(long, value_name = "TIME", requires = "read_data", value_parser = duration)]
+    pub(crate) max_age: Option<Duration>,
+    /// Begin to read no other pack after this time, such as `20m`; what was unread longest comes first, and the next run goes on
+    #[arg(long, value_name = "TIME", requires = "read_data", value_parser = duration)]
+    pub(crate) max_time: Option<Duration>,
+    /// Read no more than this, such as `200G`; what was unread longest comes first, and the next run goes on
+    #[arg(long, value_name = "SIZE", requires = "read_data", value_parser = crate::sizes::parse)]
+    pub(crate) max_bytes: Option<u64>,
     /// Threads that work [default: one per processor]
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]
     pub(crate) threads: Option<usize>,
+}
+
+/// A number and `s`, `m`, `h`, `d` or `w`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unclear = || format!("`{text}` is no time: give a number with s, m, h, d or w");
+    let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).ok_or_else(unclear)?);
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return Err(unclear()),
+    };
+    let number: u64 = number.parse().map_err(|_| unclear())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(unclear)
 }

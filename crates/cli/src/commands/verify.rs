@@ -1,17 +1,18 @@
 //! `lbak verify`: checks a repository; silent when it is sound and nobody watches.
 
 use anyhow::Context;
-use lbak::{Depth, VerifyOptions, VerifyReport};
+use lbak::{Coverage, Depth, Steady, Timestamp, VerifyOptions, VerifyReport};
 
 use crate::{
     arguments::VerifyArguments,
+    environment,
     exit::Exit,
     invocation::Invocation,
     json,
     opening::{self, Place},
     output::Output,
     progress::{Progress, Work},
-    sizes,
+    sizes, times,
 };
 
 pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> a
 
 fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
     let options = |progress: &Progress| VerifyOptions {
+        steady: steady(arguments),
         depth: arguments
             .read_data
             .or(arguments.read_data_subset)
@@ -43,6 +45,37 @@ fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Re
     let opened = opening::open(invocation, arguments.threads)?;
     let progress = invocation.progress(Work::Verify);
     Ok(lbak::verify(&opened.repository, &options(&progress))?)
+}
+
+/// Reading in turns, when a limit is given.
+fn steady(arguments: &VerifyArguments) -> Option<Steady> {
+    let &VerifyArguments { max_age, max_time, max_bytes, .. } = arguments;
+    let by = format!("{}@{}", environment::user(), environment::host());
+    let is_limited = max_age.is_some() || max_time.is_some() || max_bytes.is_some();
+    is_limited.then_some(Steady { max_age, max_time, max_bytes, by })
+}
+
+/// How much was read when: who asks for a part must hear how much the parts are together.
+fn covered(coverage: &Coverage) -> String {
+    let share = match coverage.bytes {
+        0 => 100.0,
+        bytes => 100.0 * coverage.bytes_covered as f64 / bytes as f64,
+    };
+    let (packs, of) = (sizes::count(coverage.packs_covered), sizes::counted(coverage.packs, "pack", "packs"));
+    let (bytes, of_bytes) = (sizes::bytes(coverage.bytes_covered), sizes::bytes(coverage.bytes));
+    let when = match coverage.max_age {
+        Some(age) => format!("within {}", times::duration(age.as_secs())),
+        None => "so far".into(),
+    };
+    // Never rounded up: 100 % means all of it.
+    let mut text =
+        format!("read {when}: {packs} of {of}, {bytes} of {of_bytes} ({:.1} %)", (share * 10.0).floor() / 10.0);
+    if coverage.packs_never > 0 {
+        text.push_str(&format!(", {} never", sizes::count(coverage.packs_never)));
+    } else if let Some(seconds) = coverage.oldest {
+        text.push_str(&format!(", longest ago {}", times::local(Timestamp { seconds, nanoseconds: 0 })));
+    }
+    text
 }
 
 fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
@@ -63,6 +96,9 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         if untold > 0 {
             output.line(&format!("  … and {} more", sizes::count(untold)))?;
         }
+    }
+    if let Some(coverage) = &report.coverage {
+        output.report(&covered(coverage))?;
     }
     // A nightly job should hear from a sound repository by its exit code alone.
     if !report.is_sound() || output.is_verbose() || Output::is_watched() {
@@ -125,6 +161,7 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         trees: report.trees,
         chunks: report.chunks,
         bytes_read: report.bytes_read,
+        coverage: report.coverage.as_ref().map(json::repair::Coverage::of),
         total_duration: report.elapsed.as_secs_f64(),
     })
 }

@@ -53,6 +53,11 @@ pub(crate) fn object(object: &StoredObject) -> Value {
             "segments": hex(&record.segments),
             "merged": hex(&record.merged),
         }),
+        StoredObject::Reading(record) => json!({
+            "by": record.by,
+            "at": rfc3339(record.at),
+            "packs": record.packs.iter().map(|pack| pack.iter().map(|byte| format!("{byte:02x}")).collect()).collect::<Vec<String>>(),
+        }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
             "replaced": hex(&record.replaced),

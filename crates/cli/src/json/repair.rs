@@ -4,6 +4,7 @@ use lbak::{DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairRe
 use serde::Serialize;
 
 use super::{FindingCount, finding_counts};
+use crate::times;
 
 /// What came of `lbak repair index`.
 #[derive(Serialize)]
@@ -164,6 +165,34 @@ impl SnapshotsSummary {
             snapshots: report.checked,
             snapshots_hurt: report.hurt.len(),
             total_duration: report.elapsed.as_secs_f64(),
+        }
+    }
+}
+
+/// How much of the packs was read, and when.
+#[derive(Serialize)]
+pub(crate) struct Coverage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<f64>,
+    packs: u64,
+    packs_covered: u64,
+    packs_never_read: u64,
+    bytes: u64,
+    bytes_covered: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_read: Option<String>,
+}
+
+impl Coverage {
+    pub(crate) fn of(coverage: &lbak::Coverage) -> Self {
+        Self {
+            max_age: coverage.max_age.map(|age| age.as_secs_f64()),
+            packs: coverage.packs,
+            packs_covered: coverage.packs_covered,
+            packs_never_read: coverage.packs_never,
+            bytes: coverage.bytes,
+            bytes_covered: coverage.bytes_covered,
+            oldest_read: coverage.oldest.map(|seconds| times::rfc3339(lbak::Timestamp { seconds, nanoseconds: 0 })),
         }
     }
 }

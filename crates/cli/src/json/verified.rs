@@ -38,5 +38,7 @@ pub(crate) struct VerifySummary {
     pub(crate) trees: u64,
     pub(crate) chunks: u64,
     pub(crate) bytes_read: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<super::repair::Coverage>,
     pub(crate) total_duration: f64,
 }

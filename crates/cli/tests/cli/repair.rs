@@ -196,3 +196,32 @@ fn a_lost_tree_costs_what_is_below_it() {
     assert!(outcomes.iter().any(|told| told["directories_lost"] == 1), "{outcomes:?}");
     home.run(["verify", "--read-data"]).expect_code(0);
 }
+
+#[test]
+fn every_night_a_part_is_read_and_the_parts_add_up() {
+    let home = with_data();
+    home.snapshot();
+    home.write("data/later", "more");
+    home.snapshot();
+    let packs = home.objects("packs").len();
+    assert!(packs >= 4, "{packs}");
+    let mut never = packs as u64;
+    for night in 0..packs {
+        let run = home.run(["verify", "--read-data", "--max-bytes", "1", "--max-time", "1h", "--json"]).expect_code(0);
+        let told = run.message("summary");
+        assert!(told["packs_read"].as_u64() >= Some(1), "night {night}: {told}");
+        let left = told["coverage"]["packs_never_read"].as_u64().expect("a number");
+        assert!(left < never, "night {night}: {told}");
+        never = left;
+        if left == 0 {
+            break;
+        }
+    }
+    assert_eq!(never, 0);
+    home.run(["verify", "--read-data", "--max-age", "30d"]).expect_code(0).expect_stdout("(100.0 %)");
+    let told = home.run(["verify", "--read-data", "--max-age", "30d", "--json"]).expect_code(0).message("summary");
+    assert_eq!((&told["packs_read"], &told["coverage"]["packs_covered"]), (&0.into(), &(packs as u64).into()));
+    home.run(["verify", "--max-age", "30d"]).expect_code(2).expect_stderr("--read-data");
+    home.run(["verify", "--read-data", "--max-age", "30"]).expect_code(2).expect_stderr("give a number with");
+    home.run(["verify", "--read-data", "--max-bytes", "much"]).expect_code(2);
+}

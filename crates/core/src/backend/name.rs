@@ -33,6 +33,8 @@ pub enum ObjectName {
     Removals(u64),
     /// A finished reclaiming round.
     Fin(u64),
+    /// Which packs were read, and when.
+    Reading(u64),
 }
 
 /// The folders of a repository.
@@ -50,11 +52,12 @@ pub enum Folder {
     Marks,
     Removals,
     Fin,
+    Readings,
 }
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Features,
         Self::Keys,
         Self::Sessions,
@@ -66,6 +69,7 @@ impl Folder {
         Self::Marks,
         Self::Removals,
         Self::Fin,
+        Self::Readings,
     ];
 
     /// The prefix of the names in it.
@@ -83,6 +87,7 @@ impl Folder {
             Self::Marks => "marks/",
             Self::Removals => "removals/",
             Self::Fin => "fin/",
+            Self::Readings => "readings/",
         }
     }
 }
@@ -113,6 +118,7 @@ impl ObjectName {
             "marks" => parse_number(rest).map(Self::Mark),
             "removals" => parse_number(rest).map(Self::Removals),
             "fin" => parse_number(rest).map(Self::Fin),
+            "readings" => parse_number(rest).map(Self::Reading),
             _ => None,
         }
     }
@@ -149,6 +155,7 @@ impl fmt::Display for ObjectName {
             Self::Mark(round) => write!(f, "marks/{round:016x}"),
             Self::Removals(round) => write!(f, "removals/{round:016x}"),
             Self::Fin(round) => write!(f, "fin/{round:016x}"),
+            Self::Reading(number) => write!(f, "readings/{number:016x}"),
         }
     }
 }
@@ -180,6 +187,7 @@ mod tests {
             ObjectName::Mark(0),
             ObjectName::Removals(u64::MAX),
             ObjectName::Fin(17),
+            ObjectName::Reading(18),
         ] {
             assert_eq!(ObjectName::parse(&name.to_string()), Some(name));
         }

@@ -46,10 +46,11 @@ pub enum Kind {
     Removals = 13,
     Fin = 14,
     Feature = 15,
+    Reading = 16,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Config,
         Self::Slot,
         Self::Session,
@@ -65,6 +66,7 @@ impl Kind {
         Self::Removals,
         Self::Fin,
         Self::Feature,
+        Self::Reading,
     ];
 
     /// The class whose secret seals it; `None` for slots, which are sealed by passwords and key files.
@@ -80,7 +82,8 @@ impl Kind {
             | Self::Closed
             | Self::Mark
             | Self::Removals
-            | Self::Fin => Some(Class::Index),
+            | Self::Fin
+            | Self::Reading => Some(Class::Index),
         }
     }
 }

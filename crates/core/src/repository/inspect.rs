@@ -11,7 +11,10 @@ use crate::{
     id::{ChunkId, ChunkKind},
     index::{Location, PackRow, Segment, Summary},
     pack::{Directory, read_directory},
-    snapshot::{DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord, SessionRecord, Slot, open_slot},
+    snapshot::{
+        DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord, SessionRecord, Slot,
+        open_slot,
+    },
     store::{get_listed, list_names},
 };
 
@@ -41,6 +44,8 @@ pub enum StoredObject {
     Removals(RemovalsRecord),
     /// A finished round.
     Fin(FinRecord),
+    /// Packs that were read.
+    Reading(ReadingRecord),
 }
 
 impl Repository {
@@ -95,6 +100,9 @@ impl Repository {
                 StoredObject::Removals(RemovalsRecord::decode(&object, &record(RemovalsRecord::KIND)?)?)
             }
             ObjectName::Fin(_) => StoredObject::Fin(FinRecord::decode(&object, &record(FinRecord::KIND)?)?),
+            ObjectName::Reading(_) => {
+                StoredObject::Reading(ReadingRecord::decode(&object, &record(ReadingRecord::KIND)?)?)
+            }
             ObjectName::Feature(_) => return Err(Error::Invalid { what: format!("{name} holds nothing to show") }),
         })
     }

@@ -15,6 +15,7 @@ pub use history::{Version, replaced};
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
 pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
 pub use protocol::{
-    ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, Purpose, RemovalsRecord, SessionRecord,
+    ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, Purpose, ReadingRecord, RemovalsRecord,
+    SessionRecord,
 };
 pub use select::{Chosen, Pick, Selection};

@@ -137,6 +137,17 @@ pub struct FinRecord {
     pub previous: Option<ObjectHash>,
 }
 
+/// `readings/<n>`: these packs were read and found sound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingRecord {
+    /// Who read them, for people.
+    pub by: String,
+    /// When, by that one's clock: only decides what is read next.
+    pub at: Timestamp,
+    /// The first 16 bytes of each pack's id.
+    pub packs: Vec<[u8; 16]>,
+}
+
 record!(SessionRecord, "a session", Kind::Session);
 record!(ClosedRecord, "a closed slot", Kind::Closed);
 record!(ForgottenRecord, "a forgotten mark", Kind::Forgotten);
@@ -144,3 +155,4 @@ record!(DamagedRecord, "a damage mark", Kind::Damaged);
 record!(MarkRecord, "a mark", Kind::Mark);
 record!(RemovalsRecord, "a removal list", Kind::Removals);
 record!(FinRecord, "a fin", Kind::Fin);
+record!(ReadingRecord, "a record of reading", Kind::Reading);

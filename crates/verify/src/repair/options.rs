@@ -68,7 +68,7 @@ impl RepairOptions {
     /// What looking for damage takes.
     pub(super) fn looking(&self) -> VerifyOptions {
         let (observer, cancellation) = (Arc::clone(&self.observer), self.cancellation.clone());
-        VerifyOptions { depth: Depth::Structure, observer, cancellation }
+        VerifyOptions { observer, cancellation, ..VerifyOptions::default() }
     }
 
     pub(super) fn program(&self) -> String {
