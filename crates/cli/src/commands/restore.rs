@@ -32,10 +32,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }
-    if !manifest.is_complete {
-        let found = findings::counted(&manifest.findings.counts);
-        output.warn(&format!("this snapshot is incomplete: {found}; what could not be read then is not restored"));
-    }
+    super::dump::warn_of_incomplete(output, &manifest);
     if arguments.original && !arguments.dry_run {
         confirm_original(arguments, &manifest)?;
     }
