@@ -37,7 +37,7 @@ struct Latest {
 impl Chunks {
     /// Reads the index. Segments that do not open are findings: what only they name will be missed.
     pub(crate) fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
-        Self::of_view(repository, repository.view()?, findings)
+        Self::of_view(repository, repository.view_through_copies()?, findings)
     }
 
     /// The same with an index that was read already.
@@ -76,7 +76,7 @@ impl Chunks {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
-            let view = self.repository.view()?;
+            let view = self.repository.view_through_copies()?;
             self.repository.index_loose_packs(&view)?;
             *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
         }

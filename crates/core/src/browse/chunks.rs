@@ -42,7 +42,7 @@ impl Chunks {
     /// # Errors
     /// [`Error::Store`] when the store does not answer, [`Error::Newer`].
     pub fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
-        let view = repository.view()?;
+        let view = repository.view_through_copies()?;
         for error in &view.damage {
             let object = match error {
                 Error::Damaged { object, .. } | Error::Store { object, .. } => object.clone(),
@@ -82,7 +82,7 @@ impl Chunks {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
-            let view = self.repository.view()?;
+            let view = self.repository.view_through_copies()?;
             self.repository.index_loose_packs(&view)?;
             *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
         }

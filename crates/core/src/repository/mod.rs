@@ -33,8 +33,9 @@ use crate::{
     codec::Codec,
     error::{Error, Result},
     id::RepositoryId,
+    index::Copies,
     metadata::Timestamp,
-    snapshot::Catalog,
+    snapshot::{Catalog, KeptSlots},
     store::ChunkReader,
 };
 
@@ -52,6 +53,14 @@ struct Inner {
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
     opened_by: OpenedSlot,
+    caches: Caches,
+}
+
+/// What this client keeps copies in.
+#[derive(Debug)]
+struct Caches {
+    copies: Option<Copies>,
+    slots: Option<KeptSlots>,
 }
 
 impl std::fmt::Debug for Repository {
@@ -117,15 +126,23 @@ impl Repository {
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged slots are in the catalog.
     pub fn catalog(&self) -> Result<Catalog> {
-        Catalog::load(&*self.0.backend, &self.0.codec, None)
+        Catalog::load_with(&*self.0.backend, &self.0.codec, None, self.0.caches.slots.as_ref())
     }
 
-    /// Reads what is needed to find chunks.
+    /// Reads what is needed to find chunks, from the segments as they are stored: for whoever looks at those themselves.
     ///
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged segments are in the view.
     pub fn view(&self) -> Result<View> {
-        View::for_reading(self)
+        View::for_reading(self, None)
+    }
+
+    /// The same through this client's copies, where it keeps some: for whoever only wants to find chunks.
+    ///
+    /// # Errors
+    /// As for [`view`](Self::view).
+    pub fn view_through_copies(&self) -> Result<View> {
+        View::for_reading(self, self.0.caches.copies.as_ref())
     }
 
     /// A reader of chunks over a view's index.

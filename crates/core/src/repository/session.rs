@@ -71,7 +71,7 @@ impl Repository {
         put_object(&*self.0.backend, &name, &sealed)?;
 
         let reclaiming = View::reclaiming_for_writing(self)?;
-        let catalog = Catalog::load(&*self.0.backend, self.codec(), Some(group))?;
+        let catalog = self.catalog_of(group)?;
         let view = View::for_writing(self, reclaiming)?;
         Ok(Session { id, catalog, view })
     }
@@ -82,9 +82,13 @@ impl Repository {
     /// As [`announce`](Self::announce).
     pub fn look(&self, announcement: &Announcement) -> Result<Session> {
         let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
-        let view = self.view()?;
-        let catalog = Catalog::load(&*self.0.backend, self.codec(), Some(group))?;
+        let view = self.view_through_copies()?;
+        let catalog = self.catalog_of(group)?;
         Ok(Session { id: SessionId([0; 16]), catalog, view })
+    }
+
+    fn catalog_of(&self, group: [u8; 2]) -> Result<Catalog> {
+        Catalog::load_with(&*self.0.backend, self.codec(), Some(group), self.0.caches.slots.as_ref())
     }
 
     /// Commits a snapshot: puts its manifest into the session's slot. Everything it refers to is stored and confirmed.

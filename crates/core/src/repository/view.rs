@@ -7,7 +7,7 @@ use crate::{
     backend::{Folder, ObjectName},
     error::{Error, Result},
     id::PackId,
-    index::{Counted, Index},
+    index::{Copies, Counted, Index},
     snapshot::{FinRecord, MarkRecord},
     store::{get_listed, list_names},
 };
@@ -44,11 +44,12 @@ impl View {
     /// Completes a writer's view with the index.
     pub(super) fn for_writing(repository: &Repository, state: ReclaimingState) -> Result<Self> {
         let ReclaimingState(reclaiming, damaged_packs) = state;
-        Self::load(repository, reclaiming, damaged_packs, Vec::new())
+        let copies = repository.0.caches.copies.as_ref();
+        Self::load(repository, reclaiming, damaged_packs, Vec::new(), copies)
     }
 
     /// Reads what a reader needs. A reader needs no permission: it takes chunks from wherever they open, and proves them.
-    pub(super) fn for_reading(repository: &Repository) -> Result<Self> {
+    pub(super) fn for_reading(repository: &Repository, copies: Option<&Copies>) -> Result<Self> {
         let mut damage = Vec::new();
         let reclaiming = match read_reclaiming(repository) {
             Ok(reclaiming) => reclaiming,
@@ -60,7 +61,7 @@ impl View {
             Err(error) => return Err(error),
         };
         let damaged_packs = read_damaged(repository)?;
-        Self::load(repository, reclaiming, damaged_packs, damage)
+        Self::load(repository, reclaiming, damaged_packs, damage, copies)
     }
 
     fn load(
@@ -68,8 +69,9 @@ impl View {
         reclaiming: Reclaiming,
         damaged_packs: HashSet<PackId>,
         mut damage: Vec<Error>,
+        copies: Option<&Copies>,
     ) -> Result<Self> {
-        let loaded = Index::load(repository.backend(), repository.codec(), &reclaiming.counted)?;
+        let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
         damage.extend(loaded.damaged);
         Ok(Self {
             index: Arc::new(loaded.index),

@@ -40,9 +40,17 @@ fn steps(folder: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     make(&repository, count)?;
     show(&format!("made {count} segments and snapshots"), &watch, "");
     drop(repository);
-    for round in ["first time", "again"] {
+    let cache = folder.join("cache");
+    for (round, cache) in [
+        ("without copies", None),
+        ("without, again", None),
+        ("copies made", Some(cache.clone())),
+        ("with copies", Some(cache.clone())),
+        ("with, again", Some(cache)),
+    ] {
         let watch = Watch::start();
-        let repository = Repository::open(Arc::clone(&backend), &credential, &OpenOptions::default())?;
+        let options = OpenOptions { cache, ..OpenOptions::default() };
+        let repository = Repository::open(Arc::clone(&backend), &credential, &options)?;
         show(&format!("{round}: opened with its key"), &watch, "");
         ask(round, &repository, count)?;
     }
@@ -54,7 +62,7 @@ fn ask(round: &str, repository: &Repository, count: u64) -> Result<(), Box<dyn E
     let catalog = repository.catalog()?;
     show(&format!("{round}: snapshots read"), &watch, &format!("{} snapshots", catalog.snapshots.len()));
     let watch = Watch::start();
-    let view = repository.view()?;
+    let view = repository.view_through_copies()?;
     show(&format!("{round}: index opened"), &watch, &format!("{} segments", view.index.segments().len()));
     for (what, number, expected) in [
         ("first lookup, not found", u64::MAX / 2, false),

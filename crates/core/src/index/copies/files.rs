@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -13,10 +13,11 @@ use bytes::Bytes;
 use super::{
     super::{load::open_index, lookup::Index},
     failed,
-    list::{Copy, copy_path},
+    list::{Copy, copy_name},
 };
 use crate::{
     backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed},
+    cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
 };
@@ -29,9 +30,9 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn open(folder: &Path, copies: &[Copy]) -> Result<Self> {
+    pub(super) fn open(folder: &CacheFolder, copies: &[Copy]) -> Result<Self> {
         let open = |copy: &Copy| {
-            let path = copy_path(folder, copy.segment);
+            let path = folder.file(&copy_name(copy.segment));
             let file = File::open(&path).map_err(|error| failed("open", &path, error))?;
             let length = file.metadata().map_err(|error| failed("open", &path, error))?.len();
             if length != copy.size {
@@ -39,7 +40,7 @@ impl Files {
             }
             Ok((ObjectName::MergedSegment(copy.segment), file))
         };
-        Ok(Self { place: folder.to_owned(), files: copies.iter().map(open).collect::<Result<_>>()? })
+        Ok(Self { place: folder.path().to_owned(), files: copies.iter().map(open).collect::<Result<_>>()? })
     }
 }
 

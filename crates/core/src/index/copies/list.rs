@@ -3,17 +3,14 @@
 //! Names and sizes of segments are no secret: whoever sees the repository sees them. The keyed hash behind them tells that a client with
 //! this key wrote the list.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::super::segment::Segment;
 use crate::{
     backend::ObjectName,
+    cache::CacheFolder,
     codec::{Codec, HEADER, Header},
     error::{Error, Result},
     id::{SegmentId, SessionId},
@@ -22,6 +19,8 @@ use crate::{
 
 const VERSION: u8 = 1;
 const TAG: usize = 32;
+/// What the list is called.
+pub(super) const LIST: &str = "list";
 /// No list of a folder that lbak wrote is larger.
 const LARGEST: u64 = wire::LIMIT as u64 + TAG as u64;
 
@@ -98,32 +97,20 @@ impl List {
         is_ours.then(|| wire::decode("a list of copies", VERSION, record).ok()).flatten()
     }
 
-    pub(super) fn write(&self, path: &Path, codec: &Codec) -> Result<()> {
+    pub(super) fn write(&self, folder: &CacheFolder, codec: &Codec) -> Result<()> {
         let mut bytes = wire::encode("a list of copies", VERSION, self)?;
         let tag = codec.keys().copies_tag(&bytes);
         bytes.extend_from_slice(&tag);
-        replace(path, &bytes).map_err(|error| Error::store("write", path.display(), error.into()))
+        folder.replace(LIST, &bytes).map_err(|error| Error::store("write", folder.path().display(), error.into()))
     }
 }
 
-/// Where a copy lies.
-pub(super) fn copy_path(folder: &Path, id: SegmentId) -> PathBuf {
-    folder.join(blake3::Hash::from_bytes(id.0).to_hex().as_str())
+/// What a copy is called.
+pub(super) fn copy_name(id: SegmentId) -> String {
+    blake3::Hash::from_bytes(id.0).to_hex().to_string()
 }
 
-/// Tells whether a file is called like a copy, or like one that was being written.
-pub(super) fn is_copy(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.starts_with(".new-") || name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Puts a file in the place of another, whole. Not synced: what a loss of power leaves of it does not open, and is made anew.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let temporary = path.with_file_name(format!(".new-{}-{name}", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| file.write_all(bytes));
-    let placed = written.and_then(|()| fs::rename(&temporary, path));
-    placed.inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+/// Tells whether a file is called like a copy.
+pub(super) fn is_copy_name(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -14,17 +14,12 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 pub(super) use self::files::Originals;
 use self::{
     files::Files,
-    list::{Copy, Covered, Group, List},
+    list::{Copy, Covered, Group, LIST, List},
 };
 use super::{
     load::Counted,
@@ -33,6 +28,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, ObjectName},
+    cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
     id::SessionId,
@@ -68,7 +64,7 @@ impl Default for CopiesOptions {
 /// The folder of copies of one repository.
 #[derive(Clone, Debug)]
 pub struct Copies {
-    folder: PathBuf,
+    folder: CacheFolder,
     options: CopiesOptions,
 }
 
@@ -87,10 +83,10 @@ impl Used {
 }
 
 impl Copies {
-    /// Copies in a folder that is made when it is needed, with the folders above it.
+    /// Copies in the folder of a repository.
     #[must_use]
-    pub fn new(folder: impl Into<PathBuf>, options: CopiesOptions) -> Self {
-        Self { folder: folder.into(), options }
+    pub fn new(folder: CacheFolder, options: CopiesOptions) -> Self {
+        Self { folder, options }
     }
 
     /// The groups that stand for segments which are all there and count.
@@ -101,7 +97,7 @@ impl Copies {
         counted: &Counted,
         there: &BTreeSet<(ObjectName, u64)>,
     ) -> Vec<Used> {
-        let list = List::read(&self.list_path(), codec).unwrap_or_default();
+        let list = List::read(&self.folder.file(LIST), codec).unwrap_or_default();
         let is_there = |covered: &Covered| {
             there.contains(&(covered.name(), covered.size)) && !counted.buried.contains(&covered.session)
         };
@@ -142,7 +138,7 @@ impl Copies {
 
         let groups = used.iter().skip(absorbed).chain([&new]).map(|used| used.group.clone()).collect();
         let list = List { groups };
-        list.write(&self.list_path(), codec)?;
+        list.write(&self.folder, codec)?;
         self.sweep(&list);
         let chosen: BTreeSet<ObjectName> = chosen.iter().map(|segment| segment.name().clone()).collect();
         segments.retain(|segment| !chosen.contains(segment.name()));
@@ -167,12 +163,11 @@ impl Copies {
     }
 
     fn merge(&self, codec: &Codec, sources: &[Arc<Segment>]) -> Result<Vec<Copy>> {
-        make_folder(&self.folder).map_err(|error| failed("make", &self.folder, error))?;
         let mut copies = Vec::new();
         merge(sources, codec, NO_SESSION, &self.options.merge, &mut |name, sealed| {
             let ObjectName::MergedSegment(id) = *name else { return Ok(()) };
-            let path = list::copy_path(&self.folder, id);
-            list::replace(&path, sealed.as_bytes()).map_err(|error| failed("write", &path, error))?;
+            let written = self.folder.replace(&list::copy_name(id), sealed.as_bytes());
+            written.map_err(|error| failed("write", self.folder.path(), error))?;
             copies.push(Copy::new(id, sealed.as_bytes())?);
             Ok(())
         })?;
@@ -192,45 +187,20 @@ impl Copies {
         };
         let segments = group.copies.iter().map(open).collect::<Result<_>>()?;
         let names = group.covers.iter().map(|covered| (covered.name(), covered.size)).collect();
-        let originals = Originals::new(Arc::clone(backend), codec.clone(), names, self.list_path());
+        let originals = Originals::new(Arc::clone(backend), codec.clone(), names, self.folder.file(LIST));
         Ok(Used { segments, originals: Arc::new(originals), group })
     }
 
-    /// Removes what the list does not name. Whoever has it open reads on.
+    /// Removes copies that the list does not name. Whoever has one open reads on.
     fn sweep(&self, list: &List) {
-        let kept: BTreeSet<PathBuf> = list
-            .groups
-            .iter()
-            .flat_map(|group| &group.copies)
-            .map(|copy| list::copy_path(&self.folder, copy.segment))
-            .chain([self.list_path()])
-            .collect();
-        let Ok(entries) = fs::read_dir(&self.folder) else { return };
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
-            // Only what such a folder holds, should somebody have named one with something else in it.
-            if list::is_copy(&path) {
-                let _ = fs::remove_file(path);
-            }
-        }
-    }
-
-    fn list_path(&self) -> PathBuf {
-        self.folder.join("list")
+        let copies = list.groups.iter().flat_map(|group| &group.copies);
+        let kept: BTreeSet<String> = copies.map(|copy| list::copy_name(copy.segment)).collect();
+        self.folder.remove_if(|name| list::is_copy_name(name) && !kept.contains(name));
     }
 }
 
 fn size(segment: &Segment) -> u64 {
     segment.summary().stored_length()
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-    }
-    #[cfg(not(unix))]
-    fs::create_dir_all(folder)
 }
 
 fn failed(action: &'static str, path: &Path, error: io::Error) -> Error {

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -85,7 +87,7 @@ impl House {
 
     fn copies(&self) -> Copies {
         let options = CopiesOptions { least_segments: 8, ..CopiesOptions::default() };
-        Copies::new(self.folder.path().join("a/b"), options)
+        Copies::new(CacheFolder::new(self.folder.path().join("a/b")), options)
     }
 
     fn load(&self) -> Index {
@@ -98,8 +100,8 @@ impl House {
     /// Files in the folder of copies: the list, if there is one, and the copies.
     fn files(&self) -> (Option<PathBuf>, Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(self.folder.path().join("a/b")) else { return (None, Vec::new()) };
-        let (lists, copies): (Vec<_>, Vec<_>) =
-            entries.map(|entry| entry.expect("an entry").path()).partition(|path| path.ends_with("list"));
+        let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| !path.ends_with("CACHEDIR.TAG"));
+        let (lists, copies): (Vec<_>, Vec<_>) = paths.partition(|path| path.ends_with("list"));
         (lists.into_iter().next(), copies)
     }
 
@@ -202,7 +204,8 @@ fn few_segments_are_not_copied_and_neither_are_more_than_there_is_room_for() {
         CopiesOptions { most_bytes: 10_000, ..CopiesOptions::default() },
         CopiesOptions { most_merged_bytes: 10_000, ..CopiesOptions::default() },
     ] {
-        let copies = Copies::new(house.folder.path().join("a/b"), CopiesOptions { least_segments: 8, ..limited });
+        let folder = CacheFolder::new(house.folder.path().join("a/b"));
+        let copies = Copies::new(folder, CopiesOptions { least_segments: 8, ..limited });
         let loaded = Index::load_with(&backend, &codec(), &house.counted, Some(&copies)).expect("it answers");
         check(&loaded.index, 0..40);
         assert_eq!(house.files(), (None, vec![]), "{limited:?}");
@@ -344,6 +347,5 @@ fn other_files_in_the_folder_stay() {
     names.retain(|name| name.len() < 64);
     assert_eq!(names, ["notes.txt"]);
     assert_eq!(house.files().1.len(), 2, "a copy that no list names is gone");
-    assert!(!list::is_copy(Path::new("notes.txt")));
-    assert!(list::is_copy(&list::copy_path(&folder, SegmentId([1; 32]))));
+    assert!(list::is_copy_name(&list::copy_name(SegmentId([1; 32]))));
 }
