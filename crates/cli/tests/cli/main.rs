@@ -3,6 +3,7 @@
 mod home;
 
 mod awkward;
+mod cache;
 mod cat;
 mod completions;
 mod default_repository;
