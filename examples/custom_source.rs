@@ -13,6 +13,7 @@ use lbak::{
     restore, snapshot,
     source::{
         Directory, ExtendedAttributes, Found, Listing, Portion, SourceError, SourceErrorKind, SourceFile, SourceKind,
+        UnreadAttributes,
     },
 };
 
@@ -70,7 +71,7 @@ impl Directory for Roots {
         Err(nothing_there())
     }
 
-    fn attributes(&self, _name: &[u8], _kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, _name: &[u8], _kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -100,7 +101,7 @@ impl Directory for Table {
         Err(nothing_there())
     }
 
-    fn attributes(&self, _name: &[u8], _kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, _name: &[u8], _kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -123,7 +124,7 @@ impl SourceFile for Record {
         Ok(metadata(FileKind::File, self.size))
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }

@@ -65,6 +65,12 @@ pub use lbak_restore::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_
 // Is it all there?
 pub use lbak_verify::{Damage, Depth, HurtSnapshot, Share, VerifyOptions, VerifyReport, verify, verify_without_key};
 
+// And if not?
+pub use lbak_verify::repair::{
+    DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, RepairOptions, SnapshotsRepairReport,
+    repair_index, repair_packs, repair_snapshots,
+};
+
 // Looking into snapshots.
 pub use lbak_inspect::{
     Change, ChangeCounts, ChangeKind, DiffOptions, DiffReport, DiffSide, Differing, FindOptions, FindReport,

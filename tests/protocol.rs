@@ -218,7 +218,13 @@ fn a_closed_session_is_begun_again_and_nothing_is_read_or_stored_twice() {
     let repository = meddled(&backend, Box::new(move |backend, session| close(&codec, backend, session)));
     let report = tree.snapshot(&repository, LineageKind::Full).unwrap();
     assert_eq!((report.lost_sessions, report.lineage), (1, Lineage::Full));
-    assert_eq!((report.files.read_bytes, report.sizes.stored), (0, 0), "all of it was found again");
+    assert_eq!(report.files.read_bytes, 0, "all of it was found again");
+    let stored = [Folder::Packs, Folder::Index].map(|folder| list_names(&*backend, folder.prefix()).unwrap());
+    let stored_bytes: u64 = stored.iter().flatten().map(|(_, size)| size).sum();
+    assert_eq!(report.sizes.stored, stored_bytes, "what the lost session stored is counted, and nothing twice");
+    assert!(report.sizes.new > 3_000_000);
+    let recorded = repository.catalog().unwrap().snapshots.pop().unwrap().manifest.sizes;
+    assert_eq!(recorded, report.sizes);
     assert_eq!(names(&*backend, Folder::Sessions).len(), 2);
     tree.assert_restores(&repository, &report);
 }

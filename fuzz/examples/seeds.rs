@@ -40,6 +40,17 @@ fn main() {
     tree();
     manifest();
     slot_and_key_file();
+    patterns();
+}
+
+fn patterns() {
+    for (name, how, file, path) in [
+        ("stars", 0, &b"a/**/b\n*.tmp\n!keep.tmp\n**/x*y/\n/srv/*"[..], &b"a/x/y/b"[..]),
+        ("brackets", 2, b"[!0-9]*\n[[:alpha:]-z]\n[]a]\n[a\n\\[b]", b"[b]/a"),
+        ("any-case", 1, b"# comment\r\nCAF\xc3\x89*\r\nA/b/\r\n\\#x \\ ", b"caf\xc3\xa9/\xff"),
+    ] {
+        seed("patterns", name, &[&[how], file, &[0], path]);
+    }
 }
 
 fn seed(target: &str, name: &str, parts: &[&[u8]]) {

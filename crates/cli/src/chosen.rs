@@ -1,32 +1,31 @@
 //! The options about what is restored, as patterns of the library.
 
+use std::ffi::OsString;
+
 use lbak::patterns::Patterns;
 
 use crate::{
     arguments::ChosenArguments,
     exit::Trouble,
-    wanted::{refuse_comment, with_lines_of},
+    patterns::{Given, Said, named},
 };
 
-/// The patterns that the options ask for.
-pub(crate) fn patterns(chosen: &ChosenArguments) -> anyhow::Result<Patterns> {
-    let lists = [&chosen.exclude, &chosen.iexclude, &chosen.include, &chosen.iinclude];
-    lists.into_iter().flatten().try_for_each(|pattern| refuse_comment(pattern))?;
-    // The command line has the last word.
-    let exclude = with_lines_of(&chosen.exclude_file, &chosen.exclude)?;
-    let iexclude = with_lines_of(&chosen.iexclude_file, &chosen.iexclude)?;
-    let include = with_lines_of(&chosen.include_file, &chosen.include)?;
-    let iinclude = with_lines_of(&chosen.iinclude_file, &chosen.iinclude)?;
-    let patterns = Patterns::with_case(&exclude, &iexclude, &include, &iinclude)?;
+/// The patterns that the options name.
+pub(crate) fn patterns(chosen: &ChosenArguments) -> anyhow::Result<Given> {
+    let given = Given::read(
+        Said { patterns: &chosen.exclude, files: &chosen.exclude_file },
+        Said { patterns: &chosen.iexclude, files: &chosen.iexclude_file },
+        Said { patterns: &chosen.include, files: &chosen.include_file },
+        Said { patterns: &chosen.iinclude, files: &chosen.iinclude_file },
+    )?;
     let is_meant_to_select = !chosen.include_file.is_empty() || !chosen.iinclude_file.is_empty();
-    if is_meant_to_select && !patterns.is_selective() {
+    if is_meant_to_select && !given.patterns.is_selective() {
         return Err(Trouble::usage("the files of --include-file hold no pattern: nothing would be restored").into());
     }
-    Ok(patterns)
+    Ok(given)
 }
 
 /// The extended attributes that the options ask for: patterns of their names.
-pub(crate) fn attributes(exclude: &[String], include: &[String]) -> anyhow::Result<Patterns> {
-    exclude.iter().chain(include).try_for_each(|pattern| refuse_comment(pattern))?;
-    Ok(Patterns::new(exclude, include)?)
+pub(crate) fn attributes(exclude: &[OsString], include: &[OsString]) -> anyhow::Result<Patterns> {
+    Ok(Patterns::new(&named(exclude)?, &named(include)?)?)
 }

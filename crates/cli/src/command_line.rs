@@ -36,12 +36,10 @@ pub(crate) fn parse() -> Arguments {
         {
             eprint_and_exit(&trouble);
         }
-        match habits::instead_of_option(&error) {
-            Some(hint) => {
-                let _ = error.print();
-                eprint_and_exit(&format!("hint: {hint}\n"));
-            }
-            None => error.exit(),
+        let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        match habits::instead_of_argument(&error, &command(), &words) {
+            Some(trouble) => eprint_and_exit(&trouble),
+            None => habits::without_misleading_tip(error).exit(),
         }
     })
 }

@@ -2,6 +2,8 @@
 //!
 //! A script may treat every code that it does not know as a failure.
 
+use std::io;
+
 use lbak::{BackendErrorKind, Error, OutputFailure};
 
 use crate::output::Output;
@@ -114,7 +116,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The system's text is clear without the number that it adds.
-fn without_number(mut text: String) -> String {
+pub(crate) fn without_number(mut text: String) -> String {
     if let Some(at) = text.rfind(" (os error ").filter(|_| text.ends_with(')')) {
         text.truncate(at);
     }
@@ -143,7 +145,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
-                "may this user read the repository's folder and all that is in it?"
+                "may this user read the repository? What is in it is for the owner of its folder, and for root (`chown -R` mends what is another's)"
             }
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"
@@ -160,7 +162,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotEmpty { .. } => "choose another place, or use the repository that is there",
         Error::Newer { .. } => "a newer lbak wrote it: update this one",
         Error::NoSnapshot { .. } => "`lbak snapshots` lists what is there",
-        Error::SeveralGroups { .. } => "narrow it with --host and --path, or give an id",
+        Error::SeveralGroups { .. } => "give an id: `lbak snapshots` lists them",
         Error::AmbiguousSnapshot { matches, .. } => {
             let ids: Vec<String> = matches.iter().take(10).map(ToString::to_string).collect();
             return Some(format!("give more digits: {}", ids.join(" ")));
@@ -173,6 +175,23 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::TargetNotEmpty { .. } => {
             "restore into a new directory, or give --in-place: it changes what differs, and goes on with a restore that was interrupted"
         }
+        Error::Target { action, source, .. } => return hint_for_target(action, source.kind()),
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn hint_for_target(action: &str, kind: io::ErrorKind) -> Option<String> {
+    let hint = match kind {
+        io::ErrorKind::NotFound if action == "create" => "the directories above it are not made: `mkdir -p` makes them",
+        io::ErrorKind::NotADirectory => "give a directory: a file is restored into it under its own name",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room where it lies, or restore to another disk"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "it is mounted for reading only: mount it for writing, or restore elsewhere"
+        }
+        io::ErrorKind::PermissionDenied if action != "run" => "may this user write there?",
         _ => return None,
     };
     Some(hint.to_owned())

@@ -2,7 +2,11 @@
 
 use lbak::{Finding, FindingCount, FindingKind};
 
-use crate::{exit::Exit, output::Output, sizes};
+use crate::{
+    exit::{Exit, without_number},
+    output::Output,
+    sizes,
+};
 
 /// Findings that are told in full; `--verbose` tells all that the report has.
 pub(crate) const TOLD: usize = 10;
@@ -28,7 +32,7 @@ fn tell_those(output: &Output, counts: &[FindingCount], first: &[Finding], is_un
     output.warn(&counted(counts));
     let first: Vec<&Finding> = first.iter().filter(|finding| is_untold(finding.kind)).collect();
     let told = if output.is_verbose() { first.len() } else { first.len().min(TOLD) };
-    first.iter().take(told).for_each(|finding| output.detail(&format!("  {finding}")));
+    first.iter().take(told).for_each(|finding| output.detail(&format!("  {}", without_number(finding.to_string()))));
     let left = sum(is_untold).saturating_sub(told as u64);
     if left > 0 {
         let how = if told < first.len() { " (-v tells more, --json all)" } else { " (--json tells all)" };

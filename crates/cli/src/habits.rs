@@ -2,10 +2,14 @@
 //!
 //! Words with an equal are aliases where the arguments are defined. `docs/from-restic.md` has the whole table.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue};
+
+mod options;
+
+pub(crate) use options::{instead_of_argument, without_misleading_tip};
 
 /// Commands of other programs, and what to do instead.
-const COMMANDS: [(&[&str], &str); 21] = [
+const COMMANDS: [(&[&str], &str); 20] = [
     (&["forget", "delete"], "lbak can not forget snapshots yet; `lbak tag` marks those that are to stay"),
     (&["prune", "compact"], "lbak can not reclaim space yet; what is stored twice is stored once in any case"),
     (
@@ -20,10 +24,7 @@ const COMMANDS: [(&[&str], &str); 21] = [
         &["rebuild-index", "repair-index"],
         "the index is read beside the packs themselves: a damaged part costs time and no data",
     ),
-    (
-        &["repair"],
-        "lbak can not repair yet; `lbak verify` names what is damaged, the next `lbak snapshot` stores it anew",
-    ),
+    (&["repair"], "lbak can not repair yet; `lbak verify` names what is damaged, `lbak restore` gives everything else"),
     (&["migrate", "upgrade"], "there is nothing to migrate: there is one format"),
     (
         &["rewrite", "recreate"],
@@ -48,7 +49,6 @@ const COMMANDS: [(&[&str], &str); 21] = [
     (&["info", "repoinfo"], "`lbak snapshots` shows the sizes of each snapshot, `lbak stats` those of the repository"),
     (&["export-tar"], "`lbak dump SNAPSHOT[:PATH]` writes an archive to standard output"),
     (&["generate"], "`lbak completions SHELL` and `lbak man [DIRECTORY]`"),
-    (&["version"], "`lbak --version`"),
     (&["rename"], "snapshots have ids, no names: `lbak tag SNAPSHOT --description TEXT` says what one is"),
     (
         &["serve", "options", "config", "show-config"],
@@ -56,40 +56,11 @@ const COMMANDS: [(&[&str], &str); 21] = [
     ),
 ];
 
-/// Options of other programs, and what to do instead.
-const OPTIONS: [(&[&str], &str); 11] = [
-    (&["--force"], "`--lineage full` reads every file again"),
-    (&["--parent"], "lbak compares with the snapshot before it of the same host and paths; `--lineage full` with none"),
-    (&["--read-data-subset"], "`--read-data=SHARE`: `1/7`, `10%`"),
-    (&["--read-concurrency"], "`--threads N`"),
-    (&["--no-lock", "--retry-lock"], "there are no locks: leave it out"),
-    (&["--no-cache", "--cache-dir", "--cleanup-cache"], "there is no cache that needs an option: leave it out"),
-    (
-        &["--keep-last", "--keep-daily", "--keep-weekly", "--keep-monthly", "--keep-within"],
-        "lbak can not forget snapshots yet",
-    ),
-    (&["--insecure-no-password"], "a repository always has a key: `--key-file FILE` needs no password"),
-    (
-        &["--password", "--passphrase"],
-        "never on the command line, which every user can read: --password-file, --password-command",
-    ),
-    (&["--no-scan"], "lbak does not scan first: leave it out"),
-    (&["--skip-if-unchanged"], "a snapshot of unchanged files costs one small object: leave it out"),
-];
-
 /// The message for a command that lbak does not have, when it is known what its user wants.
 pub(crate) fn instead_of_command(error: &clap::Error) -> Option<String> {
     let word = invalid(error, ContextKind::InvalidSubcommand)?;
     let hint = find(&COMMANDS, word)?;
     Some(format!("lbak: there is no command `{word}`\nhint: {hint}\n"))
-}
-
-/// What to do instead of an option that lbak does not have.
-pub(crate) fn instead_of_option(error: &clap::Error) -> Option<&'static str> {
-    if error.kind() != ErrorKind::UnknownArgument {
-        return None;
-    }
-    find(&OPTIONS, invalid(error, ContextKind::InvalidArg)?)
 }
 
 fn invalid(error: &clap::Error, kind: ContextKind) -> Option<&str> {
@@ -137,8 +108,5 @@ mod tests {
         for word in COMMANDS.iter().flat_map(|(words, _)| *words) {
             assert!(command.find_subcommand(word).is_none(), "{word} is a command: its hint is never seen");
         }
-        let mut options = command.get_subcommands().flat_map(clap::Command::get_arguments);
-        let hinted = |option: &str| OPTIONS.iter().any(|(words, _)| words.contains(&option));
-        assert!(!options.any(|option| option.get_long().is_some_and(|long| hinted(&format!("--{long}")))));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lbak::{Cancellation, Error};
 
 use crate::{
-    arguments::GlobalArguments,
+    arguments::{Command, GlobalArguments},
     environment::Environment,
     exit::Trouble,
     output::Output,
@@ -40,12 +40,18 @@ impl<'a> Invocation<'a> {
         Progress::new(work, Arc::clone(self.output))
     }
 
-    /// A verb that was stopped says so with the signal that stopped it.
-    pub(crate) fn explain_signal(&self, error: anyhow::Error) -> anyhow::Error {
+    /// A verb that was stopped says so with the signal that stopped it, and what that means.
+    pub(crate) fn explain_signal(&self, error: anyhow::Error, command: &Command) -> anyhow::Error {
         let is_cancelled = matches!(error.downcast_ref::<Error>(), Some(Error::Cancelled));
-        match self.signals.exit().filter(|_| is_cancelled) {
-            Some(exit) => Trouble::new(exit, exit.of_signal()).into(),
-            None => error,
+        let Some(exit) = self.signals.exit().filter(|_| is_cancelled) else { return error };
+        let trouble = Trouble::new(exit, exit.of_signal());
+        match command {
+            Command::Snapshot(arguments) if !arguments.dry_run => {
+                trouble.hint("nothing was committed; what was stored until now is used by the next run")
+            }
+            Command::Verify(_) => trouble.hint("not all was checked: nothing is said of the repository"),
+            _ => trouble,
         }
+        .into()
     }
 }

@@ -8,6 +8,7 @@
 //! Everything that a command does is a function of the facade; what is here is words: options, messages, tables, hints.
 
 mod arguments;
+mod backups;
 mod chosen;
 mod command_line;
 mod commands;
@@ -26,7 +27,10 @@ mod opening;
 mod output;
 mod path_lines;
 mod paths;
+mod patterns;
 mod progress;
+mod questions;
+mod remote_places;
 mod secrets;
 mod selecting;
 mod signals;
@@ -48,7 +52,7 @@ fn main() -> ExitCode {
     let outcome = Environment::read().and_then(|environment| {
         let invocation = Invocation::new(&arguments.global, environment, &output);
         let outcome = commands::run(&arguments.command, &invocation);
-        outcome.map_err(|error| invocation.explain_signal(error))
+        outcome.map_err(|error| invocation.explain_signal(error, &arguments.command))
     });
     let exit = match outcome.and_then(|exit| output.finish().map(|()| exit)) {
         Ok(exit) => exit,

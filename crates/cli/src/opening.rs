@@ -25,6 +25,7 @@ use crate::{
     habits::{self, Foreign},
     invocation::Invocation,
     known::Known,
+    remote_places,
     secrets::{NewKeyFile, Offered},
 };
 
@@ -61,13 +62,7 @@ impl Place {
         if named.is_empty() {
             return Err(Trouble::usage("the repository's place is empty").into());
         }
-        if named.to_string_lossy().contains("://") {
-            let shown = named.to_string_lossy();
-            return Err(
-                Trouble::usage(format!("`{shown}` is no folder: this version keeps repositories in folders")).into()
-            );
-        }
-        Ok(Self::Named(PathBuf::from(named)))
+        Ok(Self::Named(remote_places::folder(named)?))
     }
 
     /// Its folder.
@@ -118,6 +113,17 @@ pub(crate) fn open_or_make_default(
         }
     }
     open(invocation, threads)
+}
+
+/// Opens a copy of the repository in another folder, with the same key.
+pub(crate) fn open_copy(invocation: &Invocation<'_>, folder: &Path) -> anyhow::Result<Repository> {
+    let place = Place::Named(folder.to_owned());
+    let backend = open_backend(invocation, &place)?;
+    let credential = match Place::meant(invocation)? {
+        meant @ Place::Default(_) => credential(&meant, &offered(invocation))?,
+        Place::Named(_) => credential(&place, &offered(invocation))?,
+    };
+    Ok(Repository::open(backend, &credential, &OpenOptions::default())?)
 }
 
 /// Opens only the folder: for what needs no key.

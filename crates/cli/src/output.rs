@@ -134,8 +134,9 @@ impl Output {
             return self.json_to_stderr(&message);
         }
         self.to_stderr(&format!("lbak: {}\n", visible(message)));
-        if let Some(hint) = hint {
-            self.to_stderr(&format!("hint: {}\n", visible(hint)));
+        // Names in a hint are escaped: what ends a line in it was meant to.
+        for (number, line) in hint.into_iter().flat_map(str::lines).enumerate() {
+            self.to_stderr(&format!("{}{}\n", if number == 0 { "hint: " } else { "" }, visible(line)));
         }
     }
 

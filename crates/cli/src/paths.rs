@@ -7,6 +7,8 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use crate::exit::Trouble;
+
 /// A path as snapshots record it: absolute, without `.`, `..` and a slash at its end. It need not be there any more.
 pub(crate) fn absolute(path: &Path) -> io::Result<Vec<u8>> {
     if path.as_os_str().is_empty() {
@@ -36,6 +38,18 @@ pub(crate) fn split_snapshot(argument: &OsStr) -> (&OsStr, Option<&[u8]>) {
             (OsStr::from_bytes(snapshot), Some(path).filter(|path| !path.is_empty()))
         }
         None => (argument, None),
+    }
+}
+
+/// The same where the path may stand behind it as an argument of its own, as restic has it.
+pub(crate) fn snapshot_and_path<'a>(
+    argument: &'a OsStr,
+    path: Option<&'a OsStr>,
+) -> Result<(&'a OsStr, Option<&'a [u8]>), Trouble> {
+    let (snapshot, within) = split_snapshot(argument);
+    match (within, path) {
+        (Some(_), Some(_)) => Err(Trouble::usage("two paths are given: one part of a snapshot at a time")),
+        (within, path) => Ok((snapshot, within.or(path.map(OsStr::as_bytes)).filter(|path| !path.is_empty()))),
     }
 }
 

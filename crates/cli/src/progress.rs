@@ -1,14 +1,18 @@
 //! How far the work is: a line that moves on a terminal, a line now and then elsewhere, JSON lines for programs.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lbak::{Event, Finding, Observer, Stage, observe};
 
+use self::pace::{Pace, State};
 use crate::{json, output::Output, sizes, times};
+
+mod pace;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +23,15 @@ pub(crate) enum Work {
     Restore,
     /// A repository is checked.
     Verify,
+    /// It is found out what would be restored.
+    Looking,
 }
 
 /// Shows how far the work is, until it is dropped.
-pub(crate) struct Progress(Arc<Teller>);
+pub(crate) struct Progress {
+    teller: Arc<Teller>,
+    beat: Option<Beat>,
+}
 
 impl Progress {
     pub(crate) fn new(work: Work, output: Arc<Output>) -> Self {
@@ -33,21 +42,65 @@ impl Progress {
             output.show_bar(Some(bar));
         }
         let now = Instant::now();
-        let state = State { stage: None, stage_began: now, told: now, so_far: observe::Progress::default() };
-        Self(Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) }))
+        let state = State {
+            stage: None,
+            stage_began: now,
+            told: now,
+            advanced: now,
+            leapt_bytes: 0,
+            so_far: observe::Progress::default(),
+        };
+        let teller = Arc::new(Teller { work, output, manner, began: now, state: Mutex::new(state) });
+        let beat = (manner != Manner::Silent).then(|| Beat::start(&teller)).flatten();
+        Self { teller, beat }
     }
 
     /// The observer that a verb takes.
     pub(crate) fn observer(&self) -> Arc<dyn Observer> {
-        Arc::clone(&self.0) as Arc<dyn Observer>
+        Arc::clone(&self.teller) as Arc<dyn Observer>
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        let state = *self.0.state();
-        self.0.tell_time_of(&state, Instant::now());
-        self.0.output.show_bar(None);
+        drop(self.beat.take());
+        let state = *self.teller.state();
+        self.teller.tell_time_of(&state, Instant::now());
+        self.teller.output.show_bar(None);
+    }
+}
+
+/// Tells how far it is also while nothing is heard: who reads trees, or waits for a slow disk, is still at work.
+struct Beat {
+    /// Dropped to end it.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Beat {
+    fn start(teller: &Arc<Teller>) -> Option<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let teller = Arc::clone(teller);
+        let pause = teller.manner.pause().max(Duration::from_secs(1));
+        // Without it less is told, and nothing else is lost.
+        let thread = thread::Builder::new().name("lbak-progress".into()).spawn(move || {
+            while stopped.recv_timeout(pause) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let now = Instant::now();
+                if let Some(state) = teller.due(now) {
+                    teller.tell(&state, now);
+                }
+            }
+        });
+        thread.ok().map(|thread| Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -96,14 +149,6 @@ struct Teller {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Copy)]
-struct State {
-    stage: Option<Stage>,
-    stage_began: Instant,
-    told: Instant,
-    so_far: observe::Progress,
-}
-
 impl Observer for Teller {
     fn event(&self, event: &Event<'_>) {
         match event {
@@ -125,7 +170,14 @@ impl Teller {
                 return;
             }
             let before = *state;
-            *state = State { stage: Some(stage), stage_began: now, so_far: observe::Progress::default(), ..*state };
+            *state = State {
+                stage: Some(stage),
+                stage_began: now,
+                advanced: now,
+                leapt_bytes: 0,
+                so_far: observe::Progress::default(),
+                ..*state
+            };
             (before, *state)
         };
         self.tell_time_of(&before, now);
@@ -144,16 +196,20 @@ impl Teller {
 
     fn advance(&self, progress: observe::Progress) {
         let now = Instant::now();
-        let state = {
-            let mut state = self.state();
-            state.so_far = progress;
-            if self.manner == Manner::Silent || now.duration_since(state.told) < self.manner.pause() {
-                return;
-            }
-            state.told = now;
-            *state
-        };
-        self.tell(&state, now);
+        self.state().advance(progress, now);
+        if let Some(state) = self.due(now) {
+            self.tell(&state, now);
+        }
+    }
+
+    /// What is to be told, when it is time to tell something.
+    fn due(&self, now: Instant) -> Option<State> {
+        let mut state = self.state();
+        if self.manner == Manner::Silent || now.saturating_duration_since(state.told) < self.manner.pause() {
+            return None;
+        }
+        state.told = now;
+        Some(*state)
     }
 
     /// Programs hear of every finding when it is found. People read them at the end, together; but each file that a
@@ -168,18 +224,18 @@ impl Teller {
     }
 
     fn tell(&self, state: &State, now: Instant) {
-        let seconds = now.duration_since(state.stage_began).as_secs_f64();
+        let pace = state.pace(self.work, now);
         match self.manner {
             Manner::Terminal => {
                 let columns = Output::columns();
-                self.output.move_bar(&line(self.work, state.stage, &state.so_far, seconds, columns));
+                self.output.move_bar(&line(self.work, state.stage, &state.so_far, &pace, columns));
             }
             Manner::Lines | Manner::ManyLines => {
-                self.output.note(&line(self.work, state.stage, &state.so_far, seconds, usize::MAX));
+                self.output.note(&line(self.work, state.stage, &state.so_far, &pace, usize::MAX));
             }
             Manner::Json => {
                 let elapsed = now.duration_since(self.began).as_secs_f64();
-                let status = json::Status::of(state.stage, &state.so_far, elapsed, remaining(&state.so_far, seconds));
+                let status = json::Status::of(state.stage, &state.so_far, elapsed, pace.seconds_left);
                 // As above.
                 let _ = self.output.json_now(&status);
             }
@@ -194,13 +250,13 @@ impl Teller {
 
 /// One line, as wide as there is room for, what people look for first:
 /// `storing: 1.2 GiB of 4.0 GiB (30%), 9 s left, 310 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored`.
-fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds: f64, columns: usize) -> String {
+fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, pace: &Pace, columns: usize) -> String {
     let mut line = doing(stage).to_owned();
     if *progress == observe::Progress::default() {
         return line + " …";
     }
     let mut next = ": ";
-    for part in parts(work, progress, seconds) {
+    for part in parts(work, progress, pace) {
         if line.chars().count() + next.len() + part.chars().count() > columns {
             break;
         }
@@ -211,7 +267,7 @@ fn line(work: Work, stage: Option<Stage>, progress: &observe::Progress, seconds:
     line
 }
 
-fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> {
+fn parts(work: Work, progress: &observe::Progress, pace: &Pace) -> Vec<String> {
     let mut parts = vec![match progress.total_bytes.filter(|total| *total > 0) {
         Some(total) => {
             let percent = u128::from(progress.bytes.min(total)) * 100 / u128::from(total);
@@ -219,8 +275,8 @@ fn parts(work: Work, progress: &observe::Progress, seconds: f64) -> Vec<String> 
         }
         None => sizes::bytes(progress.bytes),
     }];
-    parts.extend(remaining(progress, seconds).map(|left| format!("{} left", times::duration(left))));
-    parts.push(sizes::rate(progress.bytes, seconds));
+    parts.extend(pace.seconds_left.map(|left| format!("{} left", times::duration(left))));
+    parts.extend(pace.rate.clone());
     if progress.files > 0 {
         parts.push(sizes::counted(progress.files, "file", "files"));
     }
@@ -247,21 +303,6 @@ fn doing(stage: Option<Stage>) -> &'static str {
     }
 }
 
-/// Seconds left at the rate so far, when the total is known and enough was done to tell.
-fn remaining(progress: &observe::Progress, seconds: f64) -> Option<u64> {
-    let total = progress.total_bytes?;
-    if progress.bytes == 0 || seconds < 1.0 {
-        return None;
-    }
-    let left = total.saturating_sub(progress.bytes) as f64 * seconds / progress.bytes as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float above the largest integer becomes the largest integer"
-    )]
-    #[expect(clippy::cast_sign_loss, reason = "no factor is negative")]
-    Some(left.ceil() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,7 +317,12 @@ mod tests {
             stored_bytes: 81 << 20,
             ..observe::Progress::default()
         };
-        let line = |columns| line(Work::Snapshot, Some(Stage::Capturing), &progress, 4.0, columns);
+        let now = Instant::now();
+        let began = now.checked_sub(Duration::from_secs(4)).expect("the clock runs for longer");
+        let stage = Some(Stage::Capturing);
+        let state = State { stage, stage_began: began, told: now, advanced: now, leapt_bytes: 0, so_far: progress };
+        let pace = state.pace(Work::Snapshot, now);
+        let line = |columns| line(Work::Snapshot, stage, &progress, &pace, columns);
         let whole =
             "storing: 1.0 GiB of 4.0 GiB (25%), 12 s left, 256 MiB/s, 1,204 files, 200 MiB new, 81.0 MiB stored";
         assert_eq!(line(usize::MAX), whole);
@@ -288,7 +334,8 @@ mod tests {
     #[test]
     fn nothing_is_promised_before_anything_is_known() {
         let none = observe::Progress::default();
-        assert_eq!(line(Work::Restore, None, &none, 0.0, 80), "opening …");
-        assert_eq!(remaining(&none, 5.0), None);
+        let pace = Pace { rate: None, seconds_left: None };
+        assert_eq!(line(Work::Restore, None, &none, &pace, 80), "opening …");
+        assert_eq!(pace::remaining(&none, 5.0), None);
     }
 }

@@ -103,6 +103,16 @@ impl Offered {
 }
 
 impl PasswordSource {
+    /// Where it comes from, for people.
+    pub(crate) fn described(&self, is_by_variable: bool) -> String {
+        let by = |name: &str| if is_by_variable { format!(" ({name})") } else { String::new() };
+        match self {
+            Self::File(path) => format!("in {}{}", path.display(), by("LBAK_PASSWORD_FILE")),
+            Self::Command(_) => format!("of the password command{}", by("LBAK_PASSWORD_COMMAND")),
+            Self::Variable(_) => "in LBAK_PASSWORD".to_owned(),
+        }
+    }
+
     /// Reads the password.
     pub(crate) fn read(&self) -> anyhow::Result<Credential> {
         let (bytes, from) = match self {

@@ -7,6 +7,7 @@ use lbak::{Catalog, Committed, Error, Manifest, Pick, Repository, Selection, Tim
 
 use crate::{
     arguments::SelectionArguments,
+    backups,
     exit::{Exit, Trouble},
     output::Output,
     paths, times,
@@ -31,21 +32,39 @@ pub(crate) fn narrow(arguments: &SelectionArguments) -> anyhow::Result<Selection
 pub(crate) fn choose(
     repository: &Repository,
     output: &Output,
-    snapshot: &OsStr,
+    (snapshot, path): (&OsStr, Option<&[u8]>),
     at: Option<&str>,
     arguments: &SelectionArguments,
 ) -> anyhow::Result<Choice> {
     let now = repository.now();
     let at = at.map(|text| times::parse(text, now)).transpose()?;
-    let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, at, ..narrow(arguments)? };
+    let within = path.map(<[u8]>::to_vec);
+    let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, at, within, ..narrow(arguments)? };
     let catalog = repository.catalog()?;
     let exit = tell_damage(output, &catalog);
-    let chosen = selection.choose(&catalog, now).map_err(|error| explain(error, exit))?;
+    let chosen = selection.choose(&catalog, now).map_err(|error| match at {
+        Some(at) => explain_time(error, exit, &selection, &catalog, at),
+        None => explain(error, exit, &selection, &catalog),
+    })?;
     output.note(&describe(chosen.snapshot, at, now));
     if chosen.is_from_the_future {
         output.warn("this snapshot is dated in the future: a clock is wrong, here or where it was taken");
     }
     Ok(Choice { manifest: chosen.snapshot.manifest.clone(), exit })
+}
+
+/// Chooses the one snapshot that is meant, perhaps for a path in it, and tells nothing.
+pub(crate) fn choose_one<'c>(
+    catalog: &'c Catalog,
+    now: Timestamp,
+    (snapshot, path): (&OsStr, Option<&[u8]>),
+    arguments: &SelectionArguments,
+) -> anyhow::Result<&'c Committed> {
+    let within = path.map(<[u8]>::to_vec);
+    let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, within, ..narrow(arguments)? };
+    let exit = Exit::damage_if(!catalog.damaged.is_empty());
+    let chosen = selection.choose(catalog, now).map_err(|error| explain(error, exit, &selection, catalog))?;
+    Ok(chosen.snapshot)
 }
 
 /// Chooses the snapshots that are named, in that order, each once; all that the conditions leave, oldest first, when none is.
@@ -56,15 +75,13 @@ pub(crate) fn choose_all<'c>(
     snapshots: &[OsString],
     arguments: &SelectionArguments,
 ) -> anyhow::Result<Vec<&'c Committed>> {
-    let exit = tell_damage(output, catalog);
-    let conditions = narrow(arguments)?;
+    tell_damage(output, catalog);
     if snapshots.is_empty() {
-        return Ok(conditions.narrow(catalog).collect());
+        return Ok(narrow(arguments)?.narrow(catalog).collect());
     }
     let mut chosen: Vec<&Committed> = Vec::new();
     for snapshot in snapshots {
-        let selection = Selection { pick: Pick::parse(&snapshot.to_string_lossy())?, ..conditions.clone() };
-        let snapshot = selection.choose(catalog, now).map_err(|error| explain(error, exit))?.snapshot;
+        let snapshot = choose_one(catalog, now, (snapshot, None), arguments)?;
         if !chosen.iter().any(|other| other.session == snapshot.session) {
             chosen.push(snapshot);
         }
@@ -121,9 +138,27 @@ fn describe(snapshot: &Committed, at: Option<Timestamp>, now: Timestamp) -> Stri
     text
 }
 
-/// What was not found may be in a slot that is damaged.
-fn explain(error: Error, exit: Exit) -> anyhow::Error {
+/// What was not found at a time is told with what that time was taken for, and what there is.
+fn explain_time(error: Error, exit: Exit, selection: &Selection, catalog: &Catalog, at: Timestamp) -> anyhow::Error {
+    let at_any_time = Selection { at: None, ..selection.clone() };
+    let oldest = at_any_time.narrow(catalog).next();
+    match (&error, oldest) {
+        (Error::NoSnapshot { .. }, Some(oldest)) if exit != Exit::Damage && oldest.moment() > at => {
+            let trouble = Trouble::new(Exit::NoSnapshot, error.to_string());
+            let (at, oldest) = (times::local_with_zone(at), in_short(&oldest.manifest));
+            trouble.hint(format!("the time asked for is {at}; the oldest snapshot is {oldest}")).into()
+        }
+        _ => explain(error, exit, selection, catalog),
+    }
+}
+
+/// What was not found may be in a slot that is damaged; of several backups, each can be named.
+fn explain(error: Error, exit: Exit, selection: &Selection, catalog: &Catalog) -> anyhow::Error {
     match error {
+        Error::SeveralGroups { asked, .. } => {
+            let trouble = Trouble::new(Exit::NoSnapshot, format!("{asked} could mean several backups"));
+            trouble.hint(backups::ways_to_name_one(selection, catalog)).into()
+        }
         Error::NoSnapshot { .. } if exit == Exit::Damage => {
             let trouble = Trouble::new(Exit::Damage, format!("{error} among those that can be read"));
             trouble.hint("`lbak verify` names what is damaged").into()

@@ -32,6 +32,15 @@ pub(crate) fn rate(bytes_done: u64, seconds: f64) -> String {
     format!("{}/s", bytes(per_second))
 }
 
+/// So many bytes in that time: `381 MiB in 6.2 s (61.1 MiB/s)`. A speed only where enough was done for one.
+pub(crate) fn in_time(bytes_done: u64, worked_bytes: u64, seconds: f64) -> String {
+    let text = format!("{} in {seconds:.1} s", bytes(bytes_done));
+    if worked_bytes < 1 << 20 || seconds < 0.05 {
+        return text;
+    }
+    format!("{text} ({})", rate(worked_bytes, seconds))
+}
+
 /// Reads a size in powers of 1024: `100`, `64K`, `1.5G`, `2TiB`.
 pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let unclear = || format!("`{text}` is no size: give bytes, or a number with K, M, G or T");
@@ -87,10 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn a_speed_is_told_of_work_that_has_one() {
+        assert_eq!(in_time(381 << 20, 381 << 20, 6.2), "381 MiB in 6.2 s (61.5 MiB/s)");
+        assert_eq!(in_time(381 << 20, 0, 2.0), "381 MiB in 2.0 s", "all of it was there");
+        assert_eq!([in_time(2, 2, 0.3), in_time(9 << 20, 9 << 20, 0.01)], ["2 B in 0.3 s", "9.0 MiB in 0.0 s"]);
+    }
+
+    #[test]
     fn sizes_are_read_in_powers_of_1024() {
-        let sizes = ["0", "100", "7b", "64K", "1.5G", "2TiB"].map(|text| parse(text).expect(text));
-        assert_eq!(sizes, [0, 100, 7, 64 << 10, 3 << 29, 2 << 40]);
-        for text in ["", "K", "-1", "1,5G", "1.G", ".5G", "1KB", "1P", "1 K", "99999999T"] {
+        let sizes = ["0", "100", "7b", "64K", "1.5G", "2TiB", "16777215T"].map(|text| parse(text).expect(text));
+        assert_eq!(sizes, [0, 100, 7, 64 << 10, 3 << 29, 2 << 40, 16_777_215 << 40]);
+        for text in ["", "K", "-1", "1,5G", "1.G", ".5G", "1KB", "1P", "1 K", "99999999T", "1.2345M", "१"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

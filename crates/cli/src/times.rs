@@ -86,6 +86,14 @@ pub(crate) fn local(time: Timestamp) -> String {
     }
 }
 
+/// The same with the name of the zone.
+pub(crate) fn local_with_zone(time: Timestamp) -> String {
+    match to_jiff(time) {
+        Some(time) => Zoned::new(time, TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        None => format!("@{}", time.seconds),
+    }
+}
+
 /// Writes a time in RFC 3339, UTC, with nine digits of the second.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     match to_jiff(time) {

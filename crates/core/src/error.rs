@@ -77,7 +77,7 @@ pub enum Error {
         expected: String,
     },
     /// No slot opens with the given password or key.
-    #[error("{what} opens none of the key slots of {place}: {slots} could be tried")]
+    #[error("{}", tell_slots(what, *slots, place))]
     WrongKey {
         /// "the password", "the key file".
         what: &'static str,
@@ -327,6 +327,14 @@ impl From<io::Error> for BackendError {
             _ => BackendErrorKind::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+/// What is said when no slot opens.
+fn tell_slots(what: &str, slots: usize, place: &str) -> String {
+    match slots {
+        0 => format!("{place} has no key slot that {what} could open"),
+        _ => format!("{what} opens none of the key slots of {place}: {slots} could be tried"),
     }
 }
 

@@ -52,7 +52,7 @@ pub struct FindReport {
 /// A directory in which nothing was found is not entered again where another snapshot holds the same one at the same path.
 ///
 /// # Errors
-/// [`Error::Invalid`](lbak_core::error::Error::Invalid) for a pattern that can not be understood, trouble with the store,
+/// [`Error::Invalid`](lbak_core::error::Error::Invalid) for a pattern that can match nothing, trouble with the store,
 /// and what `found` returns.
 pub fn find<'s>(
     repository: &Repository,

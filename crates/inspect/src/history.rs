@@ -64,7 +64,7 @@ pub struct HistoryReport {
 /// A version is a different content: of a file its bytes, of a directory everything in it, of a link its target.
 ///
 /// # Errors
-/// [`Error::Invalid`](lbak_core::error::Error::Invalid) for a pattern that can not be understood, trouble with the store,
+/// [`Error::Invalid`](lbak_core::error::Error::Invalid) for a pattern that can match nothing, trouble with the store,
 /// and what `found` returns.
 pub fn history<'s>(
     repository: &Repository,

@@ -11,10 +11,10 @@ use lbak_core::{
 /// What is looked for. Everything that is given must be true of what is found.
 #[derive(Clone, Debug, Default)]
 pub struct FindOptions {
-    /// Names and paths, as [`Patterns`] understands them; one of them must match. None at all: every name.
-    pub patterns: Vec<String>,
+    /// Names and paths as raw bytes, as [`Patterns`] understands them; one of them must match. None at all: every name.
+    pub patterns: Vec<Vec<u8>>,
     /// The same, without telling upper case from lower case.
-    pub patterns_any_case: Vec<String>,
+    pub patterns_any_case: Vec<Vec<u8>>,
     /// One of these kinds; none at all: every kind.
     pub kinds: Vec<FileKind>,
     /// Content last changed at this time or later.
@@ -37,7 +37,7 @@ pub(crate) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// # Errors
-    /// [`Error::Invalid`] with the pattern that can not be understood.
+    /// [`Error::Invalid`] with a pattern that can match nothing.
     pub(crate) fn new(options: &'a FindOptions) -> Result<Self> {
         let none: &[&str] = &[];
         let patterns = Patterns::with_case(none, none, &options.patterns, &options.patterns_any_case)?;

@@ -4,6 +4,7 @@
 //! for again in the index (`chunks.rs`), and a snapshot that is forgotten in between is lost.
 
 use lbak_core::{
+    browse::in_words,
     error::Error,
     id::SessionId,
     observe::Event,
@@ -11,7 +12,7 @@ use lbak_core::{
     snapshot::{Manifest, Purpose},
 };
 
-use crate::{findings::in_words, options::RestoreOptions};
+use crate::options::RestoreOptions;
 
 /// What was announced, and what was read afterwards.
 pub(crate) struct Announced {

@@ -20,6 +20,7 @@ use rustix::{
 use crate::{
     directory::Directory,
     file::{File, LARGE, MOST_OPEN, State},
+    holes,
     system::{self, Identity},
     target::Target,
     temporary,
@@ -59,7 +60,7 @@ impl Base {
 
     /// What a restore that was interrupted has left of a file that has no name now.
     pub(crate) fn left(target: &Target, directory: &Directory, name: &[u8], size: u64) -> Result<Option<Self>> {
-        if target.dry_run || !directory.was_there() || !directory.present(target).has_temporary {
+        if !directory.was_there() || !directory.present(target).has_temporary {
             return Ok(None);
         }
         let at = directory.fd(target)?;
@@ -139,7 +140,7 @@ impl Base {
                 return Ok(true);
             }
             let fd = self.open(target, file, &mut file.state())?;
-            let Some((start, _)) = system::data_from(&*fd, offset, end)? else { return Ok(true) };
+            let Some((start, _)) = holes::data_from(&*fd, offset, end)? else { return Ok(true) };
             if !are_zeros(target, &fd, start, end)? {
                 return Ok(false);
             }
@@ -154,7 +155,7 @@ impl Base {
             let name = file.name_of_base(target, self, &file.state());
             let at = file.directory.fd(target)?;
             let fd = system::open_file(at.as_fd(), &name, OFlags::RDWR, self.identity)?;
-            match system::punch(fd, offset, end - offset, self.size) {
+            match holes::punch(fd, offset, end - offset, self.size) {
                 // Where there are no holes, zeros are all that can be had.
                 Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(true),
                 Err(errno) => Err(errno),
@@ -189,15 +190,18 @@ impl Base {
     }
 }
 
-/// Only a file with one name is gone on with, and that of somebody else only by root, who has given it away before.
+/// Only what nobody else can have made or can write to is gone on with: whoever finds out the name of one that was left could
+/// put his own there, and change it after it was compared.
 fn is_ours(stat: &Stat) -> bool {
     let user = rustix::process::geteuid().as_raw();
-    system::kind(stat) == FileType::RegularFile && stat.st_nlink == 1 && (stat.st_uid == user || user == 0)
+    let is_written_by_others = system::permissions(stat) & 0o022 != 0;
+    let is_file = system::kind(stat) == FileType::RegularFile && stat.st_nlink == 1;
+    is_file && stat.st_uid == user && !is_written_by_others
 }
 
 fn are_zeros(target: &Target, fd: &OwnedFd, mut offset: u64, end: u64) -> Result<bool> {
     let mut buffer = vec![0; 256 << 10];
-    while let Some((start, stop)) = system::data_from(fd, offset, end)? {
+    while let Some((start, stop)) = holes::data_from(fd, offset, end)? {
         offset = start;
         while offset < stop {
             if target.cancellation.is_cancelled() {

@@ -13,6 +13,7 @@ use std::{
 };
 
 use lbak_core::{
+    browse::join,
     observe::{Action, FindingKind},
     patterns::Choice,
 };
@@ -21,12 +22,12 @@ use rustix::{
     io::Errno,
 };
 
+pub(crate) use crate::spared::Spared;
 use crate::{
     directory::Directory,
-    existing,
-    select::join,
+    existing, named,
     system::{self, Identity},
-    target::Target,
+    target::{Target, add},
     temporary,
 };
 
@@ -40,12 +41,24 @@ pub(crate) struct Extra {
     root_length: usize,
     /// All in it is wanted that is not excluded.
     is_wanted: bool,
+    /// Why nothing is deleted in it all the same.
+    why_spared: Option<Spared>,
 }
 
 impl Extra {
     /// For a directory below a root whose path has this length. With `is_wanted` all in it is meant that is not excluded.
     pub(crate) fn new(root_length: usize, is_wanted: bool) -> Self {
         Self { root_length, is_wanted, ..Self::default() }
+    }
+
+    /// The same, in which nothing is deleted after all when there is a reason.
+    pub(crate) fn spared(self, why: Option<Spared>) -> Self {
+        Self { why_spared: why, ..self }
+    }
+
+    /// Why nothing is deleted there, if there is a reason.
+    pub(crate) fn why_spared(&self) -> Option<Spared> {
+        self.why_spared
     }
 
     /// Notes a name that the snapshot has.
@@ -62,6 +75,9 @@ impl Extra {
 pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
     if !directory.was_there() {
         return;
+    }
+    if lies_in_repository(target, directory) {
+        return target.findings.note(FindingKind::Skipped, directory.path(), OF_REPOSITORY);
     }
     let outcome = directory.fd(target).and_then(|fd| {
         if is_mounted(target, directory, &fd)? {
@@ -88,8 +104,8 @@ pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
     }
 }
 
-/// Leaves all that is in a directory of which something could not be restored: any of it may be the last copy of that.
-pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra) {
+/// Leaves all that is in a directory, and tells why if there is anything that would have gone.
+pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra, why: Spared) {
     if !directory.was_there() {
         return;
     }
@@ -109,8 +125,10 @@ pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra) {
     };
     let names = existing::names(&*fd).unwrap_or_default();
     if names.iter().filter(|name| is_extra(directory, extra, name)).any(&mut would_go) {
-        let message = "not everything in it could be restored: nothing is deleted in it";
-        target.findings.note(FindingKind::Skipped, directory.path(), message);
+        target.findings.note(FindingKind::Skipped, directory.path(), why.in_words());
+        if why == Spared::LeftOut {
+            add(&target.restored.spared_directories, 1);
+        }
     }
 }
 
@@ -148,9 +166,23 @@ fn go_through(target: &Target, directory: &Directory, name: &[u8], is_looking: b
     let extra = Extra::new(target.root_length_of(&path), true);
     let mut removal = Removal { target, extra: &extra, path, is_looking };
     match removal.enter(at.as_fd(), name, directory.identity(), true)? {
-        Some((fd, level)) => removal.run(fd, level),
-        None => Err(Errno::BUSY),
+        Entered::Below(fd, level) => removal.run(fd, level),
+        Entered::Closed => Ok(true),
+        Entered::Spared => Err(Errno::BUSY),
     }
+}
+
+const OF_REPOSITORY: &str = "it belongs to the repository: nothing is deleted in it";
+
+fn lies_in_repository(target: &Target, directory: &Directory) -> bool {
+    let mut above = Some(directory);
+    while let Some(directory) = above {
+        if target.is_repository(directory.identity()) {
+            return true;
+        }
+        above = directory.parent().map(|parent| &**parent);
+    }
+    false
 }
 
 /// A directory below the top that lies on another file system than the one that holds it.
@@ -207,6 +239,15 @@ impl Level {
             let _ = rustix::fs::fchmod(fd, system::mode(permissions));
         }
     }
+}
+
+/// What came of going into a directory.
+enum Entered {
+    Below(OwnedFd, Level),
+    /// Another file system is mounted there, or it is a repository.
+    Spared,
+    /// Its owner would have to change its mode first, which a dry run does not do.
+    Closed,
 }
 
 /// What came of one name.
@@ -273,8 +314,12 @@ impl Removal<'_> {
         match self.choose(name, level.is_wanted, is_directory) {
             Choice::Excluded => Ok(Step::Kept),
             choice if is_directory => {
-                let entered = self.enter(fd.as_fd(), name, level.identity, choice == Choice::Wanted)?;
-                Ok(entered.map_or(Step::Kept, |(fd, level)| Step::Into(fd, level)))
+                let is_wanted = choice == Choice::Wanted;
+                match self.enter(fd.as_fd(), name, level.identity, is_wanted)? {
+                    Entered::Below(fd, level) => Ok(Step::Into(fd, level)),
+                    Entered::Closed if is_wanted => self.unlink(fd, name, true).map(|()| Step::Gone),
+                    Entered::Closed | Entered::Spared => Ok(Step::Kept),
+                }
             }
             Choice::OnTheWay => Ok(Step::Kept),
             // No snapshot has one, whoever listens on it; only with its directory it goes.
@@ -283,21 +328,19 @@ impl Removal<'_> {
         }
     }
 
-    /// Enters a directory whose path is the one that is looked at; `None` when another file system is mounted there.
-    fn enter(
-        &self,
-        at: BorrowedFd<'_>,
-        name: &[u8],
-        above: Identity,
-        is_wanted: bool,
-    ) -> rustix::io::Result<Option<(OwnedFd, Level)>> {
+    /// Enters a directory whose path is the one that is looked at.
+    fn enter(&self, at: BorrowedFd<'_>, name: &[u8], above: Identity, is_wanted: bool) -> rustix::io::Result<Entered> {
         // What is mounted there is not even touched.
         let stat = system::look(at, name)?;
         let identity = system::identity(&stat);
         if identity.0 != above.0 || system::is_mount_point_at(at, name) == Some(true) {
             let message = "another file system is mounted here: it is not deleted";
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
-            return Ok(None);
+            return Ok(Entered::Spared);
+        }
+        if self.target.is_repository(identity) {
+            self.target.findings.note(FindingKind::Skipped, self.path.clone(), OF_REPOSITORY);
+            return Ok(Entered::Spared);
         }
         let permissions = system::permissions(&stat);
         let mut level = Level::new(identity, Vec::new(), self.path.len(), is_wanted);
@@ -305,12 +348,19 @@ impl Removal<'_> {
         let fd = match system::open_directory(at, name, false) {
             // Its owner may do what its mode forbids him.
             Err(Errno::ACCESS) if !self.target.dry_run => {
-                let set_mode = |permissions| system::set_mode_of_node(at, name, permissions);
+                let set_mode = |permissions| named::set_mode(at, name, identity, permissions);
                 set_mode(permissions | 0o700)?;
                 level.first_mode = Some(permissions);
                 system::open_directory(at, name, false).inspect_err(|_| {
                     let _ = set_mode(permissions);
                 })?
+            }
+            Err(Errno::ACCESS) if system::is_mine(&stat) => {
+                if !self.is_looking {
+                    let message = "its mode keeps a dry run from looking into it";
+                    self.target.findings.note(FindingKind::Skipped, self.path.clone(), message);
+                }
+                return Ok(Entered::Closed);
             }
             opened => opened?,
         };
@@ -324,7 +374,7 @@ impl Removal<'_> {
             level.first_mode = changed.is_ok().then_some(permissions);
         }
         level.names = existing::names(&fd).inspect_err(|_| level.set_mode_back(&fd))?;
-        Ok(Some((fd, level)))
+        Ok(Entered::Below(fd, level))
     }
 
     fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {
@@ -338,7 +388,10 @@ impl Removal<'_> {
         }
         let below = self.path.get(self.extra.root_length..).unwrap_or_default();
         let below = below.strip_prefix(b"/").unwrap_or(below);
-        match patterns.choose(&self.path, below, is_directory) {
+        let matched = patterns.matched(&self.path, below, is_directory);
+        // What is only looked through is met again, or stays with what it is in.
+        let choice = if self.is_looking { patterns.choice(&matched) } else { self.target.choose(&matched) };
+        match choice {
             Choice::OnTheWay if is_wanted => Choice::Wanted,
             choice => choice,
         }

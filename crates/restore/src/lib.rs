@@ -20,9 +20,9 @@
 //! and what is there is changed only when that was asked for ([`InPlace`]). Nothing half is ever seen under its name.
 
 mod announced;
+mod attributes;
 mod base;
 mod begin;
-mod chunks;
 mod directory;
 mod dump;
 mod existing;
@@ -30,16 +30,19 @@ mod extra;
 mod file;
 mod findings;
 mod handles;
+mod holes;
 mod links;
 mod list;
+mod lost;
 mod metadata;
+mod named;
 mod node;
 mod options;
 mod people;
 mod plan;
 mod restore;
 mod roots;
-mod select;
+mod spared;
 mod system;
 mod target;
 mod temporary;

@@ -1,18 +1,13 @@
 //! Shows what a snapshot holds, without reading any file.
 
 use lbak_core::{
+    browse::{Chunks, Findings, join, open_tree, pass, select},
     error::Result,
     id::{ChunkId, ChunkKind},
     observe::Finding,
     repository::Repository,
     snapshot::{FindingCount, Manifest},
-    tree::{Entry, NameRule, Node, ReadChunk, TreeReader},
-};
-
-use crate::{
-    chunks::Chunks,
-    findings::{Findings, in_words},
-    select::{join, select},
+    tree::{Entry, NameRule, Node, ReadChunk},
 };
 
 /// Something in a snapshot.
@@ -90,8 +85,9 @@ impl Listing<'_, '_> {
 
     /// Shows what is in a directory. Trees may be deeper than the stack: the levels are kept in a list.
     fn directory(&mut self, tree: ChunkId, mut path: Vec<u8>) -> Result<()> {
+        let open = |tree: ChunkId, path: &[u8]| open_tree(NameRule::Component, tree, self.read, self.findings, path);
         let mut levels = Vec::new();
-        levels.extend(open(self.read, self.findings, tree, &path)?.map(|entries| (entries, path.len())));
+        levels.extend(open(tree, &path)?.map(|entries| (entries, path.len())));
         while let Some((entries, length)) = levels.last_mut() {
             path.truncate(*length);
             match entries.next() {
@@ -100,35 +96,15 @@ impl Listing<'_, '_> {
                     self.entries += 1;
                     (self.found)(ListedEntry { path: path.clone(), entry: &entry })?;
                     if let (Node::Directory { tree }, true) = (&entry.node, self.recursive) {
-                        levels
-                            .extend(open(self.read, self.findings, *tree, &path)?.map(|entries| (entries, path.len())));
+                        levels.extend(open(*tree, &path)?.map(|entries| (entries, path.len())));
                     }
                 }
-                Some(Err(lost)) if lost.error.is_damage() => {
-                    self.findings.lose(lost.entries, path.clone(), in_words(&lost));
-                }
-                Some(Err(lost)) => return Err(lost.error),
+                Some(Err(lost)) => pass(lost, self.findings, &path)?,
                 None => {
                     levels.pop();
                 }
             }
         }
         Ok(())
-    }
-}
-
-fn open<'a>(
-    read: &'a ReadChunk<'a>,
-    findings: &Findings,
-    tree: ChunkId,
-    path: &[u8],
-) -> Result<Option<TreeReader<'a>>> {
-    match TreeReader::open(NameRule::Component, tree, read) {
-        Ok(entries) => Ok(Some(entries)),
-        Err(error) if error.is_damage() => {
-            findings.lose(1, path.to_vec(), format!("everything in it is lost: {}", in_words(&error)));
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }

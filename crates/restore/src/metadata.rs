@@ -14,14 +14,14 @@ use lbak_core::{
     metadata::Timestamp,
     observe::FindingKind,
     patterns::{Choice, Patterns},
-    tree::{Attributes, Entry, Node},
+    tree::{Attributes, Entry, EntryFlags, Node},
 };
 use rustix::{
-    fs::{AtFlags, Gid, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags},
+    fs::{Gid, Stat, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags},
     io::{Errno, Result},
 };
 
-use crate::{options::Ownership, people::People, system, target::Target};
+use crate::{named::Named, options::Ownership, people::People, system, target::Target};
 
 /// The set-uid and set-gid bits.
 const SET_USER: u32 = 0o4000;
@@ -58,11 +58,28 @@ impl Owners {
         }
     }
 
-    /// Sets the owner as far as that is allowed, and returns the mode bits that may not be set without it.
+    /// Sets the owner as far as that is allowed, and returns those of its mode bits that may not be set without it.
+    fn give(
+        &self,
+        entry: &Entry,
+        unset: &mut Vec<String>,
+        change: impl Fn(Option<Uid>, Option<Gid>) -> Result<()>,
+    ) -> u32 {
+        let withheld = self.try_to_give(entry, unset, change);
+        // On a directory the bit only says whose group new files get.
+        let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
+        // Who asked for no owner asked for this, too.
+        if withheld != 0 && self.ownership != Ownership::Nobody {
+            unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
+        }
+        withheld
+    }
+
+    /// Sets the owner as far as that is allowed, and returns the mode bits that ask for it.
     ///
     /// Only root gives files away; that others do not get theirs is told once, in the end. A set-uid program that belonged to
     /// somebody else would run with the rights of whoever restored it.
-    fn give(
+    fn try_to_give(
         &self,
         entry: &Entry,
         unset: &mut Vec<String>,
@@ -146,23 +163,18 @@ pub(crate) fn set_on_open(
 }
 
 /// Sets all of it on what is never opened: symbolic links, FIFOs, devices.
-pub(crate) fn set_on_name(target: &Target, at: BorrowedFd<'_>, name: &[u8], entry: &Entry, path: &dyn Fn() -> Vec<u8>) {
+pub(crate) fn set_on_named(target: &Target, named: &Named<'_>, entry: &Entry, path: &dyn Fn() -> Vec<u8>) {
     let mut unset = Vec::new();
-    let no_follow = AtFlags::SYMLINK_NOFOLLOW;
-    let withheld = target.owners.give(entry, &mut unset, |uid, gid| rustix::fs::chownat(at, name, uid, gid, no_follow));
-    set_attributes(target, entry, &mut unset, |attribute, value| match system::path_to(at, name) {
-        Some(path) => rustix::fs::lsetxattr(path, attribute, value, XattrFlags::empty()),
-        None => Err(Errno::NOSYS),
-    });
+    let withheld = target.owners.give(entry, &mut unset, |uid, gid| named.set_owner(uid, gid));
+    set_attributes(target, entry, &mut unset, |name, value| named.set_attribute(name, value));
     if !matches!(entry.node, Node::Symlink { .. }) {
-        if let Some(path) = system::path_to(at, name) {
-            let is_there = |name: &str| rustix::fs::lgetxattr(&*path, name, &mut [0; 0]).is_ok();
-            drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::lremovexattr(&*path, name));
-        }
-        set_mode(entry, withheld, &mut unset, |mode| system::set_mode_of_node(at, name, mode));
+        let is_there = |name: &str| named.attribute(name.as_bytes()).is_some();
+        let remove = |name: &str| named.remove_attribute(name.as_bytes());
+        drop_inherited(target, entry, &mut unset, is_there, remove);
+        set_mode(entry, withheld, &mut unset, |mode| named.set_mode(mode));
     }
-    note("time", rustix::fs::utimensat(at, name, &timestamps(entry.mtime), no_follow), &mut unset);
-    check_time(entry, &mut unset, || system::look(at, name));
+    note("time", named.set_times(&timestamps(entry.mtime)), &mut unset);
+    check_time(entry, &mut unset, || named.stat());
     tell(target, unset, path);
 }
 
@@ -176,25 +188,38 @@ pub(crate) fn mend_on_name(
     stat: &Stat,
     path: &dyn Fn() -> Vec<u8>,
 ) -> bool {
-    let attributes = system::path_to(at, name).map(|path| differing_attributes(target, &path, entry));
-    let are_attributes_same = attributes.as_ref().is_none_or(|(extra, missing)| extra.is_empty() && !missing);
+    let named = match Named::hold(at, name).and_then(|named| named.expect(system::identity(stat))) {
+        Ok(named) => named,
+        Err(errno) => {
+            tell(target, vec![format!("it is not looked at any more: {errno}")], path);
+            return false;
+        }
+    };
+    let (extra, is_missing) =
+        differing_attributes(target, entry, named.attribute_names(), |name| named.attribute(name));
+    let are_attributes_same = extra.is_empty() && !is_missing || !named.has_attributes();
     let is_same =
         are_attributes_same && is_mode_and_owner(target, stat, entry) && system::modified(stat) == entry.mtime;
     if !is_same && !target.dry_run {
         let mut unset = Vec::new();
         if !are_attributes_same && target.owners.uid != 0 && !matches!(entry.node, Node::Symlink { .. }) {
             // Its owner may set attributes of a file only while he may write it; the mode is set again below.
-            let _ = system::set_mode_of_node(at, name, system::permissions(stat) | 0o600);
+            let _ = named.set_mode(system::permissions(stat) | 0o600);
         }
-        if let (Some((extra, _)), Some(path)) = (&attributes, system::path_to(at, name)) {
-            for attribute in extra {
-                note_attribute(attribute, rustix::fs::lremovexattr(&*path, attribute.as_slice()), &mut unset);
-            }
-        }
+        extra.iter().for_each(|name| note_attribute(name, named.remove_attribute(name), &mut unset));
         tell(target, unset, path);
-        set_on_name(target, at, name, entry, path);
+        set_on_named(target, &named, entry, path);
     }
     !is_same
+}
+
+/// Tells whether a directory has all that an entry says of it.
+pub(crate) fn is_directory_same(target: &Target, fd: BorrowedFd<'_>, stat: &Stat, entry: &Entry) -> bool {
+    let names = || system::attribute_names(|buffer| rustix::fs::flistxattr(fd, buffer));
+    let value = |name: &[u8]| system::attribute(|buffer| rustix::fs::fgetxattr(fd, name, buffer));
+    is_mode_and_owner(target, stat, entry)
+        && system::modified(stat) == entry.mtime
+        && matches!(differing_attributes(target, entry, names(), value), (extra, false) if extra.is_empty())
 }
 
 /// Tells whether permission bits and owner are those that an entry would get.
@@ -208,21 +233,29 @@ pub(crate) fn is_mode_and_owner(target: &Target, stat: &Stat, entry: &Entry) -> 
     is_mode && is_owner
 }
 
-/// The attributes of a path that the entry does not have, and whether it has some that the path has not.
-fn differing_attributes(target: &Target, path: &[u8], entry: &Entry) -> (Vec<Vec<u8>>, bool) {
+/// The attributes that the entry does not have, and whether it has some that are not there.
+fn differing_attributes(
+    target: &Target,
+    entry: &Entry,
+    found: Vec<Vec<u8>>,
+    value_of: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> (Vec<Vec<u8>>, bool) {
     let wanted: &[(Vec<u8>, Vec<u8>)] = match &entry.attributes {
         Attributes::Inline(pairs) => pairs,
         Attributes::None | Attributes::Stored(_) => &[],
     };
-    let found = system::attribute_names(path);
     let extra = extra_attributes(target, found, entry);
     let is_missing = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        is_attribute_wanted(&target.attributes, name) && system::attribute(path, name).as_ref() != Some(value)
+        is_attribute_wanted(&target.attributes, name) && value_of(name).as_ref() != Some(value)
     };
     (extra, wanted.iter().any(is_missing))
 }
 
 fn extra_attributes(target: &Target, found: Vec<Vec<u8>>, entry: &Entry) -> Vec<Vec<u8>> {
+    // That one is not in the snapshot does not mean that it was not there.
+    if entry.flags.contains(EntryFlags::METADATA_INCOMPLETE) {
+        return Vec::new();
+    }
     let wanted: HashSet<&[u8]> = match &entry.attributes {
         Attributes::Inline(pairs) => pairs.iter().map(|(name, _)| name.as_slice()).collect(),
         Attributes::None | Attributes::Stored(_) => HashSet::new(),
@@ -241,7 +274,8 @@ fn is_attribute_wanted(patterns: &Patterns, name: &[u8]) -> bool {
 }
 
 fn remove_attributes(target: &Target, fd: BorrowedFd<'_>, entry: &Entry, unset: &mut Vec<String>) {
-    for name in extra_attributes(target, system::attribute_names_of(fd), entry) {
+    let found = system::attribute_names(|buffer| rustix::fs::flistxattr(fd, buffer));
+    for name in extra_attributes(target, found, entry) {
         note_attribute(&name, rustix::fs::fremovexattr(fd, name.as_slice()), unset);
     }
 }
@@ -276,6 +310,10 @@ fn drop_inherited(
     is_there: impl Fn(&str) -> bool,
     remove: impl Fn(&str) -> Result<()>,
 ) {
+    // What could not be read then may be what is there now.
+    if entry.flags.contains(EntryFlags::METADATA_INCOMPLETE) {
+        return;
+    }
     let own = match &entry.attributes {
         Attributes::Inline(pairs) => pairs.as_slice(),
         Attributes::None | Attributes::Stored(_) => &[],
@@ -304,11 +342,6 @@ fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<
 }
 
 fn set_mode(entry: &Entry, withheld: u32, unset: &mut Vec<String>, set: impl Fn(u32) -> Result<()>) {
-    // On a directory the bit only says whose group new files get.
-    let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
-    if withheld != 0 {
-        unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
-    }
     note("mode", set(entry.mode & 0o7777 & !withheld), unset);
 }
 

@@ -19,7 +19,9 @@ use crate::{
     begin,
     directory::Directory,
     existing::{self, Fate},
-    metadata, system,
+    metadata,
+    named::Named,
+    system,
     system::Identity,
     target::{Target, add},
     temporary,
@@ -107,8 +109,15 @@ fn make_at(target: &Target, directory: &Directory, entry: &Entry, name: &[u8]) -
         Node::BlockDevice { major, minor } => system::make_node(at, name, FileType::BlockDevice, *major, *minor)?,
         Node::File { .. } | Node::Directory { .. } | Node::Socket => return Err(Errno::INVAL),
     }
-    metadata::set_on_name(target, at, name, entry, &|| directory.path_of(&entry.name));
-    Ok(system::identity(&system::look(at, name)?))
+    let named = Named::hold(at, name)?;
+    let stat = named.stat()?;
+    // Whoever may write in the directory can put something else there.
+    let user = rustix::process::geteuid().as_raw();
+    if stat.st_uid != user || stat.st_nlink != 1 || !is_like(at, name, &entry.node, &stat) {
+        return Err(Errno::STALE);
+    }
+    metadata::set_on_named(target, &named, entry, &|| directory.path_of(&entry.name));
+    Ok(system::identity(&stat))
 }
 
 /// Tells whether something of the same kind is the same but for its metadata.
@@ -117,9 +126,16 @@ fn is_same(at: BorrowedFd<'_>, entry: &Entry, stat: &Stat) -> bool {
     if entry.link_group == 0 && stat.st_nlink > 1 {
         return false;
     }
-    match &entry.node {
+    is_like(at, &entry.name, &entry.node, stat)
+}
+
+fn is_like(at: BorrowedFd<'_>, name: &[u8], node: &Node, stat: &Stat) -> bool {
+    if system::kind(stat) != file_type(node) {
+        return false;
+    }
+    match node {
         Node::Symlink { target } => {
-            rustix::fs::readlinkat(at, entry.name.as_slice(), Vec::new()).is_ok_and(|found| found.to_bytes() == target)
+            rustix::fs::readlinkat(at, name, Vec::new()).is_ok_and(|found| found.to_bytes() == target)
         }
         Node::CharacterDevice { major, minor } | Node::BlockDevice { major, minor } => {
             system::device_numbers(stat) == (*major, *minor)

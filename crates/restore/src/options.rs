@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lbak_core::{
     observe::{Cancellation, Finding, Observer, Silent},
-    patterns::Patterns,
+    patterns::{PatternCount, Patterns},
     snapshot::{FindingCount, Totals},
 };
 
@@ -22,6 +22,9 @@ pub struct RestoreOptions {
     /// What is done with what is there already. Without it a target that holds something is refused, and with
     /// [`Place::Original`] a name that is taken is a finding.
     pub in_place: Option<InPlace>,
+    /// Device and inode of directories in which nothing is ever deleted, whatever the snapshot has: the repository that is read may
+    /// lie in the target. That is a [`Skipped`](lbak_core::observe::FindingKind::Skipped).
+    pub repositories: Vec<(u64, u64)>,
     /// Whose the restored files are.
     pub ownership: Ownership,
     /// Names of the extended attributes that are set: all, without patterns. Those that are left out are not touched.
@@ -53,8 +56,8 @@ pub enum Place {
     /// their absolute paths.
     #[default]
     Contents,
-    /// Every root to its own absolute path, the target standing for `/`. Directories are entered; what else is there
-    /// stays as it is and is a finding, unless [`RestoreOptions::in_place`] says otherwise. On the way to a root symbolic
+    /// Every root to its own absolute path, the target standing for `/`. Directories are entered and get their metadata; what
+    /// else is there stays as it is and is a finding, unless [`RestoreOptions::in_place`] says otherwise. On the way to a root symbolic
     /// links are followed, as the system would; below it they are not.
     Original,
 }
@@ -64,7 +67,8 @@ pub enum Place {
 /// A file that differs is never seen half written under its name. Up to 64 MiB, or where the file system can clone, or when
 /// it has other hard links or is running, a copy beside it is changed and takes its place when it is complete; a larger
 /// one is moved to a temporary name for as long as it is being changed. Only chunks that are not in their place already are
-/// read from the repository. What is of another kind is replaced, a directory in the way only when it is empty or
+/// read from the repository. Directories that are there get their metadata, the target too when a directory's contents go into
+/// it. What is of another kind is replaced, a directory in the way only when it is empty or
 /// [`Delete`] allows it. Links are never followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InPlace {
@@ -126,6 +130,7 @@ impl Default for RestoreOptions {
             patterns: Patterns::default(),
             place: Place::default(),
             in_place: None,
+            repositories: Vec::new(),
             ownership: Ownership::default(),
             attributes: Patterns::default(),
             verify: false,
@@ -164,6 +169,12 @@ pub struct RestoreReport {
     pub bytes: u64,
     /// What was done with the entries.
     pub actions: ActionCounts,
+    /// How many names each of [`RestoreOptions::patterns`] has matched, of those in the snapshot and of those that were looked at to be
+    /// deleted. One that has matched none was perhaps meant otherwise.
+    pub patterns: Vec<PatternCount>,
+    /// Directories in which nothing was deleted, although that was asked for and there was something, because names were left
+    /// out of them by choice when the snapshot was taken: [`Delete::ExtraOfIncomplete`] deletes there too.
+    pub spared_directories: u64,
     /// Bytes of files that were written.
     pub written_bytes: u64,
     /// Files that were read back and are as in the snapshot.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use lbak_core::{
+    browse::{Chunks, Findings, select},
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::{Event, FindingKind, Progress, Stage},
@@ -18,12 +19,9 @@ use lbak_core::{
 
 use crate::{
     announced::Announced,
-    chunks::Chunks,
-    findings::Findings,
-    options::{Delete, Place, RestoreOptions, RestoreReport},
+    options::{Delete, RestoreOptions, RestoreReport},
     plan::{self, Plan},
-    roots,
-    select::select,
+    roots::{self, Roots},
     target::Target,
     write::Writer,
 };
@@ -81,8 +79,13 @@ fn restore_announced(
     };
 
     stage(Stage::Planning);
+    let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
+    let selected = select(snapshot, options.path.as_deref(), &read, &findings)?;
+    let is_single = options.path.is_some() || snapshot.paths.len() == 1 && selected.len() == 1;
+    let roots = roots::place(selected, is_single, options.place, &findings);
     let target = Target::new(target, options, repository.codec().clone(), findings, expected(snapshot, options));
-    restore_to(&chunks, snapshot, &target, options, stage)?;
+    stage(Stage::Restoring);
+    restore_to(&chunks, roots.clone(), &target, options)?;
     if options.sync && !options.dry_run {
         target.sync()?;
     }
@@ -93,47 +96,38 @@ fn restore_announced(
     if options.verify && !options.dry_run {
         stage(Stage::ReadingData);
         let reading = target.to_read_back(options);
-        restore_to(&chunks, snapshot, &reading, options, |_| {})?;
+        restore_to(&chunks, roots, &reading, options)?;
         verified_files = reading.totals().files;
-        target.findings.merge(&reading.findings);
+        target.findings.noted().merge(reading.findings.noted());
     }
 
-    let (finding_counts, first) = target.findings.take();
+    let (finding_counts, first) = target.findings.noted().take();
     Ok(RestoreReport {
         totals: target.totals(),
         bytes: target.restored.bytes.load(Ordering::Relaxed),
         actions: target.actions(),
+        patterns: target.pattern_counts(),
         written_bytes: target.restored.written.load(Ordering::Relaxed),
+        spared_directories: target.restored.spared_directories.load(Ordering::Relaxed),
         verified_files,
         finding_counts,
         findings: first,
-        lost: target.findings.lost(),
+        lost: target.findings.noted().lost(),
         elapsed: Duration::ZERO,
     })
 }
 
 /// Goes over all that is wanted: to restore it, to show what would be, or to compare what is there.
-fn restore_to(
-    chunks: &Chunks,
-    snapshot: &Manifest,
-    target: &Target,
-    options: &RestoreOptions,
-    stage: impl Fn(Stage),
-) -> Result<()> {
-    let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
-    let selected = select(snapshot, options.path.as_deref(), &read, &target.findings)?;
-    let is_single = options.path.is_some() || snapshot.paths.len() == 1 && selected.len() == 1;
-    let roots = roots::place(selected, is_single, options.place, &target.findings);
+fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreOptions) -> Result<()> {
     // A single directory stands for the target, which then gets its metadata.
-    let of_target = roots.roots.iter().find(|root| options.place == Place::Contents && root.names.is_empty());
+    let of_target = roots.roots.iter().find(|root| root.names.is_empty());
     let of_target = of_target.map(|root| root.selected.entry.clone());
     debug_assert!(of_target.as_ref().is_none_or(|entry| matches!(entry.node, Node::Directory { .. })));
-    let top = target.open(roots.shown, of_target)?;
+    let (top, top_action) = target.open(roots.shown, of_target)?;
 
-    stage(Stage::Restoring);
     let window_bytes = options.window_bytes.max(1);
     let writer = Writer { chunks, target, window_bytes };
-    let plan = Plan { chunks, target, top, roots: roots.roots, place: options.place, window_bytes };
+    let plan = Plan { chunks, target, top, top_action, roots: roots.roots, place: options.place, window_bytes };
     run(plan, &writer)?;
     target.end();
     Ok(())

@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use lbak_core::{error::escape, observe::FindingKind, tree::Node};
-
-use crate::{
-    findings::Findings,
-    options::Place,
-    select::{Selected, components},
+use lbak_core::{
+    browse::{Findings, Selected, components},
+    error::escape,
+    observe::FindingKind,
+    tree::Node,
 };
 
+use crate::options::Place;
+
 /// Something that is to be restored, and where.
+#[derive(Clone)]
 pub(crate) struct Root {
     /// From the target down, its own name last; none when it is the target itself.
     pub(crate) names: Vec<Vec<u8>>,
@@ -18,6 +20,7 @@ pub(crate) struct Root {
 }
 
 /// Everything that is to be restored.
+#[derive(Clone)]
 pub(crate) struct Roots {
     /// The path in the snapshot that the target stands for.
     pub(crate) shown: Vec<u8>,

@@ -2,11 +2,11 @@
 //!
 //! Each takes one open directory and one name, and follows no link.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lbak_core::metadata::Timestamp;
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawMode, RenameFlags, SeekFrom, Stat},
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode, RenameFlags, Stat},
     io::{Errno, Result},
 };
 
@@ -116,58 +116,6 @@ pub(crate) fn rename_new(at: BorrowedFd<'_>, from: &[u8], to: &[u8]) -> Result<(
     }
 }
 
-/// The next bytes from `offset` on that are no hole, as a range below `end`; `None` when there are none.
-pub(crate) fn data_from(fd: impl AsFd, offset: u64, end: u64) -> Result<Option<(u64, u64)>> {
-    let start = match rustix::fs::seek(&fd, SeekFrom::Data(offset)) {
-        Ok(start) if start >= end => return Ok(None),
-        Ok(start) => start,
-        Err(Errno::NXIO) => return Ok(None),
-        // Who does not know holes has none.
-        Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Some((offset, end))),
-        Err(errno) => return Err(errno),
-    };
-    let stop = rustix::fs::seek(&fd, SeekFrom::Hole(start)).unwrap_or(end).min(end);
-    Ok(Some((start, stop.max(start + 1).min(end))))
-}
-
-/// Makes a hole in a file of this size; where there are none, writes zeros.
-pub(crate) fn make_hole(fd: impl AsFd, offset: u64, length: u64, size: u64) -> Result<()> {
-    match punch(&fd, offset, length, size) {
-        Ok(()) => return Ok(()),
-        Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {}
-        Err(errno) => return Err(errno),
-    }
-    let zeros = vec![0; 1 << 20];
-    let mut done = 0;
-    while done < length {
-        let step = (length - done).min(zeros.len() as u64);
-        #[expect(clippy::cast_possible_truncation, reason = "at most the length of the buffer")]
-        write_at(&fd, zeros.get(..step as usize).unwrap_or_default(), offset + done)?;
-        done += step;
-    }
-    Ok(())
-}
-
-/// No file system has larger blocks, but for a few that have no holes.
-#[cfg(target_os = "linux")]
-const LARGEST_BLOCK: u64 = 1 << 20;
-
-/// Makes a hole in a file of this size, which stays as it is.
-#[cfg(target_os = "linux")]
-pub(crate) fn punch(fd: impl AsFd, offset: u64, length: u64, size: u64) -> Result<()> {
-    use rustix::fs::FallocateFlags as Flags;
-    // Behind the end too, or the last block would stay.
-    let is_end = offset.saturating_add(length) >= size;
-    let length = if is_end { length.checked_next_multiple_of(LARGEST_BLOCK).unwrap_or(length) } else { length };
-    rustix::fs::fallocate(fd, Flags::PUNCH_HOLE | Flags::KEEP_SIZE, offset, length)
-}
-
-/// Makes a hole in a file.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn punch(_: impl AsFd, _: u64, _: u64, _: u64) -> Result<()> {
-    Err(Errno::NOTSUP)
-}
-
 /// Shares all bytes of a file with another, where the file system can.
 #[cfg(target_os = "linux")]
 pub(crate) fn clone(from: impl AsFd, to: impl AsFd) -> bool {
@@ -178,28 +126,6 @@ pub(crate) fn clone(from: impl AsFd, to: impl AsFd) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn clone(_: impl AsFd, _: impl AsFd) -> bool {
     false
-}
-
-/// Copies the bytes of a range that are no holes.
-pub(crate) fn copy(from: impl AsFd, to: impl AsFd, end: u64, go_on: &dyn Fn() -> bool) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    let mut offset = 0;
-    while let Some((start, stop)) = data_from(&from, offset, end)? {
-        offset = start;
-        while offset < stop {
-            if !go_on() {
-                return Err(Errno::CANCELED);
-            }
-            let step = usize::try_from(stop - offset).unwrap_or(usize::MAX).min(buffer.len());
-            let read = read_at(&from, buffer.get_mut(..step).unwrap_or_default(), offset)?;
-            if read == 0 {
-                return Ok(());
-            }
-            write_at(&to, buffer.get(..read).unwrap_or_default(), offset)?;
-            offset += read as u64;
-        }
-    }
-    Ok(())
 }
 
 /// Asks the system to forget what it has of a file in memory, so that it is read from where it lies.
@@ -264,6 +190,11 @@ pub(crate) fn size(stat: &Stat) -> u64 {
     stat.st_size as u64
 }
 
+/// Tells whether it belongs to whoever runs this, and so may be opened up.
+pub(crate) fn is_mine(stat: &Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw()
+}
+
 /// What it is.
 pub(crate) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
@@ -281,23 +212,18 @@ pub(crate) fn permissions(stat: &Stat) -> u32 {
     stat.st_mode as u32 & 0o7777
 }
 
-/// The names of the extended attributes of a path; none where there is no such thing.
-pub(crate) fn attribute_names(path: &[u8]) -> Vec<Vec<u8>> {
-    split_names(&grow(|buffer| rustix::fs::llistxattr(path, buffer)).unwrap_or_default())
+/// The names of the extended attributes that a call lists; none where there is no such thing.
+pub(crate) fn attribute_names(list: impl Fn(&mut [u8]) -> Result<usize>) -> Vec<Vec<u8>> {
+    split_names(&grow(list).unwrap_or_default())
 }
 
-/// The names of the extended attributes of an open file or directory.
-pub(crate) fn attribute_names_of(fd: BorrowedFd<'_>) -> Vec<Vec<u8>> {
-    split_names(&grow(|buffer| rustix::fs::flistxattr(fd, buffer)).unwrap_or_default())
+/// The value of an extended attribute.
+pub(crate) fn attribute(get: impl Fn(&mut [u8]) -> Result<usize>) -> Option<Vec<u8>> {
+    grow(get).ok()
 }
 
 fn split_names(names: &[u8]) -> Vec<Vec<u8>> {
     names.split(|&byte| byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
-}
-
-/// The value of an extended attribute of a path.
-pub(crate) fn attribute(path: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    grow(|buffer| rustix::fs::lgetxattr(path, name, buffer)).ok()
 }
 
 /// Repeats a call with more room until the answer fits.
@@ -332,32 +258,6 @@ pub(crate) fn make_node(at: BorrowedFd<'_>, name: &[u8], kind: FileType, major: 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn make_node(_: BorrowedFd<'_>, _: &[u8], _: FileType, _: u32, _: u32) -> Result<()> {
     Err(Errno::NOSYS)
-}
-
-/// Sets the permission bits of something that is never opened. Only its name is opened, and changed through that.
-#[cfg(target_os = "linux")]
-pub(crate) fn set_mode_of_node(at: BorrowedFd<'_>, name: &[u8], bits: u32) -> Result<()> {
-    let fd = rustix::fs::openat(at, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    rustix::fs::chmodat(rustix::fs::CWD, path, mode(bits), AtFlags::empty())
-}
-
-/// Sets the permission bits of something that is never opened.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn set_mode_of_node(at: BorrowedFd<'_>, name: &[u8], bits: u32) -> Result<()> {
-    rustix::fs::chmodat(at, name, mode(bits), AtFlags::SYMLINK_NOFOLLOW)
-}
-
-/// A path to a name of an open directory, for calls that know paths only; `None` where there is no such thing.
-#[cfg(target_os = "linux")]
-pub(crate) fn path_to(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
-    Some([format!("/proc/self/fd/{}/", at.as_raw_fd()).as_bytes(), name].concat())
-}
-
-/// A path to a name of an open directory, for calls that know paths only; `None` where there is no such thing.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn path_to(_: BorrowedFd<'_>, _: &[u8]) -> Option<Vec<u8>> {
-    None
 }
 
 /// Makes everything on the file system of an open directory durable, and tells of writing that has failed since it was opened.

@@ -11,10 +11,11 @@ use std::{
 };
 
 use lbak_core::{
+    browse,
     codec::Codec,
     error::{Error, Result, escape},
     observe::{Action, Cancellation, Event, FindingKind, Progress},
-    patterns::Patterns,
+    patterns::{Choice, Matched, PatternCount, Patterns, Tally},
     snapshot::Totals,
     tree::Entry,
 };
@@ -24,10 +25,10 @@ use rustix::{
 };
 
 use crate::{
-    directory::{Directory, Top},
+    directory::{self, Directory, Top},
     findings::Findings,
     handles::Handles,
-    metadata::Owners,
+    metadata::{self, Owners},
     options::{ActionCounts, Delete, InPlace, Overwrite, Place, RestoreOptions},
     system, temporary,
 };
@@ -42,6 +43,9 @@ pub(crate) struct Target {
     pub(crate) place: Place,
     pub(crate) in_place: Option<InPlace>,
     pub(crate) patterns: Patterns,
+    tally: Mutex<Tally>,
+    /// Directories in which nothing is deleted.
+    repositories: Vec<(u64, u64)>,
     /// Extended attributes that are set.
     pub(crate) attributes: Patterns,
     pub(crate) codec: Codec,
@@ -84,6 +88,8 @@ pub(crate) struct Restored {
     updated: AtomicU64,
     kept: AtomicU64,
     deleted: AtomicU64,
+    /// Directories in which nothing was deleted because names were left out of the snapshot.
+    pub(crate) spared_directories: AtomicU64,
 }
 
 /// Three files of the longest length, all hole, have more bytes than can be counted: the count stays at the largest.
@@ -96,7 +102,7 @@ impl Target {
         path: &Path,
         options: &RestoreOptions,
         codec: Codec,
-        findings: Findings,
+        findings: browse::Findings,
         expected: Progress,
     ) -> Self {
         Self {
@@ -106,6 +112,8 @@ impl Target {
             place: options.place,
             in_place: options.in_place,
             patterns: options.patterns.clone(),
+            tally: Mutex::default(),
+            repositories: options.repositories.clone(),
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
@@ -113,7 +121,7 @@ impl Target {
             roots: Mutex::default(),
             locked: Mutex::default(),
             unfinished: Mutex::default(),
-            findings,
+            findings: Findings::new(findings),
             cancellation: options.cancellation.clone(),
             handles: Handles::default(),
             owners: Owners::new(options.ownership),
@@ -126,8 +134,9 @@ impl Target {
 
     /// The same place, to compare what is there with the snapshot.
     pub(crate) fn to_read_back(&self, options: &RestoreOptions) -> Self {
-        let findings = self.findings.of_reading_back();
-        let mut target = Self::new(&self.path, options, self.codec.clone(), findings, self.expected);
+        let noted = browse::Findings::new(options.observer.clone());
+        let mut target = Self::new(&self.path, options, self.codec.clone(), noted, self.expected);
+        target.findings = self.findings.of_reading_back(options.observer.clone());
         (target.dry_run, target.is_reading_back, target.tell_each) = (true, true, false);
         target
     }
@@ -148,6 +157,22 @@ impl Target {
         let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/').map(|(place, _)| place);
         let is_root = |&length: &usize| path.get(..length).is_some_and(|above| roots.contains(above));
         slashes.filter(is_root).max().unwrap_or_default()
+    }
+
+    /// Chooses by what was found to match a name, and counts it.
+    pub(crate) fn choose(&self, matched: &Matched) -> Choice {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(matched);
+        self.patterns.choice(matched)
+    }
+
+    /// How many names each pattern has matched.
+    pub(crate) fn pattern_counts(&self) -> Vec<PatternCount> {
+        self.patterns.counts(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whether this is a directory in which nothing is deleted.
+    pub(crate) fn is_repository(&self, identity: system::Identity) -> bool {
+        self.repositories.contains(&identity)
     }
 
     /// What existing files are changed; `None` where nothing that is there is.
@@ -172,10 +197,12 @@ impl Target {
 
     /// Opens the directory that everything goes into; makes it when it is missing.
     ///
-    /// `shown` is the path that findings give it. With `entry` it gets that metadata at the end, if it was missing or empty.
-    pub(crate) fn open(&self, shown: Vec<u8>, entry: Option<Entry>) -> Result<Arc<Directory>> {
+    /// `shown` is the path that findings give it. With `entry` it gets that metadata at the end: always when it was missing or
+    /// empty, like any other directory otherwise. Tells what that does with it.
+    pub(crate) fn open(&self, shown: Vec<u8>, mut entry: Option<Entry>) -> Result<(Arc<Directory>, Action)> {
         let failed = |action| move |errno: Errno| self.error(action, &[], errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut action = Action::Kept;
         let opened = match rustix::fs::openat(CWD, &self.path, flags, Mode::empty()) {
             Err(Errno::NOENT) if self.dry_run => {
                 // It would be made, if there is where.
@@ -184,35 +211,46 @@ impl Target {
                     _ => Path::new("."),
                 };
                 rustix::fs::openat(CWD, above, flags, Mode::empty()).map_err(failed("create"))?;
-                return Ok(Directory::top(Top { shown, ..Top::default() }));
+                return Ok((Directory::top(Top { shown, ..Top::default() }), Action::Created));
             }
             Err(Errno::NOENT) => {
                 // Private until it gets the mode of the directory that it stands for.
                 let mode = if entry.is_some() { 0o700 } else { 0o777 };
                 rustix::fs::mkdirat(CWD, &self.path, system::mode(mode)).map_err(failed("create"))?;
+                action = Action::Created;
                 rustix::fs::openat(CWD, &self.path, flags, Mode::empty())
             }
             opened => opened,
         };
         let fd = opened.map_err(failed("open"))?;
+        let stat = rustix::fs::fstat(&fd).map_err(failed("open"))?;
         let mut was_there = true;
-        let mut entry = entry;
-        if self.place == Place::Contents && !self.is_reading_back {
-            let held = holds(&fd).map_err(failed("list"))?;
-            if held != Held::Nothing && self.in_place.is_none() {
+        if !self.is_reading_back {
+            let is_contents = self.place == Place::Contents;
+            let held = if is_contents { holds(&fd).map_err(failed("list"))? } else { Held::Something };
+            if is_contents && held != Held::Nothing && self.in_place.is_none() {
                 return Err(Error::TargetNotEmpty { path: self.path.clone() });
             }
             was_there = held != Held::Nothing;
-            // A directory that holds other things is not the one of the snapshot.
-            entry = entry.filter(|_| held != Held::Something);
-            if !self.dry_run {
+            if let Some(wanted) = entry.as_ref().filter(|_| action != Action::Created) {
+                let is_own = held != Held::Something;
+                let is_same = || metadata::is_directory_same(self, fd.as_fd(), &stat, wanted);
+                if !is_own && !directory::gets_metadata(self, Some(&stat), wanted) {
+                    entry = None;
+                } else if !is_same() {
+                    action = Action::Updated;
+                }
+            }
+            if entry.is_some() && !self.dry_run {
+                directory::open_up(self, &stat, &fd);
+            }
+            if is_contents && !self.dry_run {
                 self.begin_in(&fd, held)?;
             }
         }
-        let stat = rustix::fs::fstat(&fd).map_err(failed("open"))?;
         let identity = system::identity(&stat);
         self.will_write_to(identity.0, &fd);
-        Ok(Directory::top(Top { open: Some((fd, identity)), shown, entry, was_there }))
+        Ok((Directory::top(Top { open: Some((fd, identity)), shown, entry, was_there }), action))
     }
 
     /// Makes sure that no other restore writes there, and leaves a sign of this one until it is complete.

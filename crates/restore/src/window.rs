@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use lbak_core::{
+    browse::in_words,
     error::{Error, Result},
     id::ChunkId,
     observe::FindingKind,
     tree::{Content, ContentReader, ReadChunk},
 };
 
-use crate::{file::File, findings::in_words, links::Link, target::Target};
+use crate::{file::File, links::Link, target::Target};
 
 /// Files and links in a window: some 10 MB of names.
 const MOST_FILES: usize = 16 << 10;

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use lbak_core::{
+    browse::{Chunks, in_words},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
@@ -22,9 +23,7 @@ use rayon::prelude::*;
 
 use crate::{
     begin,
-    chunks::Chunks,
     file::File,
-    findings::in_words,
     links::Link,
     node,
     target::Target,

@@ -21,7 +21,6 @@ use lbak_core::{
 use rayon::prelude::*;
 
 use crate::{
-    Share,
     ledger::Ledger,
     object::check_object,
     packs::{ListedPack, Packs},
@@ -38,6 +37,15 @@ pub(crate) struct PackReading<'a> {
     index: &'a Index,
     packs: &'a Packs,
     read: AtomicU64,
+}
+
+/// Packs that are not as they should be.
+#[derive(Default)]
+pub(crate) struct Unsound {
+    /// They are not what was written, or what was written is wrong.
+    pub(crate) damaged: BTreeSet<PackId>,
+    /// They need a newer version.
+    pub(crate) newer: BTreeSet<PackId>,
 }
 
 /// Buffers of one worker: kept from one pack to the next.
@@ -60,20 +68,24 @@ impl<'a> PackReading<'a> {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Reads every pack of a share; returns those that are not as they should be.
-    pub(crate) fn run(&self, share: &Share) -> Result<BTreeSet<PackId>> {
-        let damaged = Mutex::new(BTreeSet::new());
-        let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| share.contains(&pack.id));
+    /// Reads every pack that is wanted; returns those that are not as they should be.
+    pub(crate) fn run(&self, is_wanted: &(dyn Fn(&PackId) -> bool + Sync)) -> Result<Unsound> {
+        let unsound = Mutex::new(Unsound::default());
+        let note = || unsound.lock().unwrap_or_else(PoisonError::into_inner);
+        let packs = self.packs.listed().par_iter().with_max_len(1).filter(|pack| is_wanted(&pack.id));
         packs.try_for_each_init(Buffers::default, |buffers, pack| {
             self.ledger.check_cancelled()?;
             let outcome = self.check_pack(pack, buffers);
             self.read.fetch_add(1, Ordering::Relaxed);
+            // Its bytes are those that were written: only this version is at a loss.
+            let is_newer = matches!(outcome, Err(Error::Newer { .. }));
             if self.ledger.outlive(outcome)?.is_none() {
-                damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(pack.id);
+                let mut unsound = note();
+                if is_newer { &mut unsound.newer } else { &mut unsound.damaged }.insert(pack.id);
             }
             Ok(())
         })?;
-        Ok(damaged.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(unsound.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn check_pack(&self, pack: &ListedPack, buffers: &mut Buffers) -> Result<()> {
@@ -162,31 +174,11 @@ impl<'a> PackReading<'a> {
     ///
     /// Every chunk is looked up and the records that fit are counted: as many as there are records of this pack.
     fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<()> {
-        let (mut fitting, mut unnamed) = (0_u64, 0_u64);
-        for block in &directory.blocks {
-            let mut offset = 0;
-            for chunk in &block.chunks {
-                let before = fitting;
-                let looked = self.index.find(&chunk.id, chunk.kind, &mut |location| {
-                    let is_here = location.pack.id == pack.id
-                        && location.block_offset == block.offset
-                        && location.offset == offset;
-                    let is_right = location.pack.header == *header
-                        && location.sealed_length == block.sealed_length
-                        && location.block_length == block.plain_length
-                        && location.length == chunk.length
-                        && !location.has_base;
-                    fitting += u64::from(is_here && is_right);
-                    false
-                });
-                if self.ledger.outlive(looked)?.is_none() {
-                    // Part of the index is damaged, which is told already: there is nothing to compare with.
-                    return Ok(());
-                }
-                unnamed += u64::from(fitting == before);
-                offset += chunk.length;
-            }
-        }
+        let Some((fitting, unnamed)) = self.ledger.outlive(fitting_records(self.index, &pack.id, header, directory))?
+        else {
+            // Part of the index is damaged, which is told already: there is nothing to compare with.
+            return Ok(());
+        };
         let name = pack.name();
         if fitting != u64::from(pack.records()) {
             let wrong = u64::from(pack.records()).abs_diff(fitting);
@@ -197,4 +189,37 @@ impl<'a> PackReading<'a> {
         }
         Ok(())
     }
+}
+
+/// How many records of an index fit the directory of a pack, and how many of its chunks have none.
+///
+/// # Errors
+/// When a part of the index that may tell can not be read.
+pub(crate) fn fitting_records(
+    index: &Index,
+    pack: &PackId,
+    header: &Header,
+    directory: &Directory,
+) -> Result<(u64, u64)> {
+    let (mut fitting, mut unnamed) = (0_u64, 0_u64);
+    for block in &directory.blocks {
+        let mut offset = 0;
+        for chunk in &block.chunks {
+            let before = fitting;
+            index.find(&chunk.id, chunk.kind, &mut |location| {
+                let is_here =
+                    location.pack.id == *pack && location.block_offset == block.offset && location.offset == offset;
+                let is_right = location.pack.header == *header
+                    && location.sealed_length == block.sealed_length
+                    && location.block_length == block.plain_length
+                    && location.length == chunk.length
+                    && location.has_base == chunk.base.is_some();
+                fitting += u64::from(is_here && is_right);
+                false
+            })?;
+            unnamed += u64::from(fitting == before);
+            offset += chunk.length;
+        }
+    }
+    Ok((fitting, unnamed))
 }

@@ -1,8 +1,14 @@
 //! Which snapshots and paths need what can not be read. Walks the snapshots once more, only when damage was found.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use lbak_core::{
+    backend::ObjectName,
     error::{Error, Result},
-    id::{ChunkId, ChunkKind},
+    id::{ChunkId, ChunkKind, PackId},
     index::IdPrefix,
     store::ChunkReader,
     tree::{Entry, NameRule, Node, TreeReader, for_each_reference},
@@ -24,6 +30,8 @@ pub(crate) struct Hurt<'a> {
     are_misfits_tried: bool,
     /// Trees below which everything is sound.
     sound: Bits,
+    /// Packs of which something was needed and could not be read.
+    needed: Mutex<BTreeSet<PackId>>,
 }
 
 /// A directory that is being walked.
@@ -43,7 +51,29 @@ impl<'a> Hurt<'a> {
         are_misfits_tried: bool,
     ) -> Self {
         let sound = Bits::new(&reader.index().segments());
-        Self { ledger, reader, packs, bad, are_misfits_tried, sound }
+        Self { ledger, reader, packs, bad, are_misfits_tried, sound, needed: Mutex::default() }
+    }
+
+    /// The packs of which something was needed and could not be read.
+    pub(crate) fn into_needed(self) -> BTreeSet<PackId> {
+        self.needed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn need(&self, packs: impl IntoIterator<Item = PackId>) {
+        self.needed.lock().unwrap_or_else(PoisonError::into_inner).extend(packs);
+    }
+
+    /// Passes over damage, which the first walk has told of.
+    fn outlive(&self, error: Error) -> Result<()> {
+        if !error.is_of_one_object() {
+            return Err(error);
+        }
+        if let Error::Damaged { object, .. } | Error::Newer { object, .. } | Error::Store { object, .. } = &error
+            && let Some(ObjectName::Pack(pack)) = ObjectName::parse(object)
+        {
+            self.need([pack]);
+        }
+        Ok(())
     }
 
     /// The snapshots that something can not be restored of.
@@ -59,12 +89,15 @@ impl<'a> Hurt<'a> {
             self.ledger.check_cancelled()?;
             self.reader.read(kind, id)
         };
+        for id in &snapshot.findings {
+            read(ChunkKind::List, id).map_or_else(|error| self.outlive(error), |_| Ok(()))?;
+        }
         let mut path = Vec::new();
         let mut open = Vec::new();
         match TreeReader::open(NameRule::AbsolutePath, snapshot.root, &read) {
             Ok(entries) => open.push(Frame { id: snapshot.root, entries, path_length: 0, is_hurt: false }),
             Err(error) => {
-                outlive(error)?;
+                self.outlive(error)?;
                 snapshot.paths.iter().for_each(|path| hurt.add(path));
             }
         }
@@ -87,7 +120,7 @@ impl<'a> Hurt<'a> {
                             open.push(Frame { id: tree, entries, path_length: path.len(), is_hurt: false });
                         }
                         Err(error) => {
-                            outlive(error)?;
+                            self.outlive(error)?;
                             frame.is_hurt = true;
                             if is_whole {
                                 hurt.add(&path);
@@ -96,7 +129,7 @@ impl<'a> Hurt<'a> {
                     }
                 }
                 Some(Err(lost)) => {
-                    outlive(lost.error)?;
+                    self.outlive(lost.error)?;
                     frame.is_hurt = true;
                     hurt.add(if path.is_empty() { b"/" } else { &path });
                 }
@@ -117,7 +150,7 @@ impl<'a> Hurt<'a> {
     fn is_known_sound(&self, tree: &ChunkId) -> Result<bool> {
         match self.reader.index().ordinal(tree, ChunkKind::Tree) {
             Ok(ordinal) => Ok(ordinal.is_some_and(|ordinal| self.sound.is_set(ordinal))),
-            Err(error) => outlive(error).map(|()| false),
+            Err(error) => self.outlive(error).map(|()| false),
         }
     }
 
@@ -127,12 +160,13 @@ impl<'a> Hurt<'a> {
         for_each_reference(entry, read, &mut |reference| {
             match reference {
                 Ok(reference) if reference.kind == ChunkKind::Data => {
-                    is_whole = is_whole && self.is_readable(&reference.id, reference.length)?;
+                    // Every one is asked: what is needed of which pack is remembered.
+                    is_whole &= self.is_readable(&reference.id, reference.length)?;
                 }
                 // Trees and lists are judged by reading them.
                 Ok(_) => {}
                 Err(lost) => {
-                    outlive(lost.error)?;
+                    self.outlive(lost.error)?;
                     is_whole = false;
                 }
             }
@@ -144,19 +178,25 @@ impl<'a> Hurt<'a> {
     /// Tells whether some copy of a data chunk can be read.
     fn is_readable(&self, id: &ChunkId, length: Option<u64>) -> Result<bool> {
         let prefix = IdPrefix::from(id);
+        let mut tried = Vec::new();
         let found = self.reader.index().find(id, ChunkKind::Data, &mut |location| {
             let is_there = if self.are_misfits_tried {
                 self.packs.get(&location.pack.id).is_some()
             } else {
                 self.packs.fault(&location.pack).is_none()
             };
+            tried.push(location.pack.id);
             is_there
                 && length.is_none_or(|length| length == u64::from(location.length))
                 && !self.bad.contains(location, &prefix)
         });
         match found {
-            Ok(found) => Ok(found.is_some()),
-            Err(error) => outlive(error).map(|()| false),
+            Ok(Some(_)) => Ok(true),
+            Ok(None) => {
+                self.need(tried);
+                Ok(false)
+            }
+            Err(error) => self.outlive(error).map(|()| false),
         }
     }
 }
@@ -170,13 +210,8 @@ impl HurtSnapshot {
     }
 }
 
-/// Passes over damage, which the first walk has told of.
-fn outlive(error: Error) -> Result<()> {
-    if error.is_damage() || matches!(error, Error::Newer { .. }) { Ok(()) } else { Err(error) }
-}
-
 /// Names in the root tree are absolute paths.
-fn append(path: &mut Vec<u8>, name: &[u8]) {
+pub(crate) fn append(path: &mut Vec<u8>, name: &[u8]) {
     if !path.is_empty() && path.last() != Some(&b'/') {
         path.push(b'/');
     }

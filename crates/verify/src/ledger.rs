@@ -15,10 +15,19 @@ use lbak_core::{
 
 use crate::{Damage, VerifyOptions};
 
+/// What came together, each sorted by object.
+pub(crate) struct Found {
+    pub(crate) damage: Vec<Damage>,
+    pub(crate) set_aside: Vec<Damage>,
+    pub(crate) notes: Vec<String>,
+}
+
 /// Collects from several threads; the outcome does not depend on their timing.
 pub(crate) struct Ledger<'a> {
     options: &'a VerifyOptions,
     damage: Mutex<BTreeMap<String, Damage>>,
+    /// Damage that was set aside: nothing needs what it is in.
+    aside: Mutex<BTreeMap<String, Damage>>,
     notes: Mutex<Vec<String>>,
     bytes: AtomicU64,
     /// Zero while it is not known.
@@ -30,6 +39,7 @@ impl<'a> Ledger<'a> {
         Self {
             options,
             damage: Mutex::default(),
+            aside: Mutex::default(),
             notes: Mutex::default(),
             bytes: AtomicU64::new(0),
             total_bytes: AtomicU64::new(0),
@@ -123,6 +133,24 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Notes damage of an object that nothing needs.
+    ///
+    /// # Errors
+    /// As [`blame`](Self::blame).
+    pub(crate) fn outlive_aside<T>(&self, outcome: Result<T>) -> Result<()> {
+        let apart = Self::new(self.options);
+        apart.outlive(outcome)?;
+        self.aside().extend(std::mem::take(&mut *apart.all()));
+        Ok(())
+    }
+
+    /// Takes an object out of what is damaged: nothing needs it.
+    pub(crate) fn set_aside(&self, object: &str) {
+        if let Some(damage) = self.all().remove(object) {
+            self.aside().insert(object.to_owned(), damage);
+        }
+    }
+
     /// Tells whether any object is damaged for which this holds.
     pub(crate) fn any(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
         self.all().keys().any(|object| is_wanted(object))
@@ -133,10 +161,17 @@ impl<'a> Ledger<'a> {
         self.all().contains_key(object)
     }
 
-    /// Everything that was found, and the notes.
-    pub(crate) fn finish(self) -> (Vec<Damage>, Vec<String>) {
-        let damage = self.damage.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (damage.into_values().collect(), self.notes.into_inner().unwrap_or_else(PoisonError::into_inner))
+    /// Everything that was found.
+    pub(crate) fn finish(self) -> Found {
+        let values = |damage: Mutex<BTreeMap<String, Damage>>| {
+            damage.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+        };
+        let notes = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Found { damage: values(self.damage), set_aside: values(self.aside), notes }
+    }
+
+    fn aside(&self) -> MutexGuard<'_, BTreeMap<String, Damage>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Damage>> {

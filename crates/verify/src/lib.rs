@@ -1,4 +1,4 @@
-//! The verb `verify`: proves that what is stored can be restored, and names what can not.
+//! The verbs `verify` and `repair`: proves that what is stored can be restored, names what can not, and mends what can be mended.
 //!
 //! ```text
 //! verify_without_key            every object against its name or trailer
@@ -7,7 +7,9 @@
 //!   → damage by object → where damage was found: the places that do not open → snapshots and paths that need them
 //! ```
 //!
-//! A damaged object never stops the rest; a store that does not answer does. Nothing is changed or removed. On a sound
+//! [`repair`] has its own page.
+//!
+//! A damaged object never stops the rest; a store that does not answer does. `verify` changes nothing, `repair` removes nothing. On a sound
 //! repository one bit per index record and a row per pack are kept in memory, never a set of ids.
 
 mod bits;
@@ -19,6 +21,7 @@ mod options;
 mod packs;
 mod places;
 mod records;
+pub mod repair;
 mod report;
 mod run;
 mod segments;

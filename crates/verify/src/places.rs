@@ -29,15 +29,15 @@ pub(crate) struct BadPlaces {
 }
 
 /// A chunk in a block, as the index tells.
-struct Wanted {
-    id: IdPrefix,
-    kind: ChunkKind,
-    offset: u32,
-    length: u32,
+pub(crate) struct Wanted {
+    pub(crate) id: IdPrefix,
+    pub(crate) kind: ChunkKind,
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
 }
 
 /// Blocks by everything that opening them takes.
-type Blocks = BTreeMap<(PackId, u32, u32, u32, [u8; 80]), (BlockPlace, Vec<Wanted>)>;
+pub(crate) type Blocks = BTreeMap<(PackId, u32, u32, u32, [u8; 80]), (BlockPlace, Vec<Wanted>)>;
 
 impl BadPlaces {
     /// Tries every block of these packs.
@@ -61,7 +61,8 @@ impl BadPlaces {
     }
 }
 
-fn blocks_of(reader: &ChunkReader, packs: &[PackId], ledger: &Ledger<'_>) -> Result<Blocks> {
+/// The blocks of these packs, which are sorted, as the index tells of them.
+pub(crate) fn blocks_of(reader: &ChunkReader, packs: &[PackId], ledger: &Ledger<'_>) -> Result<Blocks> {
     let mut blocks = Blocks::new();
     for segment in reader.index().segments() {
         ledger.check_cancelled()?;

@@ -169,7 +169,7 @@ fn open_record(
 }
 
 impl KnownSnapshot {
-    fn new(committed: Committed, forgotten: &HashSet<SessionId>) -> Self {
+    pub(crate) fn new(committed: Committed, forgotten: &HashSet<SessionId>) -> Self {
         let Committed { session, manifest, head } = committed;
         Self {
             session,

@@ -27,7 +27,10 @@ pub struct VerifyReport {
     pub unreferenced_bytes: u64,
     /// What is damaged or missing, sorted by object, each once.
     pub damage: Vec<Damage>,
-    /// What can not be restored because of it.
+    /// What is damaged or missing and was set aside by a repair, sorted by object: nothing needs it any more, so it is no damage
+    /// of the repository. Without a key nobody can tell, and it is in `damage`.
+    pub set_aside: Vec<Damage>,
+    /// What can not be restored because of damage.
     pub hurt: Vec<HurtSnapshot>,
     /// Worth knowing, and no damage.
     pub notes: Vec<String>,

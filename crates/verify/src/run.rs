@@ -37,6 +37,7 @@ const MOST_TRIES: u32 = 3;
 /// [`Error::Store`](lbak_core::error::Error::Store) when the store does not answer,
 /// [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+    let repository = &repository.as_stored();
     if let Depth::ReadData { share } = &options.depth {
         share.check()?;
     }
@@ -67,7 +68,7 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
     let snapshots = check_records(repository, &ledger)?;
     let view = repository.view()?;
     let reader = repository.reader(&view);
-    let View { index, damage, .. } = view;
+    let View { index, damage, damaged_packs, .. } = view;
     damage.into_iter().try_for_each(|error| ledger.blame(error))?;
     let packs = list_all(repository, options, &ledger, &mut report)?;
 
@@ -83,19 +84,32 @@ fn verify_once(repository: &Repository, options: &VerifyOptions) -> Result<Verif
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
         let reading = PackReading::new(repository, &index, &packs, &ledger);
-        let mut damaged = reading.run(share)?;
+        let mut unsound = reading.run(&|pack| share.contains(pack))?;
         report.packs_read = reading.packs_read();
-        damaged.extend(misfits.into_keys());
+        unsound.damaged.extend(misfits.into_keys());
+        unsound.damaged.extend(unsound.newer);
+        let damaged = unsound.damaged;
         if !damaged.is_empty() {
             bad = BadPlaces::find(&reader, &damaged, &ledger)?;
         }
     }
     if ledger.any(holds_content) {
         let are_misfits_tried = options.depth != Depth::Structure;
-        report.hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried).find(&snapshots)?;
+        let hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried);
+        report.hurt = hurt.find(&snapshots)?;
+        let needed = hurt.into_needed();
+        // Writers do not refer to them, and whatever snapshots need of them has another copy.
+        for pack in damaged_packs.difference(&needed.into_iter().collect()) {
+            ledger.set_aside(&ObjectName::Pack(*pack).to_string());
+        }
     }
     report.bytes_read = ledger.bytes();
-    (report.damage, report.notes) = ledger.finish();
+    let found = ledger.finish();
+    (report.damage, report.set_aside, report.notes) = (found.damage, found.set_aside, found.notes);
+    if !report.set_aside.is_empty() {
+        let count = report.set_aside.len();
+        report.notes.push(format!("{count} damaged objects were set aside by a repair: nothing needs them"));
+    }
     Ok(report)
 }
 

@@ -20,6 +20,9 @@ const TRAILER: u64 = 2;
 /// Records in a full page.
 const RECORDS_IN_PAGE: u32 = 24;
 
+/// For every pack that a segment names: its row and how many records name it.
+pub(crate) type Named = HashMap<PackId, (Arc<PackRow>, u32)>;
+
 /// Checks every segment and counts for every pack how many records name it.
 ///
 /// # Errors
@@ -30,19 +33,43 @@ pub(crate) fn check_segments(
     packs: &Packs,
     ledger: &Ledger<'_>,
 ) -> Result<()> {
+    judge_segments(repository, counted, ledger, &|_, named, _| {
+        for (row, records) in named.into_values() {
+            packs.name(&row, records);
+        }
+    })
+}
+
+/// Checks every segment and shows `take` each one that counts, the packs that it names, and whether it is sound.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) fn judge_segments(
+    repository: &Repository,
+    counted: &[Arc<Segment>],
+    ledger: &Ledger<'_>,
+    take: &(dyn Fn(&Arc<Segment>, Named, bool) + Sync),
+) -> Result<()> {
     let backend = &**repository.backend();
     let by_name: HashMap<&ObjectName, &Arc<Segment>> =
         counted.iter().map(|segment| (segment.name(), segment)).collect();
     let names = list_names(backend, Folder::Index.prefix())?;
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
-        ledger.outlive(check_object(backend, name, *size, ledger, &mut |_| {}))?;
-        // A segment that was replaced, or that no round names, only has to be what was written.
-        if let Some(segment) = by_name.get(name) {
-            ledger.outlive(
-                check_guides(repository, segment).and_then(|guides| check_records(segment, &guides, packs, ledger)),
-            )?;
-        }
+        let checked = check_object(backend, name, *size, ledger, &mut |_| {});
+        let Some(segment) = by_name.get(name) else {
+            return match ledger.has(&name.to_string()) {
+                // It would count if it could be opened.
+                true => ledger.outlive(checked).map(|_| ()),
+                // A segment that was replaced, or that no round names: nobody asks it.
+                false => ledger.outlive_aside(checked),
+            };
+        };
+        let is_whole = ledger.outlive(checked)?.is_some();
+        let guides = check_guides(repository, segment);
+        let checked = ledger.outlive(guides.and_then(|guides| check_records(segment, &guides, ledger)))?;
+        let (named, is_right) = checked.unwrap_or_default();
+        take(segment, named, is_whole && is_right);
         Ok(())
     })
 }
@@ -72,10 +99,15 @@ fn check_guides(repository: &Repository, segment: &Segment) -> Result<Guides> {
     Ok(Guides { fences, filter })
 }
 
-fn check_records(segment: &Segment, guides: &Guides, packs: &Packs, ledger: &Ledger<'_>) -> Result<()> {
+/// The packs that it names, and whether nothing is wrong with it.
+fn check_records(segment: &Segment, guides: &Guides, ledger: &Ledger<'_>) -> Result<(Named, bool)> {
     let (name, summary) = (segment.name(), segment.summary());
-    let damaged = |what: &str| ledger.damage(name, what);
-    let mut named: HashMap<PackId, (Arc<PackRow>, u32)> = HashMap::new();
+    let mut is_right = true;
+    let mut damaged = |what: &str| {
+        is_right = false;
+        ledger.damage(name, what);
+    };
+    let mut named = Named::new();
     let (mut last, mut records): (Option<IdPrefix>, u32) = (None, 0);
     for record in segment.records()? {
         let Some(record) = ledger.outlive(record)? else { continue };
@@ -91,11 +123,9 @@ fn check_records(segment: &Segment, guides: &Guides, packs: &Packs, ledger: &Led
         }
         named.entry(record.location.pack.id).or_insert_with(|| (Arc::clone(&record.location.pack), 0)).1 += 1;
     }
+    // A page that did not open took its records with it.
     if records != summary.records {
         damaged("it does not hold the records that its summary tells of");
     }
-    for (row, records) in named.into_values() {
-        packs.name(&row, records);
-    }
-    Ok(())
+    Ok((named, is_right))
 }

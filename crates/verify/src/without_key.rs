@@ -70,7 +70,8 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
     })?;
     report.packs_read = report.packs;
     report.bytes_read = ledger.bytes();
-    (report.damage, report.notes) = ledger.finish();
+    let found = ledger.finish();
+    (report.damage, report.notes) = (found.damage, found.notes);
     report.elapsed = begun.elapsed();
     Ok(report)
 }

@@ -60,7 +60,7 @@ pub(crate) fn items(repository: &Repository, kind: u8, id: &Id, level: Option<u8
 
 fn entry(repository: &Repository, fields: &mut Fields) -> Result<Entry> {
     let (name, kind, flags, mode) = (fields.bytes()?, fields.u8()?, fields.varint()?, fields.varint()?);
-    ensure(flags < 32 && mode <= 0o7777, "unknown flags or bits of the mode")?;
+    ensure(flags < 64 && mode <= 0o7777, "unknown flags or bits of the mode")?;
     let _owner = (fields.varint()?, fields.varint()?, fields.bytes()?, fields.bytes()?);
     let (mtime, _ctime) = (time(fields)?, time(fields)?);
     let (bytes, inode, link_group) = (fields.varint()?, fields.varint()?, fields.varint()?);

@@ -24,11 +24,14 @@ pub(crate) struct DumpArguments {
     /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub(crate) snapshot: OsString,
+    /// The path as an argument of its own
+    #[arg(value_name = "PATH", hide = true)]
+    pub(crate) path: Option<OsString>,
     /// What is written: `auto` is the bytes of a file and an archive of a directory
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = ArchiveForm::Auto)]
+    #[arg(long, short_alias = 'a', value_name = "FORM", value_enum, default_value_t = ArchiveForm::Auto)]
     pub(crate) archive: ArchiveForm,
     /// Write to this file: it must not be there yet, and is there only when it is complete [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "target", short_alias = 't', value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Read and check everything once before the first byte is written
     #[arg(long)]

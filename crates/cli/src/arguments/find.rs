@@ -11,7 +11,8 @@ use crate::sizes;
 /// Find files in snapshots
 ///
 /// A pattern without a slash matches a name anywhere; one that begins with a slash an absolute path; any other a path below
-/// the directory that was backed up. `*` and `?` stop at slashes, `**` does not. Several patterns: one of them matches.
+/// the directory that was backed up, or, with `./` or `../` at its front, from the working directory. `*` and `?` stop at slashes,
+/// `**/` does not. Several patterns: one of them matches.
 /// Without a pattern every name is found that the other conditions leave.
 #[derive(Args, Debug)]
 #[command(
@@ -25,10 +26,10 @@ Examples:
 pub(crate) struct FindArguments {
     /// What its name or path matches, as a line of a .gitignore does
     #[arg(value_name = "PATTERN")]
-    pub(crate) patterns: Vec<String>,
+    pub(crate) patterns: Vec<OsString>,
     /// One more pattern, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iname: Vec<String>,
+    pub(crate) iname: Vec<OsString>,
     /// Take all patterns for --iname patterns
     #[arg(short, long)]
     pub(crate) ignore_case: bool,

@@ -21,7 +21,7 @@ pub(crate) enum KeyCommand {
     #[command(after_help = "Example:\n  lbak key list")]
     List,
     Add(KeyAddArguments),
-    #[command(alias = "passwd")]
+    #[command(aliases = ["passwd", "change-passphrase"])]
     Change(KeyChangeArguments),
     Remove(KeyRemoveArguments),
 }
@@ -73,11 +73,15 @@ pub(crate) struct KeyChangeArguments {
 
 /// Remove a key slot
 ///
-/// This does not revoke the key: who copied the slot before and has its key can open that copy. The last slot stays.
+/// This does not revoke the key: who copied the slot before and has its key can open that copy. The last slot stays, and the one
+/// that the repository is opened with goes only after a question: open it with another key, and it is known that this one works.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak key remove 3fa2b1c0")]
 pub(crate) struct KeyRemoveArguments {
     /// Its id, or at least four digits of the beginning
     #[arg(value_name = "SLOT")]
     pub(crate) slot: String,
+    /// Do not ask before the key that is in use goes
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

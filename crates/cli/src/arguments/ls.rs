@@ -19,13 +19,16 @@ pub(crate) struct LsArguments {
     /// `latest`, `latest~N` or the beginning of an id; then the path of a part of it: absolute, or below the one directory
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub(crate) snapshot: OsString,
+    /// The path as an argument of its own
+    #[arg(value_name = "PATH", hide = true)]
+    pub(crate) path: Option<OsString>,
     #[command(flatten)]
     pub(crate) long: LongArguments,
     /// With everything below
     #[arg(short = 'R', long)]
     pub(crate) recursive: bool,
     /// Order of the lines; the largest and the newest come last
-    #[arg(long, value_enum, default_value_t = SortArgument::Name, value_name = "KEY")]
+    #[arg(long, short_alias = 's', value_enum, default_value_t = SortArgument::Name, value_name = "KEY")]
     pub(crate) sort: SortArgument,
     /// The other way round
     #[arg(long)]
@@ -59,5 +62,6 @@ pub(crate) enum SortArgument {
     /// By size
     Size,
     /// By the time of the last change
+    #[value(alias = "mtime")]
     Time,
 }

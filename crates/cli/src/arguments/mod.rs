@@ -9,6 +9,7 @@ mod init;
 mod key;
 mod ls;
 mod man;
+mod repair;
 mod restore;
 mod restoring;
 mod selection;
@@ -18,6 +19,7 @@ mod stats;
 mod stream;
 mod tag;
 mod verify;
+mod version;
 mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -34,6 +36,7 @@ pub(crate) use self::{
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
+    repair::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
     restore::RestoreArguments,
     restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,
@@ -43,6 +46,7 @@ pub(crate) use self::{
     stream::StreamArguments,
     tag::TagArguments,
     verify::VerifyArguments,
+    version::VersionArguments,
     wanted::WantedArguments,
 };
 
@@ -111,6 +115,7 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     #[command(alias = "check")]
     Verify(VerifyArguments),
+    Repair(RepairArguments),
     Ls(LsArguments),
     Find(FindArguments),
     Diff(DiffArguments),
@@ -120,6 +125,8 @@ pub(crate) enum Command {
     Tag(TagArguments),
     Completions(CompletionsArguments),
     Man(ManArguments),
+    #[command(hide = true)]
+    Version(VersionArguments),
 }
 
 #[cfg(test)]

@@ -39,11 +39,12 @@ pub(crate) struct RestoreArguments {
     pub(crate) at: Option<String>,
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Put everything back where it was, in place of TARGET
+    /// Put everything back where it was, in place of TARGET. Directories that are there become what they were; files that are
+    /// there stay, unless --in-place is given
     #[arg(long)]
     pub(crate) original: bool,
     /// The same as TARGET
-    #[arg(long = "target", value_name = "TARGET", hide_short_help = true, conflicts_with_all = ["target", "original"])]
+    #[arg(long = "target", short_alias = 't', value_name = "TARGET", hide_short_help = true, conflicts_with_all = ["target", "original"])]
     pub(crate) target_option: Option<PathBuf>,
     /// Do not ask before --original
     #[arg(long, requires = "original")]
@@ -55,7 +56,8 @@ pub(crate) struct RestoreArguments {
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]
     pub(crate) threads: Option<usize>,
     /// Feed a file, or a tar archive of a directory, to COMMAND in place of TARGET. All of it is read and checked before the
-    /// command starts; should anything go wrong then, the command is killed before its input ends
+    /// command starts; should anything go wrong then, the command is killed before its input ends, also when lbak itself is
+    /// killed. A command that works in one transaction is safe whatever happens
     #[arg(
         long,
         requires = "command",

@@ -1,6 +1,6 @@
 //! Options of `lbak restore` that say what is restored, what happens to what is there, and what is set.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use lbak::{Overwrite, Ownership};
@@ -11,10 +11,10 @@ use lbak::{Overwrite, Ownership};
 pub(crate) struct ChosenArguments {
     /// Leave out what matches, as a line of a .gitignore does: `*.tmp`, `/srv/data/cache/` (a path of the source), `!keep.tmp`
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) exclude: Vec<String>,
+    pub(crate) exclude: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iexclude: Vec<String>,
+    pub(crate) iexclude: Vec<OsString>,
     /// Leave out what matches a line of this file; --exclude patterns count as later lines
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_file: Vec<PathBuf>,
@@ -23,10 +23,10 @@ pub(crate) struct ChosenArguments {
     pub(crate) iexclude_file: Vec<PathBuf>,
     /// Restore only what matches, with all that is below it; what is excluded stays excluded
     #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) include: Vec<String>,
+    pub(crate) include: Vec<OsString>,
     /// The same, whether letters are upper case or lower case
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) iinclude: Vec<String>,
+    pub(crate) iinclude: Vec<OsString>,
     /// Restore only what matches a line of this file
     #[arg(long, value_name = "FILE")]
     pub(crate) include_file: Vec<PathBuf>,
@@ -39,16 +39,17 @@ pub(crate) struct ChosenArguments {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Restore into what is there")]
 pub(crate) struct InPlaceArguments {
-    /// TARGET may hold something: files that differ are changed where they differ, all others stay. Goes on with a restore
-    /// that was interrupted
+    /// TARGET may hold something: files that differ are changed where they differ, all others stay; TARGET itself gets mode,
+    /// owner and time of the directory that it stands for. Goes on with a restore that was interrupted, which has left names
+    /// that begin with `.lbak-restore-` or `.lbak-update-`
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Which files that are there are changed; implies --in-place [default: if-changed]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(crate) overwrite: Option<OverwriteArgument>,
     /// Delete what the snapshot does not have, in the directories that it has; implies --in-place. Try it with
-    /// `--dry-run -v` first. What is excluded, directories of which something was excluded when the snapshot was taken, and other file systems are left
-    /// alone
+    /// `--dry-run -v` first. What is excluded, directories of
+    /// which something was excluded when the snapshot was taken, and other file systems are left alone, and that is said
     #[arg(long)]
     pub(crate) delete: bool,
     /// Delete also where the snapshot is incomplete: what could not be read when it was taken, or was excluded then, is deleted too
@@ -65,10 +66,10 @@ pub(crate) struct SettingArguments {
     pub(crate) owner: OwnerArgument,
     /// Do not set extended attributes whose name matches: `security.*`
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) exclude_xattr: Vec<String>,
+    pub(crate) exclude_xattr: Vec<OsString>,
     /// Set only extended attributes whose name matches: `user.*`
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) include_xattr: Vec<String>,
+    pub(crate) include_xattr: Vec<OsString>,
     /// Read every restored file back and compare it with the snapshot
     #[arg(long)]
     pub(crate) verify: bool,

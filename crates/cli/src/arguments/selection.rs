@@ -8,14 +8,24 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 #[derive(Args, Debug, Default)]
 pub(crate) struct SelectionArguments {
     /// Only snapshots of this host
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, short_alias = 'H', value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: Option<String>,
-    /// Only snapshots that this path was named for; given several times, for all of them
+    /// Only snapshots that this path was named for, perhaps among others; given several times, for all of them. Where that
+    /// leaves several backups, the one of exactly these paths is meant
     #[arg(long = "path", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Only snapshots with this tag
-    #[arg(long, value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TAG", value_parser = tag)]
     pub(crate) tag: Option<String>,
+}
+
+/// A tag: no list of tags, as restic has them, for which a tag with a comma in it would be taken.
+pub(super) fn tag(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("a tag is not empty".to_owned()),
+        _ if text.contains(',') => Err("a tag has no comma: give the option once for each tag".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// A number of threads: at least one.

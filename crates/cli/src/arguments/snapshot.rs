@@ -25,10 +25,10 @@ pub(crate) struct SnapshotArguments {
     #[arg(long, value_enum, default_value_t = LineageArgument::Incremental, value_name = "KIND")]
     pub(crate) lineage: LineageArgument,
     /// Name of the host that the data belongs to [default: this host]
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, short_alias = 'H', value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host: Option<String>,
     /// Tag of the snapshot; may be given several times
-    #[arg(long = "tag", value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long = "tag", value_name = "TAG", value_parser = super::selection::tag)]
     pub(crate) tags: Vec<String>,
     /// A line about the snapshot
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]

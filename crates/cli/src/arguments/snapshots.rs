@@ -1,5 +1,7 @@
 //! `lbak snapshots`.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueEnum};
 
 use super::SelectionArguments;
@@ -12,13 +14,23 @@ Examples:
   lbak snapshots --latest 1 --compact
   lbak snapshots --path /etc --path /home")]
 pub(crate) struct SnapshotsArguments {
+    /// Only these: `latest`, `latest~N` or the beginning of an id [default: all]
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<OsString>,
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// What the snapshots of a group have in common
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "host,paths")]
+    #[arg(
+        long,
+        short_alias = 'g',
+        value_enum,
+        value_delimiter = ',',
+        value_name = "WHAT",
+        default_value = "host,paths"
+    )]
     pub(crate) group_by: Vec<GroupArgument>,
     /// Only the newest N of each group
-    #[arg(long, value_name = "N")]
+    #[arg(long, alias = "last", value_name = "N")]
     pub(crate) latest: Option<usize>,
     /// One line for each, without sizes and description
     #[arg(short, long)]

@@ -36,7 +36,7 @@ pub(crate) struct StreamArguments {
     #[arg(long, requires = "stream")]
     pub(crate) allow_empty: bool,
     /// Fail when fewer bytes came: `1000`, `64K`, `2M`, `1G`
-    #[arg(long, value_name = "SIZE", value_parser = super::wanted::size, requires = "stream")]
+    #[arg(long, value_name = "SIZE", value_parser = crate::sizes::parse, requires = "stream")]
     pub(crate) min_bytes: Option<u64>,
     /// Fail when TEXT does not stand in the last 4 KiB
     // It is a comment of SQL as often as not: `-- Dump completed`.

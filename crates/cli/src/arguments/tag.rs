@@ -20,13 +20,13 @@ pub(crate) struct TagArguments {
     #[arg(required = true, value_name = "SNAPSHOT")]
     pub(crate) snapshots: Vec<String>,
     /// Tag that comes; may be given several times
-    #[arg(long, value_name = "TAG", group = "change", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TAG", group = "change", value_parser = super::selection::tag)]
     pub(crate) add: Vec<String>,
     /// Tag that goes; may be given several times
     #[arg(long, value_name = "TAG", group = "change", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) remove: Vec<String>,
     /// Tag that replaces all that are there; may be given several times, '' for none
-    #[arg(long, value_name = "TAG", group = "change", conflicts_with_all = ["add", "remove"])]
+    #[arg(long, value_name = "TAG", group = "change", conflicts_with_all = ["add", "remove"], value_parser = tag_or_none)]
     pub(crate) set: Vec<String>,
     /// A line about the snapshot that replaces the one that is there; '' for none
     #[arg(long, value_name = "TEXT", group = "change")]
@@ -36,4 +36,9 @@ pub(crate) struct TagArguments {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
+}
+
+/// A tag, or `''` for none.
+fn tag_or_none(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { super::selection::tag(text) }
 }

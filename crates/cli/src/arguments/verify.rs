@@ -16,6 +16,9 @@ pub(crate) struct VerifyArguments {
     /// Read the data too: all of it, the N-th of T equal parts (`1/7` today, `2/7` tomorrow), or about a percentage (`10%`, always the same packs)
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub(crate) read_data: Option<Share>,
+    /// restic's name for it
+    #[arg(long, value_name = "SHARE", hide = true, conflicts_with_all = ["no_key", "read_data"])]
+    pub(crate) read_data_subset: Option<Share>,
     /// Threads that work [default: one per processor]
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]
     pub(crate) threads: Option<usize>,

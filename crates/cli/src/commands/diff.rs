@@ -40,10 +40,9 @@ pub(crate) fn run(arguments: &DiffArguments, invocation: &Invocation<'_>) -> any
     let opened = opening::open(invocation, None)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let catalog = repository.catalog()?;
+    selecting::tell_damage(output, &catalog);
     let choose = |given: &OsStr| -> anyhow::Result<&Committed> {
-        let name = paths::split_snapshot(given).0.to_owned();
-        let chosen = selecting::choose_all(&catalog, output, repository.now(), &[name], &arguments.selection)?;
-        chosen.first().copied().ok_or_else(|| Trouble::new(Exit::NoSnapshot, "no snapshot matches").into())
+        selecting::choose_one(&catalog, repository.now(), paths::split_snapshot(given), &arguments.selection)
     };
     let before = &choose(&arguments.first)?.manifest;
     let before_path = paths::split_snapshot(&arguments.first).1;

@@ -20,11 +20,11 @@ use crate::{
 
 pub(crate) fn run(arguments: &DumpArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
-    let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
+    let (snapshot, path) = paths::snapshot_and_path(&arguments.snapshot, arguments.path.as_deref())?;
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
-        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+        selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;
     warn_of_incomplete(output, &manifest);
     let mut options = DumpOptions {
         path: path.map(<[u8]>::to_vec),

@@ -14,7 +14,7 @@ use crate::{
     listing::Listing,
     opening,
     output::Output,
-    selecting, sizes,
+    patterns, selecting, sizes,
     tables::{Align, Table},
     times,
 };
@@ -53,7 +53,8 @@ struct Found {
 
 fn options(arguments: &FindArguments, now: Timestamp, invocation: &Invocation<'_>) -> anyhow::Result<FindOptions> {
     let time = |text: &Option<String>| text.as_deref().map(|text| times::parse(text, now)).transpose();
-    let (mut patterns, mut patterns_any_case) = (arguments.patterns.clone(), arguments.iname.clone());
+    let mut patterns = patterns::of_options(&arguments.patterns)?;
+    let mut patterns_any_case = patterns::of_options(&arguments.iname)?;
     if arguments.ignore_case {
         patterns_any_case.append(&mut patterns);
     }

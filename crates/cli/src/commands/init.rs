@@ -8,6 +8,7 @@ use crate::{
     invocation::Invocation,
     json,
     opening::{self, Place},
+    output::Output,
     secrets::{self, NewKeyFile, Offered},
 };
 
@@ -17,7 +18,9 @@ pub(crate) fn run(arguments: &InitArguments, invocation: &Invocation<'_>) -> any
         return Err(trouble.hint("give -r PLACE or set LBAK_REPOSITORY").into());
     };
     opening::refuse_used(&folder)?;
-    let offered = Offered::by_options(invocation.global).and(Offered::by_variables(&invocation.environment));
+    let by_options = Offered::by_options(invocation.global);
+    let is_by_variable = (by_options.key_file.is_none(), by_options.password.is_none());
+    let offered = by_options.and(Offered::by_variables(&invocation.environment));
     let label = arguments.label.as_deref();
     let mut slots = Vec::new();
     if let Some(password) = &offered.password {
@@ -43,10 +46,32 @@ pub(crate) fn run(arguments: &InitArguments, invocation: &Invocation<'_>) -> any
         return Ok(Exit::Done);
     }
     output.report(&format!("made repository {} at {place}", id.short()))?;
-    if let Some(file) = offered.key_file.as_ref().filter(|_| is_new_key) {
-        let file = file.display();
-        output
-            .report(&format!("its new key is {file}: keep a copy elsewhere, without a key nothing can be restored"))?;
-    }
+    tell_keys(output, &offered, is_new_key, is_by_variable)?;
     Ok(Exit::Done)
+}
+
+/// Names each key that opens the repository from now on, and where it came from, and that one of them is kept.
+fn tell_keys(
+    output: &Output,
+    offered: &Offered,
+    is_new_key: bool,
+    (is_file_by_variable, is_password_by_variable): (bool, bool),
+) -> anyhow::Result<()> {
+    if let Some(file) = &offered.key_file {
+        let by = if is_file_by_variable { " (LBAK_KEY_FILE)" } else { "" };
+        let what = if is_new_key { "the new key" } else { "the key file that was there," };
+        output.report(&format!("  opened by {what} {}{by}", file.display()))?;
+    }
+    if offered.password.is_some() || offered.key_file.is_none() {
+        let password = offered.password.as_ref().map(|password| password.described(is_password_by_variable));
+        let password = password.unwrap_or_else(|| "that was typed".to_owned());
+        let also = if offered.key_file.is_some() { "and also" } else { "opened" };
+        output.report(&format!("  {also} by the password {password}"))?;
+    }
+    let (keep, it) = match (&offered.key_file, &offered.password) {
+        (Some(_), Some(_)) => ("a copy of the key or the password", "one of them"),
+        (Some(_), None) => ("a copy of the key", "it"),
+        (None, _) => ("the password", "it"),
+    };
+    output.report(&format!("keep {keep} elsewhere: without {it} nothing can be restored"))
 }

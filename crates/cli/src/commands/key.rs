@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use lbak::{Credential, NewSlot, OpenedSlot, PasswordCost, Repository, SlotForm, SlotId, SlotInfo, SlotState};
+use lbak::{Credential, NewSlot, OpenedSlot, PasswordCost, SlotForm, SlotId, SlotInfo, SlotState};
 
 use crate::{
     arguments::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
@@ -11,7 +11,9 @@ use crate::{
     invocation::Invocation,
     json,
     opening::{self, Opened},
+    questions,
     secrets::{self, NewKeyFile, Offered},
+    sizes,
     tables::{Align, Table},
 };
 
@@ -122,23 +124,57 @@ fn opener_and_new(arguments: &NewKeyArguments, invocation: &Invocation<'_>) -> (
 
 fn remove(arguments: &KeyRemoveArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     let opened = opening::open(invocation, None)?;
-    let slot = by_prefix(&opened.repository, &arguments.slot)?;
+    let slots = opened.repository.slots()?;
+    let slot = by_prefix(&slots, &arguments.slot)?;
+    let left = what_opens(slots.iter().filter(|other| other.id != slot));
+    // The last one is refused by the library, in its own words.
+    if let Some(left) = left.as_ref().filter(|_| slot == opened.repository.opened_by().id && !arguments.yes) {
+        confirm_own(slot, left)?;
+    }
     opened.repository.remove_slot(slot)?;
     let output = invocation.output;
     if output.is_json() {
         output.json(&named("key_removed", slot))?;
     } else {
         output.report(&format!("removed key slot {}", slot.short()))?;
+        left.map_or(Ok(()), |left| output.report(&format!("  the repository is opened by {left}")))?;
     }
     Ok(damage_of(&opened))
 }
 
-fn by_prefix(repository: &Repository, prefix: &str) -> anyhow::Result<SlotId> {
+/// `1 password and 2 key files`; nothing when nothing would.
+fn what_opens<'a>(slots: impl Iterator<Item = &'a SlotInfo>) -> Option<String> {
+    let (mut passwords, mut key_files) = (0, 0);
+    for slot in slots {
+        match &slot.state {
+            SlotState::Sound { form: SlotForm::Password, .. } => passwords += 1,
+            SlotState::Sound { form: SlotForm::KeyFile, .. } => key_files += 1,
+            SlotState::Damaged(_) => {}
+        }
+    }
+    let counts = [(passwords, "password", "passwords"), (key_files, "key file", "key files")];
+    let words = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let words: Vec<String> = words.map(|(count, one, many)| sizes::counted(count, one, many)).collect();
+    (!words.is_empty()).then(|| words.join(" and "))
+}
+
+/// Who removes the key that is in his hand may find out that he has no other.
+fn confirm_own(slot: SlotId, left: &str) -> anyhow::Result<()> {
+    let what = format!("key slot {} is the one that the repository was opened with", slot.short());
+    let question = format!("{what}; left: {left}. Remove it? [y/N] ");
+    let hint = "open it with the key that is to stay, or `lbak key change`; --yes if this is what you mean";
+    match questions::ask(&question)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Trouble::new(Exit::Failed, "nothing was removed").into()),
+        None => Err(Trouble::usage(what).hint(hint).into()),
+    }
+}
+
+fn by_prefix(slots: &[SlotInfo], prefix: &str) -> anyhow::Result<SlotId> {
     const SHORTEST: usize = lbak::Pick::SHORTEST_PREFIX;
     if prefix.len() < SHORTEST {
         return Err(Trouble::usage(format!("give at least {SHORTEST} digits of the key slot's id")).into());
     }
-    let slots = repository.slots()?;
     let mut matches = slots.iter().map(|slot| slot.id).filter(|id| id.to_string().starts_with(prefix));
     match (matches.next(), matches.next()) {
         (Some(slot), None) => Ok(slot),

@@ -16,11 +16,11 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &LsArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
+    let (snapshot, path) = paths::snapshot_and_path(&arguments.snapshot, arguments.path.as_deref())?;
     let opened = opening::open(invocation, None)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
-        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+        selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }

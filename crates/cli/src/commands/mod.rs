@@ -8,6 +8,7 @@ mod find;
 mod init;
 mod key;
 mod ls;
+mod repair;
 mod restore;
 mod restore_to_command;
 mod snapshot;
@@ -17,6 +18,7 @@ mod stream;
 mod tag;
 mod usage;
 mod verify;
+mod version;
 
 use crate::{arguments::Command, exit::Exit, invocation::Invocation};
 
@@ -30,6 +32,7 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Restore(arguments) => restore::run(arguments, invocation),
         Command::Dump(arguments) => dump::run(arguments, invocation),
         Command::Verify(arguments) => verify::run(arguments, invocation),
+        Command::Repair(arguments) => repair::run(arguments, invocation),
         Command::Ls(arguments) => ls::run(arguments, invocation),
         Command::Find(arguments) => find::run(arguments, invocation),
         Command::Diff(arguments) => diff::run(arguments, invocation),
@@ -38,6 +41,7 @@ pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Res
         Command::Tag(arguments) => tag::run(arguments, invocation),
         Command::Completions(arguments) => completions::completions(arguments, invocation),
         Command::Man(arguments) => completions::man(arguments, invocation),
+        Command::Version(_) => version::run(invocation),
         Command::Stats(arguments) => stats::run(arguments, invocation),
     }
 }

@@ -1,12 +1,8 @@
 //! `lbak restore`: chooses a snapshot, restores it or a part of it, and reports what could not be.
 
-use std::{
-    io::{self, BufRead, IsTerminal, Write},
-    os::unix::ffi::OsStrExt,
-    path::Path,
-};
+use std::{io, os::unix::ffi::OsStrExt, path::Path};
 
-use lbak::{Error, Manifest, RestoreOptions, RestoreReport};
+use lbak::{Error, Finding, FindingKind, Manifest, RestoreOptions, RestoreReport};
 
 use crate::{
     arguments::RestoreArguments,
@@ -19,19 +15,20 @@ use crate::{
     path_lines::PathLines,
     paths,
     progress::Work,
+    questions,
     selecting::{self, Choice},
     sizes,
 };
 
 pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     refuse_root(arguments)?;
-    let patterns = chosen::patterns(&arguments.chosen)?;
+    let given = chosen::patterns(&arguments.chosen)?;
     let attributes = chosen::attributes(&arguments.setting.exclude_xattr, &arguments.setting.include_xattr)?;
     let (snapshot, path) = paths::split_snapshot(&arguments.snapshot);
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
-        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+        selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }
@@ -43,12 +40,13 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         confirm_original(arguments, &manifest)?;
     }
 
-    let progress = invocation.progress(Work::Restore);
+    let progress = invocation.progress(if arguments.dry_run { Work::Looking } else { Work::Restore });
     let options = RestoreOptions {
         path: path.map(<[u8]>::to_vec),
-        patterns,
+        patterns: given.patterns.clone(),
         place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
         in_place: arguments.in_place(),
+        repositories: vec![opened.backend.identity()],
         ownership: arguments.setting.owner.into(),
         attributes,
         verify: arguments.setting.verify,
@@ -70,6 +68,8 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         tell(output, arguments, &report)?;
     }
     findings::tell_after_losses(output, &report.finding_counts, &report.findings);
+    given.tell_unmatched(output, &report.patterns);
+    tell_what_else_to_do(output, arguments, &report);
     let is_damaged = report.lost > 0 || !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
@@ -87,27 +87,46 @@ fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow
     if arguments.yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
-        let trouble = Trouble::usage("--original writes where the data came from, and there is no terminal to ask on");
-        return Err(trouble.hint("give --yes if that is what you mean").into());
+    match questions::ask(&format!("put back {}? [y/N] ", selecting::source_of(manifest)))? {
+        Some(true) => Ok(()),
+        Some(false) => Err(Trouble::new(Exit::Failed, "nothing was restored").into()),
+        None => {
+            let what = "--original writes where the data came from, and there is no terminal to ask on";
+            Err(Trouble::usage(what).hint("give --yes if that is what you mean").into())
+        }
     }
-    let mut stderr = io::stderr();
-    let _ = write!(stderr, "put back {}? [y/N] ", selecting::source_of(manifest));
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Trouble::new(Exit::Failed, "nothing was restored").into())
 }
 
 /// A restore that ends before its time has not been for nothing.
 fn tell_how_to_go_on(output: &Output, arguments: &RestoreArguments, error: &Error) {
-    let has_begun = matches!(error, Error::Cancelled | Error::Target { .. } | Error::Store { .. });
+    let has_begun = match error {
+        Error::Cancelled | Error::Store { .. } => true,
+        // Others tell of a target in which nothing can be made at all.
+        Error::Target { source, .. } => {
+            matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::Other)
+        }
+        _ => false,
+    };
     let is_there = arguments.target().is_none_or(Path::exists);
     if has_begun && is_there && !arguments.dry_run {
         output.note("files that are complete stay; the same command with --in-place restores only what is missing");
+    }
+}
+
+/// What was left as it is can be had otherwise.
+fn tell_what_else_to_do(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) {
+    if report.spared_directories > 0 {
+        let directories = sizes::counted(report.spared_directories, "directory", "directories");
+        output.note(&format!(
+            "nothing {} deleted in {directories} of which names were left out when the snapshot was taken, for what is there may be \
+             those; --delete-unread deletes there too",
+            if arguments.dry_run { "would be" } else { "was" },
+        ));
+    }
+    let is_taken =
+        |finding: &Finding| finding.kind == FindingKind::Unwritable && finding.message.contains("is there already");
+    if arguments.in_place().is_none() && report.findings.iter().any(is_taken) {
+        output.note("what is there already stays as it is; --in-place changes what differs in it");
     }
 }
 
@@ -119,18 +138,21 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
         None => "to where it was".to_owned(),
     };
     output.report(&format!(
-        "{} {}, {}, {} {place}: {} in {seconds:.1} s ({})",
+        "{} {}, {}, {} {place}",
         if arguments.dry_run { "would restore" } else { "restored" },
         sizes::counted(totals.files, "file", "files"),
         sizes::counted(totals.directories, "directory", "directories"),
         sizes::counted(totals.links + totals.others, "other", "others"),
-        sizes::bytes(report.bytes),
-        sizes::rate(report.bytes, seconds),
     ))?;
+    // A dry run reads nothing: it has no speed. Nor has what was there already.
+    output.report(&match arguments.dry_run {
+        true => format!("  {}", sizes::bytes(report.bytes)),
+        false => format!("  {}", sizes::in_time(report.bytes, report.written_bytes, seconds)),
+    })?;
     if arguments.in_place().is_some() {
         let actions = &report.actions;
         output.report(&format!(
-            "{} created, {} updated, {} unchanged, {} deleted; {} written",
+            "  {} created, {} updated, {} unchanged, {} deleted; {} written",
             sizes::count(actions.created),
             sizes::count(actions.updated),
             sizes::count(actions.kept),
@@ -140,7 +162,7 @@ fn tell(output: &Output, arguments: &RestoreArguments, report: &RestoreReport) -
     }
     if arguments.setting.verify && !arguments.dry_run {
         output.report(&format!(
-            "read back: {} as in the snapshot",
+            "  read back: {} as in the snapshot",
             sizes::counted(report.verified_files, "file is", "files are"),
         ))?;
     }
@@ -164,8 +186,10 @@ fn summary(manifest: &Manifest, arguments: &RestoreArguments, report: &RestoreRe
         entries_updated: report.actions.updated,
         entries_unchanged: report.actions.kept,
         entries_deleted: report.actions.deleted,
+        directories_spared: report.spared_directories,
         bytes_written: report.written_bytes,
         files_verified: (arguments.setting.verify && !arguments.dry_run).then_some(report.verified_files),
         findings: json::finding_counts(&report.finding_counts),
+        patterns: json::pattern_counts(&report.patterns),
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     let opened = opening::open(invocation, arguments.threads)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
-        selecting::choose(repository, output, snapshot, arguments.at.as_deref(), &arguments.selection)?;
+        selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
         output.finish()?;

@@ -3,7 +3,8 @@
 use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
 use lbak::{
-    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport, Source,
+    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport,
+    Source, patterns::PatternCount,
 };
 
 use crate::{
@@ -30,7 +31,8 @@ pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
     let named = Named::read(&arguments.all_paths(), &arguments.wanted)?;
     let source = named.source()?;
     opening::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
-    let mut rules = wanted::rules(&arguments.wanted)?;
+    let given = wanted::patterns(&arguments.wanted)?;
+    let mut rules = wanted::rules(&arguments.wanted, &given)?;
     let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     rules.repositories.push(opened.backend.identity());
 
@@ -41,7 +43,17 @@ pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
     let report = take(&opened.repository, &selected, &observing, arguments, invocation)?;
     drop(observing);
     let named = paths::joined(source.paths().iter().map(|path| path.as_os_str().as_bytes()));
-    tell_all(&opened, &report, &selected.excluded(), &named, invocation)
+    let left_out = LeftOut { excluded: selected.excluded(), patterns: selected.pattern_counts() };
+    let exit = tell_all(&opened, &report, &left_out, &named, invocation)?;
+    given.tell_unmatched(invocation.output, &left_out.patterns);
+    Ok(exit)
+}
+
+/// What was left out, and which patterns did it.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    excluded: Vec<ExclusionCount>,
+    patterns: Vec<PatternCount>,
 }
 
 /// Shows what is done, until it is dropped.
@@ -62,14 +74,14 @@ impl Observing {
 pub(super) fn tell_all(
     opened: &Opened,
     report: &SnapshotReport,
-    excluded: &[ExclusionCount],
+    left_out: &LeftOut,
     named: &str,
     invocation: &Invocation<'_>,
 ) -> anyhow::Result<Exit> {
     let output = invocation.output;
     let told = match output.is_json() {
-        true => output.json(&json::SnapshotSummary::of(report, excluded)),
-        false => tell(output, report, excluded, named),
+        true => output.json(&json::SnapshotSummary::of(report, &left_out.excluded, &left_out.patterns)),
+        false => tell(output, report, &left_out.excluded, named),
     };
     // Written out here: later nobody knows any more that there is a snapshot.
     let told = told.and_then(|()| output.finish());
@@ -145,13 +157,21 @@ fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], n
         0 => String::new(),
         unsettled => format!(", {} read again", sizes::count(unsettled)),
     };
+    let unreadable = match files.unreadable {
+        0 => String::new(),
+        unreadable => format!(", {} unreadable", sizes::count(unreadable)),
+    };
     output.report(&format!(
-        "  files     {} new, {} changed, {} unchanged{again}; {}, {}",
+        "  files     {} new, {} changed, {} unchanged{again}{unreadable}",
         sizes::count(files.new),
         sizes::count(files.changed),
         sizes::count(files.unchanged),
+    ))?;
+    output.report(&format!(
+        "  beside    {}, {}, {}",
         sizes::counted(totals.directories, "directory", "directories"),
-        sizes::counted(totals.links + totals.others, "other", "others"),
+        sizes::counted(totals.links, "link", "links"),
+        sizes::counted(totals.others, "other", "others"),
     ))?;
     output.report(&format!("  logical   {}", sizes::bytes(size.logical)))?;
     output.report(&format!("  new       {}", sizes::bytes(size.new)))?;
@@ -159,8 +179,7 @@ fn tell(output: &Output, report: &SnapshotReport, excluded: &[ExclusionCount], n
     if is_stored {
         output.report(&format!("  stored    {}", sizes::bytes(size.stored)))?;
     }
-    let (read, rate) = (sizes::bytes(files.read_bytes), sizes::rate(files.read_bytes, seconds));
-    output.report(&format!("  read      {read} in {seconds:.1} s ({rate})"))?;
+    output.report(&format!("  read      {}", sizes::in_time(files.read_bytes, files.read_bytes, seconds)))?;
     for ExclusionCount { exclusion, count } in excluded.iter().filter(|_| output.is_verbose()) {
         output.report(&format!("  left out  {}: {exclusion}", sizes::count(*count)))?;
     }

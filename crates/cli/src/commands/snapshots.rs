@@ -19,11 +19,11 @@ use crate::{
 const INDENT: usize = 10;
 
 pub(crate) fn run(arguments: &SnapshotsArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let selection = selecting::narrow(&arguments.selection)?;
     let opened = opening::open(invocation, None)?;
     let (catalog, now) = (opened.repository.catalog()?, opened.repository.now());
     let grouping = Grouping::of(&arguments.group_by);
-    let groups = grouping.groups(selection.narrow(&catalog), arguments.latest);
+    let chosen = chosen(arguments, &catalog, now)?;
+    let groups = grouping.groups(chosen.into_iter(), arguments.latest);
     let output = invocation.output;
     if output.is_json() {
         tell_programs(output, &catalog, groups.into_values().flatten().collect(), now)?;
@@ -32,6 +32,24 @@ pub(crate) fn run(arguments: &SnapshotsArguments, invocation: &Invocation<'_>) -
         selecting::tell_damage(output, &catalog);
     }
     Ok(Exit::damage_if(!opened.repository.damage().is_empty() || !catalog.damaged.is_empty()))
+}
+
+/// Those that are named, or all; oldest first.
+fn chosen<'c>(
+    arguments: &SnapshotsArguments,
+    catalog: &'c Catalog,
+    now: Timestamp,
+) -> anyhow::Result<Vec<&'c Committed>> {
+    let mut left: Vec<&Committed> = selecting::narrow(&arguments.selection)?.narrow(catalog).collect();
+    if arguments.snapshots.is_empty() {
+        return Ok(left);
+    }
+    let mut named = Vec::new();
+    for name in &arguments.snapshots {
+        named.push(selecting::choose_one(catalog, now, (name, None), &arguments.selection)?.session);
+    }
+    left.retain(|snapshot| named.contains(&snapshot.session));
+    Ok(left)
 }
 
 /// What the snapshots of a group have in common.

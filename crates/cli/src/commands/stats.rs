@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &StatsArguments, invocation: &Invocation<'_>) -> an
         return usage::run(arguments, invocation);
     }
     let opened = opening::open(invocation, None)?;
-    let repository = &opened.repository;
+    let repository = &opened.repository.as_stored();
     let folders = count(&*opened.backend)?;
     let catalog = repository.catalog()?;
     let view = repository.view()?;
@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &StatsArguments, invocation: &Invocation<'_>) -> an
         table.lines().try_for_each(|line| output.line(&line))?;
         output.line(&format!(
             "repository {}: {} of {} in all, {}",
-            repository.id(),
+            repository.id().short(),
             sizes::counted(stats.snapshots, "snapshot", "snapshots"),
             sizes::bytes(stats.logical_bytes),
             sizes::counted(stats.chunks, "chunk", "chunks"),

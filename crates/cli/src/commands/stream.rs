@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use lbak::{CommandSource, Source, StreamSource, escape};
 
-use super::snapshot::Observing;
+use super::snapshot::{LeftOut, Observing};
 use crate::{
     arguments::{SnapshotArguments, StreamArguments},
     exit::{Exit, Trouble},
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
     let observing = Observing::new(arguments, invocation);
     let report = super::snapshot::take(&opened.repository, &*source, &observing, arguments, invocation)?;
     drop(observing);
-    super::snapshot::tell_all(&opened, &report, &[], &named, invocation)
+    super::snapshot::tell_all(&opened, &report, &LeftOut::default(), &named, invocation)
 }
 
 fn refuse_paths(arguments: &SnapshotArguments) -> anyhow::Result<()> {

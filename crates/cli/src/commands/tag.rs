@@ -1,23 +1,24 @@
 //! `lbak tag`: other tags or another description for snapshots that were taken.
 
-use lbak::{AmendOptions, AmendReport, Changes, Committed, Pick, Selection};
+use std::ffi::OsStr;
+
+use lbak::{AmendOptions, AmendReport, Changes, Committed, Pick};
 
 use crate::{
     arguments::TagArguments, environment, exit::Exit, invocation::Invocation, json, opening, output::Output, selecting,
 };
 
 pub(crate) fn run(arguments: &TagArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let picks: Vec<Pick> = arguments.snapshots.iter().map(|text| Pick::parse(text)).collect::<Result<_, _>>()?;
-    let narrow = selecting::narrow(&arguments.selection)?;
+    arguments.snapshots.iter().try_for_each(|text| Pick::parse(text).map(drop))?;
     let opened = opening::open(invocation, None)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let catalog = repository.catalog()?;
     let exit = selecting::tell_damage(output, &catalog).or_worse(Exit::damage_if(!repository.damage().is_empty()));
     // All of them are found before the first is changed.
     let mut chosen: Vec<&Committed> = Vec::new();
-    for pick in picks {
-        let selection = Selection { pick, ..narrow.clone() };
-        let snapshot = selection.choose(&catalog, repository.now())?.snapshot;
+    for name in &arguments.snapshots {
+        let name = (OsStr::new(name), None);
+        let snapshot = selecting::choose_one(&catalog, repository.now(), name, &arguments.selection)?;
         if !chosen.iter().any(|other| other.session == snapshot.session) {
             chosen.push(snapshot);
         }

@@ -27,7 +27,10 @@ pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> a
 
 fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
     let options = |progress: &Progress| VerifyOptions {
-        depth: arguments.read_data.map_or(Depth::Structure, |share| Depth::ReadData { share }),
+        depth: arguments
+            .read_data
+            .or(arguments.read_data_subset)
+            .map_or(Depth::Structure, |share| Depth::ReadData { share }),
         observer: progress.observer(),
         cancellation: invocation.cancellation(),
     };
@@ -64,7 +67,7 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
     // A nightly job should hear from a sound repository by its exit code alone.
     if !report.is_sound() || output.is_verbose() || Output::is_watched() {
         tell_notes(output, report);
-        output.note(&summary(report));
+        summary(report).lines().for_each(|line| output.note(line));
     }
     Ok(())
 }
@@ -90,7 +93,7 @@ fn summary(report: &VerifyReport) -> String {
         let chunks = sizes::counted(report.chunks, "chunk", "chunks");
         text.push_str(&format!(", {snapshots}, {trees}, {chunks}"));
     }
-    text + &format!("; {} read in {seconds:.1} s", sizes::bytes(report.bytes_read))
+    text + &format!("\n  read {}", sizes::in_time(report.bytes_read, report.bytes_read, seconds))
 }
 
 fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
@@ -112,6 +115,7 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         sound: report.is_sound(),
         num_errors: report.damage.len(),
         snapshots_hurt: report.hurt.len(),
+        set_aside: report.set_aside.len(),
         objects: report.objects,
         packs: report.packs,
         packs_read: report.packs_read,

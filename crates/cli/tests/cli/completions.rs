@@ -93,3 +93,57 @@ fn there_is_a_manual_page_for_every_command() {
     home.write("file", "");
     home.run(["man", "file/below"]).expect_code(1).expect_stderr("cannot make");
 }
+
+#[test]
+fn paths_in_a_snapshot_are_completed_and_files_of_this_machine_are_not() {
+    let home = Home::with_repository();
+    home.write("data/sub/two words", "");
+    home.write("local", "");
+    home.snapshot();
+    let data = home.text("data");
+    let last = |words: &[&str]| offered_in_the_end(&home, words);
+    assert_eq!(last(&["restore", "latest:s"]), ["latest:sub/"]);
+    assert_eq!(last(&["ls", "latest:sub/"]), ["latest:sub/b"]);
+    assert_eq!(last(&["dump", &format!("latest:{data}/s")]), [format!("latest:{data}/sub/")]);
+    assert_eq!(last(&["diff", "latest", "latest:a"]), ["latest:a"]);
+    assert!(last(&["ls", "latest:"]).contains(&format!("latest:{data}")));
+    assert_eq!(offered(&home, &["restore", "latest:nothing"]), Vec::<String>::new());
+    assert_eq!(offered(&home, &["restore", "./lo"]), Vec::<String>::new());
+    assert_eq!(offered(&home, &["diff", "latest", "./lo"]), ["./local"]);
+    assert_eq!(offered(&home, &["tag", "latest:s"]), Vec::<String>::new(), "where no path may stand");
+}
+
+#[test]
+fn bash_completes_behind_a_colon() {
+    if !Path::new("/bin/bash").exists() {
+        println!("NOT TESTED: there is no bash here");
+        return;
+    }
+    let home = Home::with_repository();
+    home.snapshot();
+    let script = home.run(["completions", "bash"]).expect_code(0).stdout;
+    let ask = r#"
+COMP_WORDBREAKS=$' \t\n"\'@><=;|&(:'
+COMP_TYPE=9
+ask() { COMP_CWORD=$1; local current="$2"; shift 2; COMP_WORDS=("$@"); _clap_complete_lbak lbak "$current" x; echo "${COMPREPLY[*]}|"; }
+ask 4 s lbak ls latest : s
+ask 3 "" lbak ls latest :
+ask 2 late lbak ls late
+ask 6 s lbak ls -r ./repository latest : s
+"#;
+    let run = || {
+        let mut command = Command::new("/bin/bash");
+        let binary = Path::new(env!("CARGO_BIN_EXE_lbak")).parent().expect("it is in a folder");
+        let lbak = home.command::<_, &str>([]);
+        command.args(["--norc", "-c", &format!("{script}{ask}")]).current_dir(home.path("")).env_clear();
+        command.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", format!("{}:/usr/bin:/bin", binary.display()));
+        Run::of(&command.output().expect("a shell"))
+    };
+    // Asked again while a busy machine opens the repository more slowly than anybody waits.
+    let said = (0..40).map(|_| run()).find(|run| run.stdout.starts_with("sub/")).unwrap_or_else(run);
+    let lines: Vec<&str> = said.stdout.lines().map(|line| line.trim_end_matches('|').trim()).collect();
+    assert_eq!((lines[0], lines[2]), ("sub/", "latest"), "{said:?}");
+    assert!(lines[1].contains("sub/") && lines[1].contains(&home.text("data")), "{said:?}");
+    assert_eq!(lines[3], "sub/", "{said:?}");
+}

@@ -285,7 +285,7 @@ fn twenty_two_when_no_snapshot_matches_or_several_backups_do() {
     }
     home.run(["snapshot", "data", "--host", "other"]).expect_code(0);
     let run = home.run(["restore", "latest", "out"]).expect_code(22).expect_stderr("several backups");
-    run.expect_stderr("on host other").expect_stderr("hint: narrow it with --host");
+    run.expect_stderr("hint: add what names one").expect_stderr("  --host other  or  ");
     assert!(!home.path("out").exists());
     home.run(["restore", "latest", "out", "--host", "other"]).expect_code(0);
 }

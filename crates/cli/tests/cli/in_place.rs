@@ -29,7 +29,8 @@ fn a_target_that_holds_something_wants_in_place() {
     home.write("out/mine", "mine");
     home.run(["restore", "latest", "out"]).expect_code(2).expect_stderr("is not empty").expect_stderr("--in-place");
     let run = home.run(["restore", "latest", "out", "--in-place"]).expect_code(0);
-    assert!(run.stdout.contains("0 created, 1 updated, 3 unchanged, 0 deleted"), "{run:?}");
+    // The directory that got a file more has another time than the snapshot's, too.
+    assert!(run.stdout.contains("0 created, 2 updated, 3 unchanged, 0 deleted"), "{run:?}");
     assert_eq!((home.read("out/a"), home.read("out/mine")), ("the first file".into(), "mine".into()));
 }
 
@@ -76,7 +77,7 @@ fn delete_is_shown_by_a_dry_run_first() {
     assert_eq!(action("sub").as_deref(), Some("keep"));
     let summary = run.message("summary");
     assert_eq!(summary["entries_deleted"], 2, "{summary}");
-    assert_eq!((&summary["entries_updated"], &summary["bytes_written"]), (&1.into(), &14.into()));
+    assert_eq!((&summary["entries_updated"], &summary["bytes_written"]), (&2.into(), &14.into()));
     assert!(!home.path("out/extra").exists());
 }
 

@@ -80,3 +80,12 @@ fn strange_names_are_escaped_and_told_apart() {
     let names: Vec<&str> = messages.iter().filter_map(|message| message["name"].as_str()).collect();
     assert_eq!(names, ["a", "back\\\\slash", "bad\\xff", "new\\x0aline", "sub"]);
 }
+
+#[test]
+fn what_is_no_json_is_refused_with_it() {
+    let home = Home::empty();
+    home.run(["man", "--json"]).expect_code(2).expect_stderr("exit_error");
+    home.run(["completions", "bash", "--json"]).expect_code(2).expect_stderr("exit_error");
+    let written = home.run(["man", "pages", "--json"]).expect_code(0).message("manual_pages");
+    assert!(written["pages"].as_u64() > Some(10) && written["directory"] == "pages", "{written}");
+}

@@ -85,6 +85,13 @@ fn a_password_where_there_are_only_key_files_says_so() {
     home.run(["snapshots", "--key-file", "key"]).expect_code(12).expect_stderr("only a password");
 }
 
+/// Tells whether a terminal, whose name is in a file, does not show what is typed.
+fn is_silenced(file: &std::path::Path) -> bool {
+    let Ok(name) = std::fs::read_to_string(file) else { return false };
+    let said = Command::new("/bin/stty").args(["-F", name.trim(), "-a"]).output().expect("`stty` is there");
+    String::from_utf8_lossy(&said.stdout).split([' ', '\n']).any(|word| word == "-echo")
+}
+
 /// Runs on a terminal and types lines, each when the one before was asked for.
 #[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn typed(home: &Home, arguments: &str, lines: &[&str]) -> Option<Run> {
@@ -96,7 +103,13 @@ fn typed(home: &Home, arguments: &str, lines: &[&str]) -> Option<Run> {
     let binary = env!("CARGO_BIN_EXE_lbak");
     let lbak = home.command::<_, &str>([]);
     let mut command = Command::new(script);
-    command.args(["-qec", &format!("'{binary}' {arguments}"), "/dev/null"]).current_dir(home.path("")).env_clear();
+    let terminal = home.path("terminal");
+    // Left by the run before it, it would name a terminal that is gone.
+    let _ = std::fs::remove_file(&terminal);
+    command
+        .args(["-qec", &format!("tty > terminal; exec '{binary}' {arguments}"), "/dev/null"])
+        .current_dir(home.path(""))
+        .env_clear();
     command.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("SHELL", "/bin/sh");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -115,6 +128,11 @@ fn typed(home: &Home, arguments: &str, lines: &[&str]) -> Option<Run> {
         seen.extend(part);
         let questions = String::from_utf8_lossy(&seen).matches(": ").count();
         while asked < questions.min(lines.len()) {
+            // What is typed after the question and before the terminal is silenced would be shown.
+            while !is_silenced(&terminal) {
+                assert!(Instant::now() < deadline, "the terminal is not silenced: {}", String::from_utf8_lossy(&seen));
+                std::thread::sleep(Duration::from_millis(5));
+            }
             std::io::Write::write_all(&mut input, format!("{}\n", lines[asked]).as_bytes()).expect("it listens");
             asked += 1;
         }

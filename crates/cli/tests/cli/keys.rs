@@ -64,6 +64,48 @@ fn init_with_both_makes_two_slots_that_each_open() {
 }
 
 #[test]
+fn init_names_each_key_and_says_to_keep_it() {
+    let home = home();
+    let init = |place: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = home.command([&["init", "-r", place], arguments].concat());
+        let run = crate::home::Run::of(&command.envs(variables.iter().copied()).output().expect("the binary runs"));
+        run.expect_code(0)
+    };
+    let run = init("a", &["--key-file", "key"], &[("LBAK_PASSWORD", "secret")]);
+    let run =
+        run.expect_stdout("  opened by the new key key\n").expect_stdout("also by the password in LBAK_PASSWORD\n");
+    run.expect_stdout("keep a copy of the key or the password elsewhere");
+    let run = init("b", &[], &[("LBAK_KEY_FILE", "key")]).expect_stdout("keep a copy of the key elsewhere");
+    run.expect_stdout("opened by the key file that was there, key (LBAK_KEY_FILE)\n");
+    let run = init("c", &[], &[("LBAK_PASSWORD_FILE", "password")]).expect_stdout("keep the password elsewhere");
+    run.expect_stdout("  opened by the password in password (LBAK_PASSWORD_FILE)\n");
+    let run = init("d", &["--password-command", "echo x"], &[]).expect_stdout("of the password command\n");
+    assert_eq!(run.stdout.matches("opened by").count(), 1, "{run:?}");
+}
+
+#[test]
+fn the_key_in_use_goes_only_after_a_yes() {
+    let home = home();
+    home.run(["init", "--key-file", "key", "--password-file", "password"]).expect_code(0);
+    let own = |key: &[&str]| {
+        let listed = home.run([&["key", "list", "--json"], key].concat()).expect_code(0).messages();
+        let own = listed.into_iter().find(|key| key["opened_by"] == true).expect("one of them");
+        own["id"].as_str().expect("an id").to_owned()
+    };
+    let slot = own(&["--key-file", "key"]);
+    let run = home.run(["key", "remove", &slot, "--key-file", "key"]).expect_code(2);
+    run.expect_stderr("was opened with").expect_stderr("--yes");
+    home.run(["snapshots", "--key-file", "key"]).expect_code(0);
+    let run = home.run(["key", "remove", &slot, "--key-file", "key", "--yes"]).expect_code(0);
+    run.expect_stdout("the repository is opened by 1 password\n");
+    home.run(["snapshots", "--key-file", "key"]).expect_code(12);
+    // The last one stays, whatever is said.
+    let slot = own(&["--password-file", "password"]);
+    let run = home.run(["key", "remove", &slot, "--password-file", "password", "--yes"]).expect_code(2);
+    run.expect_stderr("last sound key slot");
+}
+
+#[test]
 fn a_new_key_file_is_for_its_owner_and_never_overwritten() {
     let home = home();
     home.run(["init", "--key-file", "key"]).expect_code(0);

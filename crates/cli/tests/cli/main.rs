@@ -3,6 +3,7 @@
 mod home;
 
 mod awkward;
+mod backups;
 mod cache;
 mod cat;
 mod completions;
@@ -19,9 +20,13 @@ mod key_change;
 mod keys;
 mod listing;
 mod pipes;
+mod places;
 mod reading;
+mod repair;
 mod restore;
+mod restoring;
 mod selection;
+mod sharing;
 mod signals;
 mod streams;
 mod tables;

@@ -64,7 +64,7 @@ fn an_interrupted_snapshot_is_130_and_the_next_one_stores_less() {
     let child = begin(&home);
     signal(&child, Signal::INT);
     let run = Run::of(&child.wait_with_output().expect("it ends")).expect_code(130);
-    assert!(run.stderr.contains("lbak: interrupted"), "{run:?}");
+    assert!(run.stderr.contains("lbak: interrupted\nhint: nothing was committed; what was stored"), "{run:?}");
     assert_eq!(home.run(["snapshots", "-q"]).expect_code(0).stdout, "", "nothing was committed");
 
     let summary = home.run(["snapshot", "data", "--json"]).expect_code(0).message("summary");

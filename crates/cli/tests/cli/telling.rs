@@ -60,6 +60,10 @@ fn the_first_ten_findings_are_told_and_the_rest_counted() {
     }
     give(&home);
     let told = |more: &[&str]| as_ordinary_user(&home, &[&["snapshot", "data"], more].concat()).expect_code(3).stderr;
+    let json = as_ordinary_user(&home, &["snapshot", "data", "--json"]).expect_code(3).message("summary");
+    assert_eq!((json["files_new"].as_u64(), json["files_unreadable"].as_u64()), (Some(2), Some(25)), "{json}");
+    let run = as_ordinary_user(&home, &["snapshot", "data", "--lineage", "full"]).expect_code(3);
+    run.expect_stdout("  files     2 new, 0 changed, 0 unchanged, 25 unreadable\n");
     let plain = told(&[]);
     let lines = |text: &str| text.lines().filter(|line| line.contains("data/") && line.contains("denied")).count();
     assert!(plain.contains("25 findings: 25 unreadable"), "{plain}");
@@ -91,4 +95,51 @@ fn a_new_file_system_is_as_good_as_an_empty_folder() {
     fs::create_dir_all(home.path("third/lost+found")).expect("a folder");
     home.write("third/data", "");
     home.run(["init", "-r", "third", "--key-file", "key"]).expect_code(1).expect_stderr("it holds data");
+}
+
+#[test]
+fn no_line_of_a_report_is_wider_than_a_terminal() {
+    let home = Home::with_repository();
+    for number in 0..40 {
+        home.write(&format!("data/{number}/file"), "x");
+    }
+    for arguments in [
+        &["snapshot", "data"][..],
+        &["snapshot", "data"],
+        &["restore", "latest", "out"],
+        &["restore", "latest", "out", "--in-place", "--verify"],
+        &["restore", "latest", "new", "-n"],
+        &["stats", "latest"],
+    ] {
+        let run = home.run(arguments).expect_code(0);
+        // But for the lines that name a place, which may be long.
+        for line in run.stdout.lines().filter(|line| !line.contains('/') || line.contains("/s)")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_has_no_speed() {
+    let home = Home::with_repository();
+    home.snapshot();
+    let run = home.run(["restore", "latest", "out", "-n"]).expect_code(0).expect_stdout("would restore 2 files");
+    assert!(!run.stdout.contains(" s"), "{run:?}");
+    home.run(["restore", "latest", "out"]).expect_code(0).expect_stdout(" s\n");
+}
+
+#[test]
+fn bits_that_go_with_an_owner_are_no_finding_where_none_was_asked_for() {
+    let home = Home::with_repository();
+    fs::set_permissions(home.path("data/a"), fs::Permissions::from_mode(0o4755)).expect("it is ours");
+    if rustix::process::getuid().is_root() {
+        std::os::unix::fs::chown(home.path("data/a"), Some(65534), Some(65534)).expect("root may");
+        fs::set_permissions(home.path("data/a"), fs::Permissions::from_mode(0o4755)).expect("root may");
+    }
+    home.snapshot();
+    let run = home.run(["restore", "latest", "out", "--owner", "none"]).expect_code(0);
+    assert!(!run.stderr.contains("finding"), "{run:?}");
+    let mode = home.path("out/a").metadata().expect("it is there").permissions().mode() & 0o7777;
+    let kept = if rustix::process::getuid().is_root() { 0o755 } else { 0o4755 };
+    assert_eq!(mode, kept, "nobody else's rights come with it");
 }

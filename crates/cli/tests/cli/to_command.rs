@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read,
     process::{Child, Stdio},
     time::Duration,
 };
@@ -143,5 +144,33 @@ fn an_interruption_kills_a_command_that_does_not_read() {
         assert!(run.stderr.contains(told), "{run:?}");
         assert!(test_kill_process(command).is_err(), "the command is gone");
         assert!(!home.path("finished").exists());
+    }
+}
+
+/// A process that is killed can not kill any more: its command took the end of the pipe for the end of the data, and finished.
+#[test]
+fn a_command_does_not_outlive_a_program_that_is_killed() {
+    let (home, _) = home_with_large_file();
+    // It reads on only when the program is gone: then the end of its input comes at once, or never.
+    let script =
+        "head -c 1000 > part; mv part began; while [ ! -e go ]; do sleep 0.02; done; cat > out; echo done > finished";
+    for options in [&[][..], &["--inline"]] {
+        let arguments =
+            [&["restore", "latest:large"][..], options, &["--to-command", "--", "sh", "-c", script]].concat();
+        let mut child = home.command(arguments).stdout(Stdio::piped()).spawn().expect("the binary runs");
+        while !home.path("began").exists() {
+            assert!(child.try_wait().expect("it is our child").is_none(), "it ended before the command ran");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("it is our child");
+        child.wait().expect("it ends");
+        home.write("go", "");
+        // The command and all that it has started have this pipe: it ends with the last of them.
+        let mut said = Vec::new();
+        child.stdout.take().expect("piped").read_to_end(&mut said).expect("it ends");
+        assert!(!home.path("finished").exists(), "{options:?}: it took a part for the whole");
+        for name in ["began", "go"] {
+            fs::remove_file(home.path(name)).expect("it is there");
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
     observe::FindingKind,
-    repository::Repository,
+    repository::{Repository, View},
     store::ChunkReader,
 };
 
@@ -42,7 +42,14 @@ impl Chunks {
     /// # Errors
     /// [`Error::Store`] when the store does not answer, [`Error::Newer`].
     pub fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
-        let view = repository.view_through_copies()?;
+        Self::of_view(repository, repository.view()?, findings)
+    }
+
+    /// The same with an index that was read already.
+    ///
+    /// # Errors
+    /// As [`Chunks::open`].
+    pub fn of_view(repository: &Repository, view: View, findings: &Findings) -> Result<Self> {
         for error in &view.damage {
             let object = match error {
                 Error::Damaged { object, .. } | Error::Store { object, .. } => object.clone(),
@@ -82,7 +89,7 @@ impl Chunks {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
-            let view = self.repository.view_through_copies()?;
+            let view = self.repository.view()?;
             self.repository.index_loose_packs(&view)?;
             *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
         }
@@ -118,6 +125,24 @@ impl Chunks {
                     reader = newer;
                 }
                 outcome => return outcome,
+            }
+        }
+    }
+
+    /// Why a chunk is lost, when no index knows it.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn missing(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<Error>> {
+        let mut reader = self.reader();
+        loop {
+            match reader.locate(kind, id, &mut |_| true) {
+                Ok(_) => return Ok(None),
+                Err(error) if error.is_damage() => match self.reload(&reader)? {
+                    Some(newer) => reader = newer,
+                    None => return Ok(Some(error)),
+                },
+                Err(error) => return Err(error),
             }
         }
     }

@@ -37,10 +37,7 @@ impl Findings {
         self.observer.event(&Event::Finding(&finding));
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let (counts, first) = &mut *noted;
-        match counts.iter_mut().find(|count| count.kind == kind) {
-            Some(count) => count.count += 1,
-            None => counts.push(FindingCount { kind, count: 1 }),
-        }
+        add_count(counts, FindingCount { kind, count: 1 });
         if first.len() < StoredFindings::FIRST {
             first.push(finding);
         }
@@ -58,6 +55,18 @@ impl Findings {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Adds what another run has found and told.
+    pub fn merge(&self, other: &Self) {
+        let (counts, first) = other.take();
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        for count in counts {
+            add_count(&mut noted.0, count);
+        }
+        let room = StoredFindings::FIRST.saturating_sub(noted.1.len());
+        noted.1.extend(first.into_iter().take(room));
+        self.lost.fetch_add(other.lost(), Ordering::Relaxed);
+    }
+
     /// Counts by kind, and the first findings.
     #[must_use]
     pub fn take(&self) -> (Vec<FindingCount>, Vec<Finding>) {
@@ -65,6 +74,13 @@ impl Findings {
         let (mut counts, first) = std::mem::take(&mut *noted);
         counts.sort_by_key(|count| count.kind as u32);
         (counts, first)
+    }
+}
+
+fn add_count(counts: &mut Vec<FindingCount>, more: FindingCount) {
+    match counts.iter_mut().find(|count| count.kind == more.kind) {
+        Some(count) => count.count += more.count,
+        None => counts.push(more),
     }
 }
 

@@ -16,4 +16,4 @@ mod select;
 
 pub use chunks::Chunks;
 pub use findings::{Findings, in_words};
-pub use select::{Selected, components, find, join, open_tree, pass, roots};
+pub use select::{Selected, components, find, join, open_tree, pass, roots, select};

@@ -17,6 +17,22 @@ pub struct Selected {
     pub entry: Entry,
 }
 
+/// The roots of a snapshot, or what a path names.
+///
+/// # Errors
+/// As [`roots`] and [`find`].
+pub fn select(
+    snapshot: &Manifest,
+    path: Option<&[u8]>,
+    read: &ReadChunk<'_>,
+    findings: &Findings,
+) -> Result<Vec<Selected>> {
+    match path {
+        None => roots(snapshot, read, findings),
+        Some(path) => find(snapshot, path, read).map(|found| vec![found]),
+    }
+}
+
 /// The roots of a snapshot; those that are lost are findings.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Result,
     metadata::FileKind,
-    observe::FindingKind,
+    observe::{FindingKind, ReadReason},
     source::{Directory, Found},
     tree::Entry,
 };
@@ -26,38 +26,44 @@ pub(super) struct Again {
     pub(super) name: Vec<u8>,
     /// Its entry in the parent snapshot, for a directory.
     pub(super) known: Option<Box<Entry>>,
+    /// Why it was to be read, if it was a file.
+    pub(super) reason: Option<ReadReason>,
 }
 
 impl From<Job> for Again {
     fn from(job: Job) -> Self {
-        let Job { ticket, parent, parent_path, name, .. } = job;
-        Self { ticket, parent, parent_path, name, known: None }
+        let Job { ticket, parent, parent_path, name, reason, .. } = job;
+        Self { ticket, parent, parent_path, name, known: None, reason }
     }
 }
 
 impl From<Visit> for Again {
     fn from(visit: Visit) -> Self {
         let Visit { ticket, parent, parent_path, found, known, .. } = visit;
-        Self { ticket, parent, parent_path, name: found.name, known }
+        Self { ticket, parent, parent_path, name: found.name, known, reason: None }
     }
 }
 
 impl Walk<'_> {
     /// Takes what stands for a name now.
     pub(super) fn look_again(&mut self, again: Again) -> Result<()> {
-        let Again { ticket, parent, parent_path, name, known } = again;
+        let Again { ticket, parent, parent_path, name, known, reason } = again;
         // The same name in the parent snapshot was something else, too.
         self.directories.differs(ticket.directory);
         let found = match parent.look(&name) {
             Ok(metadata) => metadata,
             Err(error) => {
+                self.walked.files.not_read(reason, Some(finding_kind(&error)));
                 self.note(finding_kind(&error), parent_path.of(&name), error)?;
                 return self.directories.arrived(ticket, None, &mut self.chunks);
             }
         };
+        if found.kind != FileKind::File {
+            self.walked.files.not_read(reason, None);
+        }
         match found.kind {
             FileKind::File => {
-                return self.read(Job { ticket, parent, parent_path, name, found, is_second_look: true });
+                return self.read(Job { ticket, parent, parent_path, name, found, is_second_look: true, reason });
             }
             FileKind::Directory => {
                 let found = Found { name, metadata: found };

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     id::ChunkKind,
     observe::FindingKind,
-    source::{ExtendedAttributes, SourceError, SourceErrorKind},
+    source::{ExtendedAttributes, SourceErrorKind, UnreadAttributes},
     tree::{Attributes, Content, ContentWriter, Entry, EntryFlags, INLINE_ATTRIBUTES, Node, Piece, encode_attributes},
 };
 
@@ -107,6 +107,7 @@ impl Walk<'_> {
                 if error.kind == SourceErrorKind::Changed && !job.is_second_look {
                     self.look_again(job.into())?;
                 } else {
+                    self.walked.files.not_read(job.reason, Some(finding_kind(&error)));
                     self.note(finding_kind(&error), job.path(), error)?;
                     self.arrived(&job, None)?;
                 }
@@ -148,14 +149,15 @@ impl Walk<'_> {
     pub(super) fn set_attributes(
         &mut self,
         entry: &mut Entry,
-        attributes: Result<ExtendedAttributes, SourceError>,
+        attributes: Result<ExtendedAttributes, UnreadAttributes>,
         parent_path: &Path,
     ) -> Result<()> {
         let attributes = match attributes {
             Ok(attributes) => attributes,
             Err(error) => {
                 entry.flags.insert(EntryFlags::METADATA_INCOMPLETE);
-                return self.note(FindingKind::MetadataUnread, parent_path.of(&entry.name), &error);
+                self.note(FindingKind::MetadataUnread, parent_path.of(&entry.name), &error)?;
+                error.read
             }
         };
         if attributes.is_empty() {

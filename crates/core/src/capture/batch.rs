@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::path::Path;
 use crate::{
     metadata::Metadata,
-    observe::FindingKind,
+    observe::{FindingKind, ReadReason},
     source::{Directory, ExtendedAttributes, SourceError},
     tree::{EntryFlags, Piece},
 };
@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) found: Metadata,
     /// Something else had its place when it was to be read, and this is what a second look found.
     pub(super) is_second_look: bool,
+    /// Why it is read; none when something else had its place when it was listed.
+    pub(super) reason: Option<ReadReason>,
 }
 
 impl Job {

@@ -1,7 +1,8 @@
-//! Buffers for file content, used again: a fresh one costs the system a page fault for every 4 KiB.
+//! Buffers for file content, used again: a fresh one costs the system a page fault for every 4 KiB, and filling it with zeros
+//! before it is read into costs as much as reading.
 
 use std::{
-    ops::{Deref, DerefMut},
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,9 +17,11 @@ pub(super) struct Buffers {
 /// Capacity that makes a buffer a large one: more than a batch of small files needs.
 const LARGE: usize = 4 << 20;
 
-/// A buffer that goes back when it is dropped.
+/// Bytes, and room behind them that may hold what was read for another use. Goes back when it is dropped.
 pub(super) struct Buffer {
-    bytes: Vec<u8>,
+    /// As long as it ever was.
+    room: Vec<u8>,
+    length: usize,
     home: Arc<Buffers>,
 }
 
@@ -34,37 +37,77 @@ impl Buffers {
     }
 
     fn lend(self: &Arc<Self>, idle: &Mutex<Vec<Vec<u8>>>) -> Buffer {
-        let bytes = idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Buffer { bytes, home: Arc::clone(self) }
+        let room = idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Buffer { room, length: 0, home: Arc::clone(self) }
     }
 }
 
 impl Buffer {
-    /// Makes `length` bytes usable; those that were not used before are zero.
-    pub(super) fn grow(&mut self, length: usize) {
-        self.bytes.resize(length.max(self.bytes.len()), 0);
+    /// Sets memory aside for so many bytes in all, without touching it.
+    pub(super) fn set_aside(&mut self, length: usize) {
+        self.room.reserve_exact(length.saturating_sub(self.room.len()));
+    }
+
+    /// The next so many bytes, to be written and then [added](Self::add).
+    pub(super) fn next(&mut self, length: usize) -> &mut [u8] {
+        let end = self.length + length;
+        if self.room.len() < end {
+            self.room.resize(end, 0);
+        }
+        &mut self.room[self.length..end]
+    }
+
+    /// Takes on so many bytes that were written to what is [next](Self::next).
+    pub(super) fn add(&mut self, length: usize) {
+        assert!(self.length + length <= self.room.len(), "only what was written is added");
+        self.length += length;
+    }
+
+    pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.next(bytes.len()).copy_from_slice(bytes);
+        self.add(bytes.len());
+    }
+
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
     }
 }
 
 impl Deref for Buffer {
-    type Target = Vec<u8>;
+    type Target = [u8];
 
-    fn deref(&self) -> &Vec<u8> {
-        &self.bytes
-    }
-}
-
-impl DerefMut for Buffer {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+    fn deref(&self) -> &[u8] {
+        &self.room[..self.length]
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        let idle = if bytes.capacity() > LARGE { &self.home.large } else { &self.home.small };
-        idle.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        let room = std::mem::take(&mut self.room);
+        let idle = if room.capacity() > LARGE { &self.home.large } else { &self.home.small };
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_buffer_held_before_is_never_part_of_it() {
+        let buffers = Arc::new(Buffers::default());
+        let mut first = buffers.small();
+        first.extend_from_slice(b"secret");
+        drop(first);
+        let mut second = buffers.small();
+        assert!(second.is_empty());
+        second.next(3).copy_from_slice(b"new");
+        assert!(second.is_empty(), "not added yet");
+        second.add(2);
+        assert_eq!(&second[..], b"ne");
+        second.truncate(1);
+        second.truncate(5);
+        second.extend_from_slice(b"xt");
+        assert_eq!(&second[..], b"nxt");
     }
 }

@@ -6,14 +6,18 @@ use std::sync::{
     mpsc::Sender,
 };
 
-use super::{batch::Message, buffers::Buffers};
+use super::{
+    SnapshotOptions,
+    batch::{Job, Message},
+    buffers::Buffers,
+};
 use crate::{
     chunk::Cutter,
     codec::{BlockEncoder, Compression},
-    error::{Error, Result},
+    error::{Error, Result, escape},
     keys::Keys,
     metadata::Timestamp,
-    observe::Cancellation,
+    observe::{Cancellation, Event, Observer},
     repository::Repository,
     store::ChunkWriter,
 };
@@ -23,6 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) repository: &'a Repository,
     pub(super) cutter: Arc<Cutter>,
     pub(super) writer: &'a ChunkWriter,
+    pub(super) observer: &'a dyn Observer,
     pub(super) cancellation: &'a Cancellation,
     pub(super) results: Sender<Message>,
     pub(super) read_bytes: AtomicU64,
@@ -46,20 +51,20 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         repository: &'a Repository,
         writer: &'a ChunkWriter,
-        compression: Compression,
-        cancellation: &'a Cancellation,
+        options: &'a SnapshotOptions,
         results: Sender<Message>,
     ) -> Self {
         Self {
             repository,
             cutter: Arc::clone(repository.cutter()),
             writer,
-            cancellation,
+            observer: &*options.observer,
+            cancellation: &options.cancellation,
             results,
             read_bytes: AtomicU64::new(0),
             buffers: Arc::default(),
             is_repeatable: true,
-            compression,
+            compression: options.compression,
             benches: Mutex::default(),
         }
     }
@@ -90,6 +95,11 @@ impl<'a> Context<'a> {
             self.writer.fail(error);
         }
         self.send(Message::Failed);
+    }
+
+    /// Tells that a file is read once more.
+    pub(super) fn note_again(&self, job: &Job, why: &str) {
+        self.observer.event(&Event::Note(&format!("read again because {why}: {}", escape(&job.path()))));
     }
 
     pub(super) fn count_read(&self, bytes: u64) {

@@ -235,16 +235,13 @@ impl Walk<'_> {
             name,
             found: metadata,
             is_second_look: false,
+            reason,
         })
     }
 
     fn count_reason(&mut self, kind: FileKind, reason: ReadReason) {
-        let files = &mut self.walked.files;
-        match reason {
-            _ if kind != FileKind::File => {}
-            ReadReason::Uncompared | ReadReason::New => files.new += 1,
-            ReadReason::Changed(_) | ReadReason::ReadOnce => files.changed += 1,
-            _ => files.unsettled += 1,
+        if kind == FileKind::File {
+            *self.walked.files.read_for(reason) += 1;
         }
     }
 

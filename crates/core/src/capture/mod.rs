@@ -68,7 +68,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
     fill_random(&mut id.0)?;
     let roots = roots(source)?;
     let announcement = announcement(roots.paths.clone(), options);
-    let mut lost_root = None;
+    let mut lost: Option<LostAttempt> = None;
     let mut lost_sessions = 0;
     loop {
         options.observer.event(&Event::Stage(Stage::Opening));
@@ -76,7 +76,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
             if options.dry_run { repository.look(&announcement)? } else { repository.announce(&announcement)? };
         let attempt =
             Attempt { repository, source, roots: &roots, announcement: &announcement, options, session: &session };
-        let base = attempt.base(lost_root.as_ref());
+        let base = attempt.base(lost.as_ref());
         let outcome = attempt.capture(&base).and_then(|captured| Ok((captured, source.finish()?)));
         let (mut captured, said) = match outcome {
             Ok(outcome) => outcome,
@@ -88,6 +88,11 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
             }
         };
 
+        // What was stored under a session that was lost is this snapshot's all the same: nobody else would count it.
+        if let Some(lost) = &lost {
+            captured.stored += lost.stored;
+        }
+        let stored = captured.stored;
         options.observer.event(&Event::Stage(Stage::Committing));
         let manifest = attempt.manifest(id, started_at, &base, &mut captured, said)?;
         let mut report = report(repository, &manifest, &session, options, captured, begun);
@@ -110,7 +115,7 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
                     let place = repository.backend().describe().place;
                     return Err(Error::SessionsLost { times: lost_sessions, place });
                 }
-                lost_root = Some(LostAttempt { root: manifest.root, lineage: manifest.lineage });
+                lost = Some(LostAttempt { root: manifest.root, lineage: manifest.lineage, stored });
             }
         }
     }
@@ -151,6 +156,8 @@ fn announcement(paths: Vec<Vec<u8>>, options: &SnapshotOptions) -> Announcement 
 struct LostAttempt {
     root: ChunkId,
     lineage: Lineage,
+    /// By this attempt and those before it.
+    stored: Stored,
 }
 
 /// The tree to compare with.

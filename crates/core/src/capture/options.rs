@@ -6,7 +6,7 @@ use crate::{
     codec::Compression,
     id::{ObjectHash, SessionId, SnapshotId},
     metadata::Timestamp,
-    observe::{Cancellation, Finding, Observer, Silent},
+    observe::{Cancellation, Finding, FindingKind, Observer, ReadReason, Silent},
     snapshot::{FindingCount, Lineage, LineageKind, Sizes, Totals},
     store::WriterOptions,
 };
@@ -124,6 +124,28 @@ pub struct FileCounts {
     pub unsettled: u64,
     /// Taken over without being read.
     pub unchanged: u64,
+    /// There, but could not be read; counted nowhere else.
+    pub unreadable: u64,
     /// Bytes read from the source.
     pub read_bytes: u64,
+}
+
+impl FileCounts {
+    /// Where a file that is read for this reason is counted.
+    pub(super) fn read_for(&mut self, reason: ReadReason) -> &mut u64 {
+        match reason {
+            ReadReason::Uncompared | ReadReason::New => &mut self.new,
+            ReadReason::Changed(_) | ReadReason::ReadOnce => &mut self.changed,
+            _ => &mut self.unsettled,
+        }
+    }
+
+    /// It was to be read, and was not in the end.
+    pub(super) fn not_read(&mut self, reason: Option<ReadReason>, trouble: Option<FindingKind>) {
+        if let Some(reason) = reason {
+            let count = self.read_for(reason);
+            *count = count.saturating_sub(1);
+        }
+        self.unreadable += u64::from(trouble == Some(FindingKind::Unreadable));
+    }
 }

@@ -47,7 +47,10 @@ pub(super) fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Sco
         match tries.end(&seen, &*file) {
             Some(has_changed) => break Ok(describe(&*file, seen, has_changed)),
             None if read_bytes > AGAIN_BYTES || !context.is_repeatable => break Ok(describe(&*file, seen, true)),
-            None => parts.begin_again(),
+            None => {
+                context.note_again(&job, seen.difference());
+                parts.begin_again();
+            }
         }
     };
     let parts = parts.number;
@@ -161,26 +164,22 @@ impl Parts<'_, '_> {
     /// Reads on from what was carried over, up to `length` bytes in all.
     fn fill(&mut self, front: &mut Front<'_>, length: usize) -> Result<(Buffer, End), SourceError> {
         let mut buffer = self.carried.take().unwrap_or_else(|| self.context.buffers.large());
-        let room = length - buffer.len();
-        buffer.reserve_exact(room);
-        let mut filled = buffer.len();
-        let end = loop {
-            if filled == length {
-                break End::Full;
+        buffer.set_aside(length);
+        loop {
+            let room = length - buffer.len();
+            if room == 0 {
+                return Ok((buffer, End::Full));
             }
             // In steps: most large files are much smaller than the buffer may be.
-            buffer.grow((filled + READ_BYTES).min(length));
-            match front.read(&mut buffer[filled..])? {
+            match front.read(buffer.next(room.min(READ_BYTES)))? {
                 Portion::Data(read) => {
                     self.context.count_read(read as u64);
-                    filled += read;
+                    buffer.add(read);
                 }
-                Portion::Hole(length) => break End::Hole(length),
-                Portion::End => break End::File,
+                Portion::Hole(length) => return Ok((buffer, End::Hole(length))),
+                Portion::End => return Ok((buffer, End::File)),
             }
-        };
-        buffer.truncate(filled);
-        Ok((buffer, end))
+        }
     }
 
     /// Cuts a buffer and spreads its chunks over workers; what is behind the last cut is carried over.

@@ -32,8 +32,8 @@ pub(super) const ATTEMPTS: usize = 3;
 /// Bytes that a small file may have grown by since it was listed; more, and it is read like a large one.
 const GROWTH: usize = 64 << 10;
 
-/// Share of the budget that a batch takes at least.
-const SMALLEST_SHARE: usize = 1 << 20;
+/// Share of the budget that a batch takes at least: what the buffers that are used again have grown to.
+const SMALLEST_SHARE: usize = 2 << 20;
 
 /// Reads batches until there are no more. After a failure they are dropped, so that nobody waits for this thread.
 pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batches: &Mutex<Receiver<Batch>>) {
@@ -62,7 +62,7 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
     // At least a good part of a buffer's room, however small the files are: buffers are counted, not bytes.
     let share = context.writer.budget().take(expected.max(SMALLEST_SHARE))?;
     let mut buffer = context.buffers.small();
-    buffer.reserve_exact(expected + GROWTH);
+    buffer.set_aside(expected + GROWTH);
     let mut files = Vec::with_capacity(jobs.len());
     let mut grown = Vec::new();
     for job in jobs {
@@ -107,6 +107,7 @@ fn read_small_file(
             }
             return Ok(Some((start..buffer.len(), describe(&*file, seen, has_changed))));
         }
+        context.note_again(job, seen.difference());
     }
 }
 
@@ -116,17 +117,11 @@ fn read_to_end(file: &mut dyn SourceFile, buffer: &mut Buffer, metadata: &Metada
     let size = usize::try_from(metadata.size).unwrap_or(usize::MAX);
     let most = size.saturating_add(GROWTH);
     loop {
-        let filled = buffer.len();
         // One byte more than expected, so that the end is seen without growing the buffer.
-        let room = size.saturating_add(1).saturating_sub(filled - start).max(GROWTH / 16);
-        buffer.resize(filled + room, 0);
-        let portion = file.read(&mut buffer[filled..]);
-        match portion {
-            Ok(Portion::Data(length)) => buffer.truncate(filled + length),
-            Ok(Portion::End) => {
-                buffer.truncate(filled);
-                return Ok(true);
-            }
+        let room = start.saturating_add(size).saturating_add(1).saturating_sub(buffer.len()).max(GROWTH / 16);
+        match file.read(buffer.next(room)) {
+            Ok(Portion::Data(length)) => buffer.add(length),
+            Ok(Portion::End) => return Ok(true),
             Ok(Portion::Hole(_)) => return Ok(false),
             Err(error) => {
                 buffer.truncate(start);
@@ -146,6 +141,19 @@ pub(super) struct Seen {
     pub(super) read_bytes: u64,
     /// When reading began.
     pub(super) now: Timestamp,
+}
+
+impl Seen {
+    /// What shows that it changed while it was read, in words.
+    pub(super) fn difference(&self) -> &'static str {
+        let (before, after) = (&self.before, &self.after);
+        match () {
+            () if before.size != after.size => "its size changed meanwhile",
+            () if before.mtime != after.mtime => "its mtime changed meanwhile",
+            () if before.ctime != after.ctime => "its ctime changed meanwhile",
+            () => "its length was not what it said",
+        }
+    }
 }
 
 /// How a file was found when it was read before.
@@ -183,6 +191,7 @@ pub(super) fn describe(file: &dyn SourceFile, seen: Seen, has_changed: bool) -> 
         Err(error) => {
             read.flags.insert(EntryFlags::METADATA_INCOMPLETE);
             read.findings.push((FindingKind::MetadataUnread, error.to_string()));
+            read.attributes = error.read;
         }
     }
     if is_unsettled {

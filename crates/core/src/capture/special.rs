@@ -41,7 +41,7 @@ impl Walk<'_> {
             Err(error) if error.kind == SourceErrorKind::Changed => {
                 let ticket = self.directories.expect(number);
                 let (parent, parent_path) = (std::sync::Arc::clone(directory), path.clone());
-                self.look_again(Again { ticket, parent, parent_path, name, known: known.map(Box::new) })
+                self.look_again(Again { ticket, parent, parent_path, name, known: known.map(Box::new), reason: None })
             }
             Err(error) => {
                 self.directories.differs(number);

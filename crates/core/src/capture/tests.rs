@@ -203,7 +203,7 @@ fn a_source_that_panics_stops_the_run_with_an_error() {
         fn metadata(&self) -> Result<crate::metadata::Metadata, crate::source::SourceError> {
             Ok(crate::metadata::Metadata { size: 10, ..Default::default() })
         }
-        fn attributes(&self) -> Result<crate::source::ExtendedAttributes, crate::source::SourceError> {
+        fn attributes(&self) -> Result<crate::source::ExtendedAttributes, crate::source::UnreadAttributes> {
             Ok(Vec::new())
         }
     }
@@ -234,7 +234,7 @@ fn a_source_that_panics_stops_the_run_with_an_error() {
             &self,
             _: &[u8],
             _: crate::metadata::FileKind,
-        ) -> Result<crate::source::ExtendedAttributes, crate::source::SourceError> {
+        ) -> Result<crate::source::ExtendedAttributes, crate::source::UnreadAttributes> {
             Ok(Vec::new())
         }
     }

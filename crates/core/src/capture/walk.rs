@@ -66,7 +66,7 @@ pub(super) fn capture(
 ) -> Result<Walked> {
     let (results, arrived) = mpsc::channel();
     let options = attempt.options;
-    let mut context = Context::new(attempt.repository, writer, options.compression, &options.cancellation, results);
+    let mut context = Context::new(attempt.repository, writer, options, results);
     context.is_repeatable = comparison.reuse == Reuse::Unchanged;
     let reader = attempt.repository.reader(&attempt.session.view);
     let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);

@@ -36,6 +36,15 @@ pub struct Index {
 /// Given a record with its segment, that segment's part of the cache and its number, decides whether the search ends.
 type Take<'a, T> = dyn FnMut(&Segment, &Cached<'_>, u32, &Entry) -> Result<Option<T>> + 'a;
 
+/// What becomes of a search that can not read a copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// What the copy stands for is asked.
+    AskOriginals,
+    /// It is told: records of other segments have no ordinals here.
+    IsTrouble,
+}
+
 impl Default for Index {
     fn default() -> Self {
         Self::new()
@@ -76,7 +85,7 @@ impl Index {
         kind: ChunkKind,
         accept: &mut dyn FnMut(&Location) -> bool,
     ) -> Result<Option<Location>> {
-        self.search(id, kind, &mut |segment, cached, _, entry| {
+        self.search(&IdPrefix::from(id), kind, Unread::AskOriginals, &mut |segment, cached, _, entry| {
             let location = Location::new(segment.object(), &entry.chunk, segment.pack(entry.pack, cached)?)?;
             Ok(accept(&location).then_some(location))
         })
@@ -87,7 +96,9 @@ impl Index {
     /// # Errors
     /// As for [`find`](Self::find).
     pub fn ordinal(&self, id: &ChunkId, kind: ChunkKind) -> Result<Option<Ordinal>> {
-        self.search(id, kind, &mut |_, cached, record, _| Ok(Some(Ordinal { segment: cached.segment, record })))
+        self.search(&IdPrefix::from(id), kind, Unread::IsTrouble, &mut |_, cached, record, _| {
+            Ok(Some(Ordinal { segment: cached.segment, record }))
+        })
     }
 
     /// Returns which record [`find`](Self::find) would look at first, and where that says the chunk lies.
@@ -95,18 +106,14 @@ impl Index {
     /// # Errors
     /// As for [`find`](Self::find).
     pub fn place(&self, id: &ChunkId, kind: ChunkKind) -> Result<Option<(Ordinal, Location)>> {
-        self.search(id, kind, &mut |segment, cached, record, entry| {
+        self.search(&IdPrefix::from(id), kind, Unread::IsTrouble, &mut |segment, cached, record, entry| {
             let location = Location::new(segment.object(), &entry.chunk, segment.pack(entry.pack, cached)?)?;
             Ok(Some((Ordinal { segment: cached.segment, record }, location)))
         })
     }
 
     /// Shows the records of a chunk to `take` until it gives something.
-    fn search<T>(&self, id: &ChunkId, kind: ChunkKind, take: &mut Take<'_, T>) -> Result<Option<T>> {
-        self.search_prefix(&IdPrefix::from(id), kind, take)
-    }
-
-    fn search_prefix<T>(&self, id: &IdPrefix, kind: ChunkKind, take: &mut Take<'_, T>) -> Result<Option<T>> {
+    fn search<T>(&self, id: &IdPrefix, kind: ChunkKind, unread: Unread, take: &mut Take<'_, T>) -> Result<Option<T>> {
         let mut trouble = Trouble::default();
         for (number, held) in self.shelf().around(id.fence()) {
             let segment = u32::try_from(number).expect("fewer than 2^32 segments");
@@ -115,10 +122,12 @@ impl Index {
                 held.segment.find(id, kind, &cached, &mut |record, entry| take(&held.segment, &cached, record, entry));
             // A copy that can not be read costs time, not data: what it stands for is asked (rule I5).
             let taken = match (taken, &held.originals) {
-                (Err(error), Some(originals)) => originals.index()?.search_prefix(id, kind, take).and_then(|found| {
-                    // Nothing there, where nothing of it could be hidden.
-                    if found.is_none() && !originals.are_whole() { Err(error) } else { Ok(found) }
-                }),
+                (Err(error), Some(originals)) if unread == Unread::AskOriginals => {
+                    originals.index()?.search(id, kind, unread, take).and_then(|found| {
+                        // Nothing there, where nothing of it could be hidden.
+                        if found.is_none() && !originals.are_whole() { Err(error) } else { Ok(found) }
+                    })
+                }
                 (taken, _) => taken,
             };
             if let Some(taken) = trouble.outlive(taken)? {

@@ -17,5 +17,4 @@ mod secret;
 pub use keyfile::KeyFile;
 pub use master::{Class, Keys, MasterSecret};
 pub use password::PasswordCost;
-pub use secret::Secret;
-pub(crate) use secret::fill_random;
+pub use secret::{Secret, fill_random};

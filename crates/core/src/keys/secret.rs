@@ -34,6 +34,9 @@ impl Secret {
 }
 
 /// Fills `bytes` from the operating system.
-pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
+///
+/// # Errors
+/// When it has no random bytes.
+pub fn fill_random(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes).map_err(|error| Error::System { what: "random bytes", source: error.into() })
 }

@@ -41,7 +41,7 @@ use crate::{
 
 /// An open repository. Clones share everything; all methods may be called from several threads at once.
 #[derive(Clone)]
-pub struct Repository(Arc<Inner>);
+pub struct Repository(Arc<Inner>, Arc<Caches>);
 
 struct Inner {
     backend: Arc<dyn Backend>,
@@ -53,11 +53,10 @@ struct Inner {
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
     opened_by: OpenedSlot,
-    caches: Caches,
 }
 
 /// What this client keeps copies in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Caches {
     copies: Option<Copies>,
     slots: Option<KeptSlots>,
@@ -126,23 +125,21 @@ impl Repository {
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged slots are in the catalog.
     pub fn catalog(&self) -> Result<Catalog> {
-        Catalog::load_with(&*self.0.backend, &self.0.codec, None, self.0.caches.slots.as_ref())
+        Catalog::load_with(&*self.0.backend, &self.0.codec, None, self.1.slots.as_ref())
     }
 
-    /// Reads what is needed to find chunks, from the segments as they are stored: for whoever looks at those themselves.
+    /// Reads what is needed to find chunks, through this client's copies where it keeps some.
     ///
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged segments are in the view.
     pub fn view(&self) -> Result<View> {
-        View::for_reading(self, None)
+        View::for_reading(self)
     }
 
-    /// The same through this client's copies, where it keeps some: for whoever only wants to find chunks.
-    ///
-    /// # Errors
-    /// As for [`view`](Self::view).
-    pub fn view_through_copies(&self) -> Result<View> {
-        View::for_reading(self, self.0.caches.copies.as_ref())
+    /// The same repository without this client's copies: for whoever checks, counts or repairs what is stored.
+    #[must_use]
+    pub fn as_stored(&self) -> Self {
+        Self(Arc::clone(&self.0), Arc::default())
     }
 
     /// A reader of chunks over a view's index.

@@ -187,6 +187,6 @@ pub(super) fn assemble(
         copies: cache.clone().map(|folder| Copies::new(folder, CopiesOptions::default())),
         slots: cache.map(KeptSlots::new),
     };
-    let inner = Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by, caches };
-    Ok(Repository(Arc::new(inner)))
+    let inner = Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by };
+    Ok(Repository(Arc::new(inner), Arc::new(caches)))
 }

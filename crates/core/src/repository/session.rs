@@ -54,6 +54,19 @@ impl Repository {
     /// # Errors
     /// [`Error::Store`], [`Error::Newer`], or [`Error::Damaged`] when the authority on reclaiming does not open.
     pub fn announce(&self, announcement: &Announcement) -> Result<Session> {
+        let id = self.announce_only(announcement)?;
+        let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
+        let reclaiming = View::reclaiming_for_writing(self)?;
+        let catalog = self.catalog_of(group)?;
+        let view = View::for_writing(self, reclaiming)?;
+        Ok(Session { id, catalog, view })
+    }
+
+    /// Puts `sessions/<s>` and reads nothing: for who repairs what every other writer reads next.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Newer`].
+    pub fn announce_only(&self, announcement: &Announcement) -> Result<SessionId> {
         check_features(&*self.0.backend, "w-")?;
         let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
         let mut id = SessionId([0; 16]);
@@ -69,11 +82,7 @@ impl Repository {
         let name = ObjectName::Session(id);
         let sealed = self.codec().seal_object(&name, SessionRecord::KIND, id, &record.encode()?)?;
         put_object(&*self.0.backend, &name, &sealed)?;
-
-        let reclaiming = View::reclaiming_for_writing(self)?;
-        let catalog = self.catalog_of(group)?;
-        let view = View::for_writing(self, reclaiming)?;
-        Ok(Session { id, catalog, view })
+        Ok(id)
     }
 
     /// Reads what a session would read, without announcing one: for dry runs.
@@ -82,13 +91,13 @@ impl Repository {
     /// As [`announce`](Self::announce).
     pub fn look(&self, announcement: &Announcement) -> Result<Session> {
         let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
-        let view = self.view_through_copies()?;
+        let view = self.view()?;
         let catalog = self.catalog_of(group)?;
         Ok(Session { id: SessionId([0; 16]), catalog, view })
     }
 
     fn catalog_of(&self, group: [u8; 2]) -> Result<Catalog> {
-        Catalog::load_with(&*self.0.backend, self.codec(), Some(group), self.0.caches.slots.as_ref())
+        Catalog::load_with(&*self.0.backend, self.codec(), Some(group), self.1.slots.as_ref())
     }
 
     /// Commits a snapshot: puts its manifest into the session's slot. Everything it refers to is stored and confirmed.
@@ -107,14 +116,20 @@ impl Repository {
         }
     }
 
-    /// Gives a session up: its slot is closed, so that nobody waits for it. Best effort.
-    pub fn abandon(&self, session: SessionId, by: &str, reason: &str) {
+    /// Ends a session that has nothing to commit: its slot is closed. Tells whether it was this call that closed it; when a collector
+    /// was first, what the session stored may be reclaimed.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when that can not be told.
+    pub fn conclude(&self, session: SessionId, by: &str, reason: &str) -> Result<bool> {
         let record = ClosedRecord { by: by.to_owned(), reason: reason.to_owned(), at: self.now() };
         let name = ObjectName::Snapshot(session);
-        let sealed =
-            record.encode().and_then(|plain| self.codec().seal_object(&name, ClosedRecord::KIND, session, &plain));
-        if let Ok(sealed) = sealed {
-            let _ = put_slot(&*self.0.backend, &name, &sealed);
-        }
+        let sealed = self.codec().seal_object(&name, ClosedRecord::KIND, session, &record.encode()?)?;
+        put_slot(&*self.0.backend, &name, &sealed)
+    }
+
+    /// Gives a session up: its slot is closed, so that nobody waits for it. Best effort.
+    pub fn abandon(&self, session: SessionId, by: &str, reason: &str) {
+        let _ = self.conclude(session, by, reason);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     backend::{Folder, ObjectName},
     error::{Error, Result},
     id::PackId,
-    index::{Copies, Counted, Index},
+    index::{Counted, Index},
     snapshot::{FinRecord, MarkRecord},
     store::{get_listed, list_names},
 };
@@ -44,12 +44,11 @@ impl View {
     /// Completes a writer's view with the index.
     pub(super) fn for_writing(repository: &Repository, state: ReclaimingState) -> Result<Self> {
         let ReclaimingState(reclaiming, damaged_packs) = state;
-        let copies = repository.0.caches.copies.as_ref();
-        Self::load(repository, reclaiming, damaged_packs, Vec::new(), copies)
+        Self::load(repository, reclaiming, damaged_packs, Vec::new())
     }
 
     /// Reads what a reader needs. A reader needs no permission: it takes chunks from wherever they open, and proves them.
-    pub(super) fn for_reading(repository: &Repository, copies: Option<&Copies>) -> Result<Self> {
+    pub(super) fn for_reading(repository: &Repository) -> Result<Self> {
         let mut damage = Vec::new();
         let reclaiming = match read_reclaiming(repository) {
             Ok(reclaiming) => reclaiming,
@@ -61,7 +60,7 @@ impl View {
             Err(error) => return Err(error),
         };
         let damaged_packs = read_damaged(repository)?;
-        Self::load(repository, reclaiming, damaged_packs, damage, copies)
+        Self::load(repository, reclaiming, damaged_packs, damage)
     }
 
     fn load(
@@ -69,8 +68,8 @@ impl View {
         reclaiming: Reclaiming,
         damaged_packs: HashSet<PackId>,
         mut damage: Vec<Error>,
-        copies: Option<&Copies>,
     ) -> Result<Self> {
+        let copies = repository.1.copies.as_ref();
         let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
         damage.extend(loaded.damaged);
         Ok(Self {

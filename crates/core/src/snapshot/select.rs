@@ -1,6 +1,6 @@
 //! Which snapshot is meant: `latest`, `latest~2`, the beginning of an id, before a time, of a host, path or tag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{Catalog, Committed};
 use crate::{
@@ -17,11 +17,18 @@ pub struct Selection {
     pub at: Option<Timestamp>,
     /// Only of this host.
     pub host: Option<String>,
-    /// Only of all of these paths, each exactly as it was named, perhaps among others.
+    /// Only of all of these paths, each exactly as it was named, perhaps among others. Where that leaves several backups, the
+    /// one of exactly these paths is meant.
     pub paths: Vec<Vec<u8>>,
+    /// An absolute path that is looked for in the snapshot. Decides nothing but which of several backups is meant: the one
+    /// that was named so that it can hold it.
+    pub within: Option<Vec<u8>>,
     /// Only with this tag.
     pub tag: Option<String>,
 }
+
+/// Snapshots by host and paths.
+type Groups<'a> = BTreeMap<(&'a str, &'a [Vec<u8>]), Vec<&'a Committed>>;
 
 /// Which snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,11 +127,23 @@ impl Selection {
         }
     }
 
+    /// Of several backups, keeps those that the conditions say more about, if there are any.
+    fn prefer(&self, groups: &mut Groups<'_>) {
+        let named: BTreeSet<&[u8]> = self.paths.iter().map(Vec::as_slice).collect();
+        let is_exact = |paths: &[Vec<u8>]| paths.iter().map(Vec::as_slice).collect::<BTreeSet<_>>() == named;
+        let within = self.within.as_deref().filter(|path| path.starts_with(b"/"));
+        let can_hold =
+            |paths: &[Vec<u8>]| within.is_some_and(|path| paths.iter().any(|directory| is_within(path, directory)));
+        keep_wished(groups, is_exact);
+        keep_wished(groups, can_hold);
+    }
+
     fn by_age<'a>(&self, back: u64, catalog: &'a Catalog) -> Result<&'a Committed> {
-        let mut groups: BTreeMap<(&str, &[Vec<u8>]), Vec<&Committed>> = BTreeMap::new();
+        let mut groups = Groups::new();
         for snapshot in self.narrow(catalog) {
             groups.entry((&snapshot.manifest.host, &snapshot.manifest.paths)).or_default().push(snapshot);
         }
+        self.prefer(&mut groups);
         if groups.len() > 1 {
             let groups = groups.keys().map(|(host, paths)| describe_group(host, paths)).collect();
             return Err(Error::SeveralGroups { asked: self.to_string(), groups });
@@ -135,6 +154,19 @@ impl Selection {
             .and_then(|back| newest_first.into_iter().nth(back))
             .ok_or_else(|| Error::NoSnapshot { asked: self.to_string() })
     }
+}
+
+/// Keeps those of several groups whose paths are as they are wished for, if there are any.
+fn keep_wished(groups: &mut Groups<'_>, is_wished: impl Fn(&[Vec<u8>]) -> bool) {
+    if groups.len() > 1 && groups.keys().any(|(_, paths)| is_wished(paths)) {
+        groups.retain(|(_, paths), _| is_wished(paths));
+    }
+}
+
+/// Tells whether a path is this directory, or below it.
+fn is_within(path: &[u8], directory: &[u8]) -> bool {
+    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// A host and its paths, for people.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Directory, ExtendedAttributes, Found, Listing, Portion, Source, SourceError, SourceErrorKind, SourceFile,
-    SourceKind,
+    SourceKind, UnreadAttributes,
 };
 use crate::metadata::{FileKind, Metadata};
 
@@ -192,7 +192,7 @@ impl Directory for MemoryDirectory {
         }
     }
 
-    fn attributes(&self, name: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(self.node(name)?.attributes.clone())
     }
 }
@@ -231,7 +231,7 @@ impl SourceFile for MemoryFile {
         Ok(self.metadata.clone())
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(self.attributes.clone())
     }
 }

@@ -28,6 +28,8 @@ use crate::{
     metadata::{FileKind, Metadata},
 };
 
+mod attributes;
+
 mod local;
 
 mod memory;
@@ -44,6 +46,7 @@ mod stream;
 
 mod command;
 
+pub use attributes::{ExtendedAttributes, UnreadAttributes};
 pub use command::{CommandSource, Listener, words_for_people};
 pub use local::LocalSource;
 pub use memory::{MemoryNode, MemorySource};
@@ -163,8 +166,8 @@ pub trait Directory: Send + Sync {
     /// For a file that is open, [`SourceFile::attributes`] is surer and costs less.
     ///
     /// # Errors
-    /// When some attribute is there and can not be read.
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError>;
+    /// When some attribute is there and can not be read; those that can are in it.
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes>;
 
     /// Tells, when the listing was read to its end, whether names were left out of it by choice, or all that the directory holds:
     /// that a name is not there is no evidence then that it was not.
@@ -209,8 +212,8 @@ pub trait SourceFile: Send {
     /// Returns the extended attributes, sorted by name; none where there is no such thing.
     ///
     /// # Errors
-    /// When some attribute is there and can not be read.
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError>;
+    /// When some attribute is there and can not be read; those that can are in it.
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes>;
 }
 
 /// What a read gave.
@@ -223,9 +226,6 @@ pub enum Portion {
     /// Nothing: the end of the file.
     End,
 }
-
-/// Names and values of extended attributes.
-pub type ExtendedAttributes = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What is in a directory, in the order of the names.
 pub type Listing = Box<dyn Iterator<Item = Result<Found, Unlisted>> + Send>;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Directory, ExtendedAttributes, Found, Listing, Portion, SourceError, SourceErrorKind, SourceFile,
+    Directory, ExtendedAttributes, Found, Listing, Portion, SourceError, SourceErrorKind, SourceFile, UnreadAttributes,
     proof::{Follower, Proof},
 };
 use crate::{
@@ -136,7 +136,7 @@ impl Directory for OneFile {
         Self::refuse()
     }
 
-    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -165,7 +165,7 @@ impl SourceFile for OpenFile {
         Ok(self.metadata.clone())
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }

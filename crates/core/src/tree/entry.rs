@@ -131,7 +131,10 @@ impl EntryFlags {
     /// A directory of which some names, or all it holds, were left out by choice: what it does not have may have been there.
     pub const NAMES_LEFT_OUT: Self = Self(16);
 
-    const ALL: u8 = 31;
+    /// A part of its content was lost, and this is what a repair has found of the rest: a file has holes there, a directory lacks entries.
+    pub const CONTENT_LOST: Self = Self(32);
+
+    const ALL: u8 = 63;
 
     /// Returns the stored number.
     #[must_use]

@@ -134,7 +134,7 @@ prop_compose! {
     pub(super) fn any_entry()(
         name in any_name(),
         (node, size) in any_node(),
-        flags in 0..16_u64,
+        flags in 0..64_u64,
         mode in 0..=0o7777_u32,
         (uid, gid) in any::<(u32, u32)>(),
         (user, group) in (vec(any::<u8>(), 0..6), vec(any::<u8>(), 0..6)),
@@ -142,7 +142,7 @@ prop_compose! {
         (inode, link_group) in (any::<u64>(), 0..4_u64),
         attributes in any_attributes(),
     ) -> Entry {
-        let flags = EntryFlags::from_bits(flags).expect("all four bits are known");
+        let flags = EntryFlags::from_bits(flags).expect("all six bits are known");
         Entry {
             name, node, flags, mode, uid, gid, user: user.into(), group: group.into(), mtime, ctime, size, inode,
             link_group, attributes,

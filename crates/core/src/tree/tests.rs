@@ -269,7 +269,7 @@ fn huge_counts_cost_nothing() {
 #[test]
 fn later_versions_and_kinds_ask_for_a_newer_program() {
     let bytes = encode_tree(&TreeNode::Run(vec![plain_file("a")]));
-    for (at, value) in [(0, 2), (4, 7), (5, 32)] {
+    for (at, value) in [(0, 2), (4, 7), (5, 64)] {
         let mut newer = bytes.clone();
         newer[at] = value;
         assert!(matches!(decode_tree("test", NameRule::Component, &newer), Err(Error::Newer { .. })), "{at}");

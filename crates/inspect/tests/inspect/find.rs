@@ -26,7 +26,7 @@ fn search(
 }
 
 fn patterns(patterns: &[&str]) -> FindOptions {
-    FindOptions { patterns: patterns.iter().map(|&pattern| pattern.to_owned()).collect(), ..Default::default() }
+    FindOptions { patterns: patterns.iter().map(|&pattern| pattern.into()).collect(), ..Default::default() }
 }
 
 fn found(tree: MemoryNode, options: &FindOptions) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::support::{file, folder, packs, shared, take, text};
 type Told = Vec<(String, Vec<(usize, usize, u64)>)>;
 
 fn look(repository: &Repository, snapshots: &[Manifest], patterns: &[&str]) -> (Told, HistoryReport) {
-    let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+    let patterns = patterns.iter().map(|&pattern| pattern.into()).collect();
     let options = FindOptions { patterns, ..Default::default() };
     let number = |id| snapshots.iter().position(|snapshot| snapshot.id == id).expect("one of them");
     let mut told = Told::new();

@@ -8,8 +8,9 @@
 //!                   └── anything wrong ──→ SIGKILL to its group → wait → close its input → the error is the outcome
 //! ```
 //!
-//! What this can not reach: a process that left the group, the far end of a network connection, and what becomes of a
-//! command when this process itself is killed. Whoever can should therefore work in one transaction.
+//! When this process itself is killed, a [`Keeper`] does the same in its place. What neither can reach: a process that left the
+//! group or belongs to another user, and the far end of a network connection. Whoever can should therefore work in one
+//! transaction.
 
 use std::{
     fs::File,
@@ -27,20 +28,21 @@ use std::{
 
 use lbak_core::{
     error::{Error, Result},
-    observe::Cancellation,
+    observe::{Cancellation, Event},
     repository::Repository,
     snapshot::Manifest,
 };
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::{AfterError, DumpOptions, DumpReport, Prepared};
+use super::{AfterError, DumpOptions, DumpReport, Prepared, keeper::Keeper};
 
 /// How soon a cancellation reaches a command that reads nothing.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Streams a file of a snapshot, or an archive of what lies at a path of it, into the standard input of a command.
 ///
-/// The command runs in a process group of its own; its environment, output and directory are the caller's choice. With
+/// The command runs in a process group of its own, which is also killed when this process is killed while it writes
+/// (a small `/bin/sh` beside it sees to that; without one, an observer hears of it). The command's environment, output and directory are the caller's choice. With
 /// [`DumpCheck::Everything`](super::DumpCheck::Everything) it is not started before all that it will get was read and
 /// checked once.
 ///
@@ -60,6 +62,10 @@ pub fn dump_to_command(
     prepared.check(options.check)?;
     options.cancellation.check()?;
     let mut sink = Sink::start(command)?;
+    if let Err(error) = sink.keep() {
+        let note = format!("nothing kills the command if this process is killed: cannot run /bin/sh: {error}");
+        options.observer.event(&Event::Note(&note));
+    }
     let group = sink.group;
     let fed = thread::scope(|scope| {
         let (done, is_done) = sync_channel::<()>(0);
@@ -117,6 +123,8 @@ struct Sink {
     name: PathBuf,
     child: Child,
     input: Option<ChildStdin>,
+    /// Who kills it when this process can not.
+    keeper: Option<Keeper>,
     /// Its process group.
     group: Pid,
     is_ended: bool,
@@ -134,11 +142,26 @@ impl Sink {
         })?;
         let input = child.stdin.take();
         let group = Pid::from_child(&child);
-        Ok(Self { name, child, input, group, is_ended: false, is_refused: false })
+        Ok(Self { name, child, input, keeper: None, group, is_ended: false, is_refused: false })
+    }
+
+    fn keep(&mut self) -> io::Result<()> {
+        if let Some(input) = &self.input {
+            self.keeper = Some(Keeper::start(self.group, input)?);
+        }
+        Ok(())
+    }
+
+    /// From now on its input ends with this process's end of it.
+    fn let_go(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.end();
+        }
     }
 
     /// Closes its input: this is the end of the stream. Returns what tells how much of it was never read, where that can be told.
     fn close(&mut self) -> Option<File> {
+        self.let_go();
         let input = self.input.take()?;
         unread(&input)
     }
@@ -156,6 +179,7 @@ impl Sink {
             // Only when it is gone is its input closed.
             self.await_end();
         }
+        self.let_go();
         self.input = None;
     }
 

@@ -8,12 +8,12 @@ use std::{
 };
 
 use lbak_core::{
+    browse::Findings,
     error::{Error, Result, escape},
     observe::{Event, FindingKind, Progress},
 };
 
 use super::{fetch::Fetched, header::extension, part::Part};
-use crate::findings::Findings;
 
 /// Zeros that are written at once.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];

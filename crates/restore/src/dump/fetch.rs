@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use lbak_core::{
+    browse::{Chunks, in_words},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
@@ -20,7 +21,6 @@ use lbak_core::{
 use rayon::prelude::*;
 
 use super::part::{Part, Window};
-use crate::{chunks::Chunks, findings::in_words};
 
 /// Most bytes that are read at once.
 const LONGEST_RUN: u64 = 4 << 20;

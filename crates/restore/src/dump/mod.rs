@@ -13,6 +13,7 @@ mod command;
 mod deliver;
 mod fetch;
 mod header;
+mod keeper;
 mod part;
 mod plan;
 mod sparse;
@@ -25,6 +26,7 @@ use std::{
 };
 
 use lbak_core::{
+    browse::{Chunks, Findings, Selected, select},
     error::{Error, Result, escape},
     id::{ChunkId, ChunkKind},
     observe::{Cancellation, Event, Finding, Observer, Progress, Silent, Stage},
@@ -41,13 +43,7 @@ use self::{
     part::Feed,
     plan::{Member, Subject},
 };
-use crate::{
-    chunks::Chunks,
-    findings::Findings,
-    options::Place,
-    roots,
-    select::{Selected, select},
-};
+use crate::{options::Place, roots};
 
 /// How something is streamed.
 #[derive(Clone)]

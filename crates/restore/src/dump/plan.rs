@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 
 use lbak_core::{
+    browse::{in_words, join},
     error::{Error, Result, escape},
     tree::{
-        Attributes, Content, ContentReader, Entry, LostPieces, NameRule, Node, PlacedPiece, ReadChunk, TreeReader,
-        check_name,
+        Attributes, Content, ContentReader, Entry, EntryFlags, LostPieces, NameRule, Node, PlacedPiece, ReadChunk,
+        TreeReader, check_name,
     },
 };
 
@@ -18,7 +19,7 @@ use super::{
     part::{Feed, Part},
     sparse::Layout,
 };
-use crate::{findings::in_words, links::content_hash, plan::read_stored_attributes, select::join};
+use crate::{attributes::read_stored, links::content_hash};
 
 /// What is streamed.
 pub(super) enum Subject {
@@ -63,6 +64,9 @@ impl From<Error> for Stop {
     }
 }
 
+/// Why a file is not told that a repair has found only a part of.
+const PARTIAL: &str = "a part of it was lost before this snapshot was made of the rest: restore it to get what is left";
+
 /// Tells all parts of a stream.
 pub(super) fn plan(subject: &Subject, read: &ReadChunk<'_>, feed: &mut Feed<'_>) -> Result<()> {
     match subject {
@@ -83,7 +87,11 @@ fn plan_file(path: &[u8], entry: &Entry, read: &ReadChunk<'_>, feed: &mut Feed<'
     let Node::File { content } = &entry.node else {
         return Err(Error::Invalid { what: format!("\"{}\" is no regular file", escape(path)) });
     };
-    match push_pieces(content, entry.size, read, feed, true) {
+    let pushed = match entry.flags.contains(EntryFlags::CONTENT_LOST) {
+        true => Err(Stop::Lost(PARTIAL.to_owned())),
+        false => push_pieces(content, entry.size, read, feed, true),
+    };
+    match pushed {
         Ok(()) => feed.push(Part::End),
         Err(Stop::Lost(reason)) => feed.push(Part::Lost { path: path.to_vec(), entries: 1, reason }),
         Err(Stop::All(error)) => Err(error),
@@ -236,6 +244,9 @@ impl<'a> Walk<'a, '_> {
     /// Tells a file; of one with holes, a map and what is there.
     fn file(&mut self, heading: Heading<'_>, content: &Content) -> Result<(), Stop> {
         let size = heading.entry.size;
+        if heading.entry.flags.contains(EntryFlags::CONTENT_LOST) {
+            return Err(Stop::Lost(PARTIAL.to_owned()));
+        }
         let pieces = || ContentReader::new(content, Some(size), self.read);
         let layout = Layout::measure(&mut pieces())?;
         let mut stored = size;
@@ -259,7 +270,7 @@ impl<'a> Walk<'a, '_> {
         match &entry.attributes {
             Attributes::None => Ok(Vec::new()),
             Attributes::Inline(pairs) => Ok(pairs.clone()),
-            Attributes::Stored(content) => read_stored_attributes(content, self.read).map_err(|error| {
+            Attributes::Stored(content) => read_stored(content, self.read).map_err(|error| {
                 if error.is_damage() {
                     Stop::Lost(format!("its extended attributes are lost: {}", in_words(&error)))
                 } else {

@@ -7,40 +7,24 @@ use std::{
         net::UnixListener,
     },
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use lbak_core::{
     error::Error,
-    observe::{Action, Event, FindingKind, Observer},
+    observe::{Action, FindingKind},
     patterns::Patterns,
-    source::{MemoryNode, MemorySource},
+    source::{LocalSource, MemoryNode, MemorySource, SelectedSource, SelectionRules},
 };
 use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, restore};
 use lbak_testkit::objects::noise;
 
 use crate::{
+    dry_runs::Listener,
     in_place::{differences, in_place, with_delete},
     support::{Folders, blocks_of_files, damage_block, folders, found, quick, restored, shared, take, take_from},
     targets::mount,
 };
-
-/// Keeps what is told of entries.
-#[derive(Default)]
-struct Listener(Mutex<Vec<(Action, String)>>);
-
-impl Observer for Listener {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Restored { action, path, .. } = event {
-            let path = String::from_utf8_lossy(path).into_owned();
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((*action, path));
-        }
-    }
-
-    fn wants_paths(&self) -> bool {
-        true
-    }
-}
 
 fn none() -> &'static [&'static str] {
     &[]
@@ -74,7 +58,7 @@ fn only_what_the_snapshot_does_not_have_is_deleted_and_a_dry_run_says_so() {
     let dry = RestoreOptions { dry_run: true, ..told.clone() };
     let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
     let deleted = || -> Vec<String> {
-        let told = std::mem::take(&mut *listener.0.lock().expect("not poisoned"));
+        let told = listener.take();
         let source = folders.source.to_str().expect("text");
         let deleted = told.into_iter().filter(|(action, _)| *action == Action::Deleted);
         let mut deleted: Vec<String> = deleted.map(|(_, path)| path.replacen(source, "", 1)).collect();
@@ -245,6 +229,41 @@ fn a_directory_that_stays_keeps_its_mode() {
     assert!(!folders.target.join("sub/extra/one").exists());
 }
 
+/// Names were left out of a directory by choice, and what had them then was deleted.
+#[test]
+fn nothing_is_deleted_where_names_were_left_out_of_the_snapshot() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fill(&folders);
+    fs::write(folders.source.join("sub/left out.log"), "left out").expect("write");
+    let rules = SelectionRules { patterns: Patterns::new(&["*.log"], none()).expect("patterns"), ..Default::default() };
+    let source = LocalSource::new(std::slice::from_ref(&folders.source)).expect("source");
+    let manifest = take_from(&repository, &SelectedSource::new(&source, rules));
+    restored(&repository, &manifest, &folders.target);
+    fs::write(folders.target.join("sub/left out.log"), "left out").expect("write");
+    fs::write(folders.target.join("sub/deep/extra"), "extra").expect("write");
+    let spared = folders.source.join("sub").to_str().expect("text").to_owned();
+    for dry_run in [true, false] {
+        let options = RestoreOptions { dry_run, ..with_delete(Overwrite::IfChanged) };
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        assert_eq!(found(&report, FindingKind::Skipped), [spared.clone()].into());
+        assert!(report.findings[0].message.contains("left out of it by choice"), "{:?}", report.findings);
+        assert_eq!((report.spared_directories, report.actions.deleted), (1, 1), "below it all is known");
+    }
+    assert!(folders.target.join("sub/left out.log").exists() && !folders.target.join("sub/deep/extra").exists());
+    // Where nothing would go there is nothing to be said.
+    fs::remove_file(folders.target.join("sub/left out.log")).expect("remove");
+    let report = restore(&repository, &manifest, &folders.target, &with_delete(Overwrite::IfChanged)).expect("restore");
+    assert_eq!((report.spared_directories, report.findings), (0, vec![]));
+
+    fs::write(folders.target.join("sub/left out.log"), "left out").expect("write");
+    let insisting = InPlace { overwrite: Overwrite::IfChanged, delete: Delete::ExtraOfIncomplete };
+    let options = RestoreOptions { in_place: Some(insisting), ..quick() };
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!((report.spared_directories, report.actions.deleted, report.findings), (0, 1, vec![]));
+    assert!(!folders.target.join("sub/left out.log").exists());
+}
+
 #[test]
 fn an_incomplete_snapshot_deletes_only_when_that_is_insisted_on() {
     let (_, repository) = shared();
@@ -263,9 +282,11 @@ fn an_incomplete_snapshot_deletes_only_when_that_is_insisted_on() {
     assert!(folders.target.join("extra").exists());
     let insisting = InPlace { overwrite: Overwrite::IfChanged, delete: Delete::ExtraOfIncomplete };
     let options = RestoreOptions { in_place: Some(insisting), ..quick() };
-    restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
     assert!(!folders.target.join("extra").exists());
     assert!(folders.target.join("unread/hidden").exists(), "nobody knows what was in it");
+    let why = report.findings.iter().find(|finding| finding.path == b"/source/unread").expect("it is told why");
+    assert!(why.message.contains("could not be read when"), "{why:?}");
 }
 
 #[test]

@@ -11,14 +11,13 @@ use std::{
 
 use lbak_core::{
     backend::{MemoryBackend, ObjectName},
-    error::Error,
     id::{ChunkId, ChunkKind},
     metadata::{FileKind, Metadata},
-    observe::{Cancellation, FindingKind},
+    observe::FindingKind,
     snapshot::Manifest,
     tree::{Entry, Node},
 };
-use lbak_restore::{DumpCheck, DumpForm, DumpOptions, dump, dump_to_command};
+use lbak_restore::{DumpCheck, DumpForm, DumpOptions, dump};
 use lbak_testkit::{
     Operation, RecordingBackend,
     objects::noise,
@@ -31,7 +30,7 @@ use crate::{
     support::{Forge, blocks_of_files, damage_block, folders, repository, shared, take},
 };
 
-fn of(path: &str) -> DumpOptions {
+pub(crate) fn of(path: &str) -> DumpOptions {
     DumpOptions { path: Some(path.as_bytes().to_vec()), ..Default::default() }
 }
 
@@ -141,7 +140,11 @@ fn several_paths_stand_under_their_whole_paths_without_the_first_slash() {
 }
 
 /// Damages a block in the middle of the only file.
-fn damage_middle(backend: &MemoryBackend, repository: &lbak_core::repository::Repository, manifest: &Manifest) {
+pub(crate) fn damage_middle(
+    backend: &MemoryBackend,
+    repository: &lbak_core::repository::Repository,
+    manifest: &Manifest,
+) {
     let (_, blocks) = blocks_of_files(repository, manifest).pop().expect("a file");
     damage_block(backend, &blocks[blocks.len() / 2]);
 }
@@ -232,8 +235,8 @@ fn a_lost_directory_is_found_before_the_first_byte_or_breaks_the_archive_off_in_
         entry("empty", Node::Directory { tree: empty }),
         entry("lost", Node::Directory { tree: ChunkId([9; 32]) }),
     ]);
-    manifest.root = forge.tree(vec![entry("/root", Node::Directory { tree: top })]);
-    manifest.paths = vec![b"/root".to_vec()];
+    manifest.root = forge.tree(vec![entry("/top", Node::Directory { tree: top })]);
+    manifest.paths = vec![b"/top".to_vec()];
     forge.finish();
 
     let mut written = Vec::new();
@@ -241,7 +244,7 @@ fn a_lost_directory_is_found_before_the_first_byte_or_breaks_the_archive_off_in_
     assert!(error.is_damage() && written.is_empty(), "{error}");
     let options = DumpOptions { check: DumpCheck::Nothing, ..Default::default() };
     let error = dump(&repository, &manifest, &options, &mut written).expect_err("it is lost");
-    assert!(error.is_damage() && error.to_string().contains("\"/root/lost\""), "{error}");
+    assert!(error.is_damage() && error.to_string().contains("\"/top/lost\""), "{error}");
     assert!(!written.is_empty());
     assert_ne!(listed(&written), Some(true));
 }
@@ -255,14 +258,14 @@ fn sockets_are_left_out_and_told() {
     let mut forge = Forge::new(&repository, 1);
     let entry = |name: &str, node| Entry::new(name.into(), node, &Metadata::default());
     let top = forge.tree(vec![entry("fifo", Node::Fifo), entry("socket", Node::Socket)]);
-    manifest.root = forge.tree(vec![entry("/root", Node::Directory { tree: top })]);
-    manifest.paths = vec![b"/root".to_vec()];
+    manifest.root = forge.tree(vec![entry("/top", Node::Directory { tree: top })]);
+    manifest.paths = vec![b"/top".to_vec()];
     forge.finish();
     let mut archive = Vec::new();
     let report = dump(&repository, &manifest, &DumpOptions::default(), &mut archive).expect("dump");
     assert_eq!(report.entries, 2);
     assert_eq!(report.findings.len(), 1);
-    assert_eq!((report.findings[0].kind, &report.findings[0].path[..]), (FindingKind::Skipped, &b"/root/socket"[..]));
+    assert_eq!((report.findings[0].kind, &report.findings[0].path[..]), (FindingKind::Skipped, &b"/top/socket"[..]));
 }
 
 #[test]
@@ -278,8 +281,8 @@ fn ten_thousand_levels_are_no_deeper_than_the_stack() {
     for _ in 0..LEVELS {
         tree = forge.tree(vec![directory("d", tree)]);
     }
-    manifest.root = forge.tree(vec![directory("/root", tree)]);
-    manifest.paths = vec![b"/root".to_vec()];
+    manifest.root = forge.tree(vec![directory("/top", tree)]);
+    manifest.paths = vec![b"/top".to_vec()];
     forge.finish();
     let options = DumpOptions { window_bytes: 1 << 20, ..Default::default() };
     let report = dump(&repository, &manifest, &options, &mut io::sink()).expect("dump");
@@ -350,57 +353,6 @@ fn no_more_than_two_windows_are_read_ahead() {
     // Windows of 4 MiB end with a chunk of up to 4 MiB, and blocks are read whole.
     let read = out.read.expect("something was written");
     assert!(read < 2 * ((4 + 4 + 4) << 20), "{read}");
-}
-
-#[test]
-fn who_refuses_a_stream_ends_it() {
-    struct Full(usize);
-    impl Write for Full {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let (_, repository) = shared();
-    let folders = folders();
-    fs::write(folders.source.join("large"), noise(3, 9_000_000)).expect("write");
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let options = DumpOptions { window_bytes: 1 << 20, ..of("large") };
-    let error = dump(&repository, &manifest, &options, &mut Full(5_000_000)).expect_err("it is full");
-    let Error::Target { source, .. } = error else { panic!("{error}") };
-    assert_eq!(source.kind(), io::ErrorKind::StorageFull);
-
-    let cancellation = Cancellation::default();
-    cancellation.cancel();
-    let options = DumpOptions { cancellation, ..of("large") };
-    let error = dump(&repository, &manifest, &options, &mut io::sink()).expect_err("it is cancelled");
-    assert!(matches!(error, Error::Cancelled), "{error}");
-}
-
-#[test]
-fn a_command_gets_everything_or_is_killed_before_its_input_ends() {
-    let (backend, repository) = shared();
-    let folders = folders();
-    let content = noise(7, 12_000_000);
-    fs::write(folders.source.join("large"), &content).expect("write");
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let (out, finished) = (folders.folder.path().join("out"), folders.folder.path().join("finished"));
-    let mut command = Command::new("sh");
-    command.args(["-c", "cat > out; echo done > finished"]).current_dir(folders.folder.path());
-    let report = dump_to_command(&repository, &manifest, &of("large"), &mut command).expect("dump");
-    assert_eq!(report.bytes, content.len() as u64);
-    assert!(finished.exists() && fs::read(&out).expect("read") == content);
-
-    fs::remove_file(&finished).expect("it is there");
-    damage_middle(&backend, &repository, &manifest);
-    let error = dump_to_command(&repository, &manifest, &of("large"), &mut command).expect_err("it is damaged");
-    assert!(error.is_damage(), "{error}");
-    assert!(!finished.exists());
-    let written = fs::read(&out).expect("read");
-    assert!(written.len() < content.len() && content.starts_with(&written));
 }
 
 #[test]

@@ -4,11 +4,15 @@ mod choosing;
 mod cost;
 mod damage;
 mod deleting;
+mod dry_runs;
 mod dump;
 mod hostile;
 mod in_place;
+mod large;
 mod resuming;
+mod roots;
 mod round_trips;
+mod sinks;
 mod support;
 mod targets;
 
@@ -20,9 +24,8 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    let modules =
-        ["choosing", "cost", "damage", "deleting", "dump", "hostile", "in_place", "main", "resuming", "round_trips"];
-    let expected: Vec<String> =
-        modules.iter().chain(&["support", "targets"]).map(|name| format!("{name}.rs")).collect();
+    let modules = "choosing cost damage deleting dry_runs dump hostile in_place large main resuming roots round_trips sinks \
+                   support targets";
+    let expected: Vec<String> = modules.split_whitespace().map(|name| format!("{name}.rs")).collect();
     assert_eq!(files, expected);
 }

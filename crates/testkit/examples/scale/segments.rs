@@ -62,7 +62,7 @@ fn ask(round: &str, repository: &Repository, count: u64) -> Result<(), Box<dyn E
     let catalog = repository.catalog()?;
     show(&format!("{round}: snapshots read"), &watch, &format!("{} snapshots", catalog.snapshots.len()));
     let watch = Watch::start();
-    let view = repository.view_through_copies()?;
+    let view = repository.view()?;
     show(&format!("{round}: index opened"), &watch, &format!("{} segments", view.index.segments().len()));
     for (what, number, expected) in [
         ("first lookup, not found", u64::MAX / 2, false),

@@ -217,3 +217,75 @@ pub(crate) fn hurt(report: &VerifyReport) -> BTreeMap<String, Vec<Vec<u8>>> {
         })
         .collect()
 }
+
+/// A few files and directories: small enough to try every fault on.
+pub(crate) fn small_tree() -> Vec<(&'static str, MemoryNode)> {
+    vec![
+        ("a", MemoryNode::file(noise(1, 1 << 20))),
+        ("b", MemoryNode::file(noise(2, 3 << 19))),
+        (
+            "d",
+            MemoryNode::directory([
+                ("one", MemoryNode::file(noise(3, 1000))),
+                ("two", MemoryNode::file(noise(4, 100_000))),
+                ("x", MemoryNode::directory([("deep", MemoryNode::file(noise(5, 50)))])),
+            ]),
+        ),
+    ]
+}
+
+/// What every snapshot holds, read naively: for each path its entry without the chunks, and a hash of its bytes (`None` where
+/// some are lost).
+pub(crate) type Contents = BTreeMap<String, BTreeMap<Vec<u8>, Option<[u8; 32]>>>;
+
+pub(crate) fn contents(repository: &Repository) -> Contents {
+    let view = repository.view().unwrap();
+    let reader = repository.reader(&view);
+    let mut all = Contents::new();
+    for snapshot in repository.catalog().unwrap().snapshots {
+        let mut files = BTreeMap::new();
+        read_all(&reader, NameRule::AbsolutePath, &snapshot.manifest.root, b"", &mut files);
+        all.insert(snapshot.manifest.id.to_string(), files);
+    }
+    all
+}
+
+fn read_all(
+    reader: &ChunkReader,
+    rule: NameRule,
+    tree: &lbak_core::id::ChunkId,
+    path: &[u8],
+    files: &mut BTreeMap<Vec<u8>, Option<[u8; 32]>>,
+) {
+    let read = |kind: ChunkKind, id: &lbak_core::id::ChunkId| reader.read(kind, id);
+    let Ok(entries) = TreeReader::open(rule, *tree, &read) else {
+        files.insert([path, b"/*"].concat(), None);
+        return;
+    };
+    for entry in entries {
+        let Ok(entry) = entry else {
+            files.insert([path, b"/*"].concat(), None);
+            continue;
+        };
+        let path = if path.is_empty() { entry.name.clone() } else { [path, b"/", entry.name.as_slice()].concat() };
+        let mut hasher = blake3::Hasher::new();
+        let mut is_whole = true;
+        if let Node::File { content } = &entry.node {
+            for piece in lbak_core::tree::ContentReader::new(content, Some(entry.size), &read) {
+                match piece.map(|placed| placed.piece) {
+                    Ok(lbak_core::tree::Piece { length, chunk: None }) => _ = hasher.update(&length.to_le_bytes()),
+                    Ok(lbak_core::tree::Piece { chunk: Some(id), .. }) => match reader.read(ChunkKind::Data, &id) {
+                        Ok(bytes) => _ = hasher.update(&bytes),
+                        Err(_) => is_whole = false,
+                    },
+                    Err(_) => is_whole = false,
+                }
+            }
+        }
+        hasher.update(&format!("{:?} {} {:?} {:?}", entry.kind(), entry.mode, entry.mtime, entry.flags).into_bytes());
+        files.insert(path.clone(), is_whole.then(|| *hasher.finalize().as_bytes()));
+        if let Node::Directory { tree } = &entry.node {
+            read_all(reader, NameRule::Component, tree, &path, files);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use rustix::{
     io::{Errno, Result, retry_on_intr},
 };
 
-use super::platform;
+use super::{owner::Owner, platform};
 
 /// How folders are opened, the root apart from `NOFOLLOW`.
 pub(super) const OPEN_FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -54,18 +54,18 @@ pub(super) struct DurableFolders(Mutex<HashSet<String>>);
 
 impl DurableFolders {
     /// Opens a folder below the root to put an object into it; makes what is missing of its path.
-    pub(super) fn open_or_make(&self, root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+    pub(super) fn open_or_make(&self, root: BorrowedFd<'_>, path: &str, owner: Owner) -> Result<OwnedFd> {
         let mut folder = open_child(root, ".")?;
         let mut folder_path = String::new();
         for component in components(path) {
             let child_path = format!("{folder_path}{component}/");
             if !self.contains(&child_path) {
-                self.make(&folder, &folder_path, component)?;
+                self.make(&folder, &folder_path, component, owner)?;
             }
             folder = match open_child(folder.as_fd(), component) {
                 // Somebody has removed the empty folder since.
                 Err(Errno::NOENT) => {
-                    self.make(&folder, &folder_path, component)?;
+                    self.make(&folder, &folder_path, component, owner)?;
                     open_child(folder.as_fd(), component)?
                 }
                 opened => opened?,
@@ -76,9 +76,10 @@ impl DurableFolders {
     }
 
     /// Makes a folder unless it is there, and makes it and its siblings durable.
-    fn make(&self, parent: &OwnedFd, parent_path: &str, component: &str) -> Result<()> {
+    fn make(&self, parent: &OwnedFd, parent_path: &str, component: &str, owner: Owner) -> Result<()> {
         match retry_on_intr(|| mkdirat(parent, component, Mode::RWXU)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => owner.give_folder(open_child(parent.as_fd(), component)?.as_fd()),
+            Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }
         let mut there = vec![format!("{parent_path}{component}/")];

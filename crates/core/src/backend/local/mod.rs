@@ -14,6 +14,7 @@
 mod folders;
 mod handles;
 mod list;
+mod owner;
 mod platform;
 mod publish;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use rustix::{
 use self::{
     folders::DurableFolders,
     handles::{Handle, Handles},
+    owner::Owner,
     publish::Publisher,
 };
 use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
@@ -50,7 +52,8 @@ use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
 ///
-/// Several programs on one machine may use the same directory at once. On network file systems and FUSE
+/// Several programs on one machine may use the same directory at once. What root stores in a directory of somebody else
+/// belongs to that somebody, so that both can use it; no other users can share one. On network file systems and FUSE
 /// [`describe`](Backend::describe) says that nothing is known about it.
 ///
 /// A `put` that fails at its very last step, the `fsync` of the folder, may have made the object visible without making
@@ -60,6 +63,7 @@ pub struct LocalBackend {
     path: PathBuf,
     root: OwnedFd,
     identity: (u64, u64),
+    owner: Owner,
     folders: DurableFolders,
     publisher: Publisher,
     handles: Handles,
@@ -108,11 +112,12 @@ impl LocalBackend {
         let path = path.into();
         // The path to the root is the user's and may go through symbolic links.
         let root = retry_on_intr(|| rustix::fs::open(&path, folders::OPEN_FOLDER, Mode::empty())).map_err(failed)?;
-        let identity = platform::identity(&fstat(&root).map_err(failed)?);
+        let status = fstat(&root).map_err(failed)?;
         Ok(Self {
             path,
             root,
-            identity,
+            identity: platform::identity(&status),
+            owner: Owner::of(&status),
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
             handles: Handles::default(),
@@ -185,12 +190,12 @@ impl Backend for LocalBackend {
     fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
         let name = name.to_string();
         let (folder, leaf) = split(&name);
-        let folder = self.folders.open_or_make(self.root.as_fd(), folder).map_err(failed)?;
+        let folder = self.folders.open_or_make(self.root.as_fd(), folder, self.owner).map_err(failed)?;
         if self.has_lost_sync.load(Ordering::Relaxed) {
             let what = "a folder could not be synced before: what was written may not survive a loss of power";
             return Err(BackendError::new(BackendErrorKind::Other, what));
         }
-        let published = self.publisher.publish(folder.as_fd(), leaf, object.as_bytes());
+        let published = self.publisher.publish(folder.as_fd(), leaf, object.as_bytes(), self.owner);
         match published {
             // Its writer may not have synced the folder yet, or have failed to: whoever takes this answer for
             // "it is stored" must be right.

@@ -20,7 +20,7 @@ use rustix::{
     io::{Errno, Result, retry_on_intr, write},
 };
 
-use super::platform;
+use super::{owner::Owner, platform};
 
 /// Objects are never changed, so not even their owner may by mistake.
 const OBJECT_MODE: Mode = Mode::RUSR;
@@ -70,19 +70,19 @@ impl Publisher {
     ///
     /// A failed `fsync` is final for the file it failed on: Linux may have dropped the pages and would report success the
     /// next time. Every attempt writes a new file.
-    pub(super) fn publish(&self, folder: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(super) fn publish(&self, folder: BorrowedFd<'_>, name: &str, bytes: &[u8], owner: Owner) -> Result<()> {
         loop {
             let way = self.way();
             let (attempt, next) = match way {
-                Way::AnonymousThenLink => (through_anonymous(folder, name, bytes), Way::TemporaryThenLink),
+                Way::AnonymousThenLink => (through_anonymous(folder, name, bytes, owner), Way::TemporaryThenLink),
                 Way::TemporaryThenLink => {
-                    (through_temporary(folder, name, bytes, link, is_link_unsupported), Way::TemporaryThenRename)
+                    (through_temporary(folder, name, bytes, owner, link, is_link_unsupported), Way::TemporaryThenRename)
                 }
                 Way::TemporaryThenRename => {
                     let rename = platform::rename_without_replacing;
-                    (through_temporary(folder, name, bytes, rename, is_rename_unsupported), Way::FinalName)
+                    (through_temporary(folder, name, bytes, owner, rename, is_rename_unsupported), Way::FinalName)
                 }
-                Way::FinalName => return under_final_name(folder, name, bytes),
+                Way::FinalName => return under_final_name(folder, name, bytes, owner),
             };
             match attempt {
                 Attempt::Done(result) => return result,
@@ -101,12 +101,13 @@ impl Publisher {
     }
 }
 
-fn through_anonymous(folder: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Attempt {
+fn through_anonymous(folder: BorrowedFd<'_>, name: &str, bytes: &[u8], owner: Owner) -> Attempt {
     let file = match platform::open_anonymous(folder, OBJECT_MODE) {
         Ok(Some(file)) => file,
         Ok(None) => return Attempt::Unsupported,
         Err(errno) => return Attempt::Done(Err(errno)),
     };
+    owner.give(&file);
     if let Err(errno) = write_durably(&file, bytes) {
         return Attempt::Done(Err(errno));
     }
@@ -122,6 +123,7 @@ fn through_temporary(
     folder: BorrowedFd<'_>,
     name: &str,
     bytes: &[u8],
+    owner: Owner,
     give_name: fn(BorrowedFd<'_>, &str, &str) -> Result<()>,
     is_unsupported: fn(Errno) -> bool,
 ) -> Attempt {
@@ -133,6 +135,7 @@ fn through_temporary(
         Ok(file) => file,
         Err(errno) => return Attempt::Done(Err(errno)),
     };
+    owner.give(&file);
     let named = write_durably(&file, bytes).map(|()| give_name(folder, &temporary, name));
     // What can not be removed stays as a leftover, which no listing shows.
     let _ = unlinkat(folder, &temporary, AtFlags::empty());
@@ -143,8 +146,9 @@ fn through_temporary(
     }
 }
 
-fn under_final_name(folder: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<()> {
+fn under_final_name(folder: BorrowedFd<'_>, name: &str, bytes: &[u8], owner: Owner) -> Result<()> {
     let file = create(folder, name)?;
+    owner.give(&file);
     let written = write_durably(&file, bytes);
     if written.is_err() {
         // The name was created here, exclusively, so this removes nobody else's object.

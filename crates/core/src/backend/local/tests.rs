@@ -286,7 +286,7 @@ fn large_objects_are_stored_whole_from_any_address() {
             let aligned = &room[start..start + length];
             for (suffix, bytes) in [("aligned", aligned), ("shifted", &aligned[1..])] {
                 let name = format!("{number}-{suffix}");
-                publisher.publish(root.as_fd(), &name, bytes).unwrap();
+                publisher.publish(root.as_fd(), &name, bytes, Owner::default()).unwrap();
                 assert!(fs::read(backend.path().join(&name)).unwrap() == bytes, "{way:?} {name}");
             }
         }

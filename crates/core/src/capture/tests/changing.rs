@@ -64,6 +64,40 @@ fn a_file_that_changes_once_while_it_is_read_is_recorded_as_it_is_then() {
     }
 }
 
+/// Keeps what is noted.
+#[derive(Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Note(note) = event {
+            self.0.lock().expect("no panic").push((*note).to_owned());
+        }
+    }
+}
+
+#[test]
+fn that_a_file_is_read_again_is_told_with_the_reason() {
+    for length in LENGTHS {
+        let (folder, path) = folder(length);
+        let hook = move |step: Step<'_>| {
+            if step == Step::Read("file", 1) {
+                append(&path, b"more");
+            }
+        };
+        let backend = Arc::new(MemoryBackend::new());
+        drop(repository(&backend));
+        let notes = Arc::new(Notes::default());
+        let options =
+            SnapshotOptions { observer: Arc::clone(&notes) as Arc<dyn Observer>, ..SnapshotOptions::default() };
+        snapshot(&later(&backend), &Hooked::new(folder.path(), hook), &options).expect("snapshot");
+        let notes = notes.0.lock().expect("no panic").clone();
+        assert_eq!(notes.len(), 2, "three tries: {notes:?}");
+        let told = |note: &String| note.starts_with("read again because its size changed") && note.ends_with("/file");
+        assert!(notes.iter().all(told), "{notes:?}");
+    }
+}
+
 #[test]
 fn a_file_that_is_always_appended_to_is_recorded_as_it_was_when_it_was_opened() {
     for length in LENGTHS {

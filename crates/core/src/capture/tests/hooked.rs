@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use super::super::SourceError;
 use crate::{
     metadata::{FileKind, Metadata},
-    source::{Directory, ExtendedAttributes, Listing, LocalSource, Portion, Source, SourceFile, SourceKind},
+    source::{
+        Directory, ExtendedAttributes, Listing, LocalSource, Portion, Source, SourceFile, SourceKind, UnreadAttributes,
+    },
 };
 
 /// The step that comes next.
@@ -97,7 +99,7 @@ impl Directory for HookedDirectory {
         self.inner.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.inner.attributes(name, kind)
     }
 }
@@ -130,7 +132,7 @@ impl SourceFile for HookedFile {
         self.inner.is_made_up()
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.inner.attributes()
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     snapshot::MarkRecord,
     source::{
         ExtendedAttributes, Found, Listing, Portion, SourceError as Refused, SourceErrorKind, SourceFile, SourceKind,
+        UnreadAttributes,
     },
     tree::{Attributes, EntryFlags},
 };
@@ -68,7 +69,7 @@ impl Directory for Roots {
         unreachable!("there is none")
     }
 
-    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, Refused> {
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -95,7 +96,7 @@ impl Directory for MadeUp {
         unreachable!("there is none")
     }
 
-    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, Refused> {
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -114,7 +115,7 @@ impl SourceFile for EndlessFile {
         self.is_made_up
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, Refused> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         Ok(Vec::new())
     }
 }
@@ -311,4 +312,57 @@ fn what_an_unfinished_mark_condemns_is_stored_again_and_told() {
     assert_eq!((second.files.unsettled, second.sizes.new), (1, first.sizes.new));
     assert!(first.sizes.new > 40_000);
     assert!(matches!(entries(&repository, &second)["//r/d"].0.attributes, Attributes::Stored(_)));
+}
+
+/// A FIFO of which one attribute can not be read.
+struct Partly;
+
+impl Source for Partly {
+    fn kind(&self) -> SourceKind {
+        SourceKind::Files
+    }
+
+    fn roots(&self) -> Result<Arc<dyn Directory>, Refused> {
+        Ok(Arc::new(Self))
+    }
+}
+
+impl Directory for Partly {
+    fn entries(&self) -> Result<Listing, Refused> {
+        let metadata = Metadata { kind: FileKind::Fifo, inode: 7, links: 1, ..Metadata::default() };
+        Ok(Box::new(std::iter::once(Ok(Found { name: b"/pipe".to_vec(), metadata }))))
+    }
+
+    fn directory(&self, _: &[u8], _: &Metadata) -> Result<Arc<dyn Directory>, Refused> {
+        unreachable!("there is none")
+    }
+
+    fn file(&self, _: &[u8], _: &Metadata) -> Result<Box<dyn SourceFile>, Refused> {
+        unreachable!("there is none")
+    }
+
+    fn link_target(&self, _: &[u8]) -> Result<Vec<u8>, Refused> {
+        unreachable!("there is none")
+    }
+
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
+        let bad = Refused::new(SourceErrorKind::Other, "a bad block");
+        Err(UnreadAttributes {
+            read: vec![(b"user.good".to_vec(), b"1".to_vec())],
+            unread: vec![(b"user.bad".to_vec(), bad)],
+        })
+    }
+}
+
+#[test]
+fn attributes_that_can_be_read_are_stored_beside_one_that_can_not() {
+    let (repository, report) = snapshot_of(&Partly);
+    let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!(
+        (finding.kind, finding.message.as_str()),
+        (FindingKind::MetadataUnread, "attribute user.bad: a bad block")
+    );
+    let (entry, _) = &entries(&repository, &report)["//pipe"];
+    assert!(entry.flags.contains(EntryFlags::METADATA_INCOMPLETE));
+    assert_eq!(entry.attributes, Attributes::Inline(vec![(b"user.good".to_vec(), b"1".to_vec())]));
 }

@@ -2,7 +2,10 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::{
@@ -11,7 +14,10 @@ use rustix::{
 };
 
 use super::{
-    super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
+    super::{
+        Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted,
+        UnreadAttributes,
+    },
     Walk, attributes,
     file::LocalFile,
     handles::Handle,
@@ -36,6 +42,8 @@ struct Folder {
     handle: Arc<Handle>,
     /// Held while names are read: the descriptor has one position for all.
     listing: Mutex<()>,
+    /// Something in it is not shown.
+    has_left_out: AtomicBool,
 }
 
 impl LocalDirectory {
@@ -58,6 +66,7 @@ impl LocalDirectory {
             inode: expected.inode,
             handle: Arc::default(),
             listing: Mutex::default(),
+            has_left_out: AtomicBool::new(false),
         };
         folder.fd()?;
         Ok(Self(Arc::new(folder)))
@@ -134,15 +143,19 @@ impl Directory for LocalDirectory {
     }
 
     fn file(&self, name: &[u8], _: &Metadata) -> Result<Box<dyn SourceFile>, SourceError> {
-        Ok(Box::new(LocalFile::open(self.0.fd()?.as_fd(), name, Links::Refuse, &self.0.walk.people)?))
+        Ok(Box::new(LocalFile::open(self.0.fd()?.as_fd(), name, Links::Refuse, &self.0.walk)?))
     }
 
     fn link_target(&self, name: &[u8]) -> Result<Vec<u8>, SourceError> {
         link_target(&*self.0.fd()?, name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         attributes::of_name(self.0.fd()?.as_fd(), name, Links::Refuse, kind)
+    }
+
+    fn has_left_out(&self) -> bool {
+        self.0.has_left_out.load(Ordering::Relaxed)
     }
 
     fn is_pseudo(&self, name: &[u8]) -> bool {
@@ -206,7 +219,9 @@ impl Iterator for LocalListing {
                 self.folder.fd().and_then(|fd| system::look(fd.as_fd(), name, Links::Refuse, people))
             };
             match looked {
-                Ok(metadata) if self.folder.walk.is_skipped(metadata.device, metadata.inode) => {}
+                Ok(metadata) if self.folder.walk.is_skipped(metadata.device, metadata.inode) => {
+                    self.folder.has_left_out.store(true, Ordering::Relaxed);
+                }
                 Ok(metadata) => return Some(Ok(Found { name: name.to_vec(), metadata })),
                 Err(error) => return Some(Err(Unlisted { name: name.to_vec(), error })),
             }

@@ -1,7 +1,10 @@
 //! One regular file, read from front to end, around its holes.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::{
+    cell::Cell,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
 
 use rustix::{
     fs::{OFlags, SeekFrom},
@@ -9,10 +12,9 @@ use rustix::{
 };
 
 use super::{
-    super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile},
-    attributes,
+    super::{ExtendedAttributes, Portion, SourceError, SourceErrorKind, SourceFile, UnreadAttributes},
+    Walk, attributes,
     holes::Holes,
-    people::People,
     pseudo,
     system::{self, Links},
 };
@@ -24,26 +26,26 @@ const LARGE: u64 = 1 << 20;
 /// A server's clock can not be asked without writing to it. One that is behind by more than an hour breaks more than backups.
 const SHARED_CLOCK_LAG: u32 = 3600;
 
-#[derive(Debug)]
 pub(super) struct LocalFile {
     fd: OwnedFd,
-    people: Arc<People>,
+    walk: Arc<Walk>,
+    device: u64,
+    /// What it was when it was opened, until it is asked for or something is read.
+    opened: Cell<Option<Metadata>>,
     offset: u64,
+    /// A read that ended here brought less than there was room for: the end, where the file was seen to end, too.
+    short_at: Option<u64>,
+    size: u64,
     /// Where the data that `offset` lies in ends; `u64::MAX` in a file without holes.
     data_end: u64,
     holes: Holes,
 }
 
 impl LocalFile {
-    pub(super) fn open(
-        at: BorrowedFd<'_>,
-        name: &[u8],
-        links: Links,
-        people: &Arc<People>,
-    ) -> Result<Self, SourceError> {
+    pub(super) fn open(at: BorrowedFd<'_>, name: &[u8], links: Links, walk: &Arc<Walk>) -> Result<Self, SourceError> {
         // A FIFO opens at once for reading, a device is not read: both are refused by the look that follows.
         let fd = system::open(at, name, links, OFlags::empty())?;
-        let metadata = system::look_at_open(&fd, people)?;
+        let metadata = system::look_at_open(&fd, &walk.people)?;
         if metadata.kind != FileKind::File {
             return Err(SourceError::new(SourceErrorKind::Changed, "it is no regular file any more"));
         }
@@ -51,7 +53,17 @@ impl LocalFile {
             system::will_read_all(&fd);
         }
         let data_end = if has_holes(&fd, &metadata) { 0 } else { u64::MAX };
-        Ok(Self { fd, people: Arc::clone(people), offset: 0, data_end, holes: Holes::default() })
+        Ok(Self {
+            fd,
+            walk: Arc::clone(walk),
+            device: metadata.device,
+            size: metadata.size,
+            opened: Cell::new(Some(metadata)),
+            offset: 0,
+            short_at: None,
+            data_end,
+            holes: Holes::default(),
+        })
     }
 
     /// Finds the data at or behind the offset; returns the length of the hole before it.
@@ -59,7 +71,7 @@ impl LocalFile {
         let start = match rustix::fs::seek(&self.fd, SeekFrom::Data(self.offset)) {
             Ok(start) => start,
             // No more data: a hole up to the end, or the end itself.
-            Err(Errno::NXIO) => system::look_at_open(&self.fd, &self.people)?.size,
+            Err(Errno::NXIO) => system::look_at_open(&self.fd, &self.walk.people)?.size,
             // A file system that knows no holes.
             Err(_) => {
                 self.data_end = u64::MAX;
@@ -91,6 +103,10 @@ fn has_holes(fd: &OwnedFd, metadata: &Metadata) -> bool {
 
 impl SourceFile for LocalFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Portion, SourceError> {
+        self.opened.take();
+        if self.short_at == Some(self.size) && self.offset == self.size {
+            return Ok(Portion::End);
+        }
         if self.offset >= self.data_end
             && let Some(length) = self.pass_hole()?
         {
@@ -102,22 +118,26 @@ impl SourceFile for LocalFile {
         let wanted = data.min(buffer.len());
         let read = system::read_at(&self.fd, &mut buffer[..wanted], self.offset)?;
         self.offset += read as u64;
+        self.short_at = (read < wanted).then_some(self.offset);
         Ok(if read == 0 { Portion::End } else { Portion::Data(read) })
     }
 
     fn metadata(&self) -> Result<Metadata, SourceError> {
-        system::look_at_open(&self.fd, &self.people)
+        if let Some(metadata) = self.opened.take() {
+            return Ok(metadata);
+        }
+        system::look_at_open(&self.fd, &self.walk.people)
     }
 
     fn clock_lag_seconds(&self) -> u32 {
-        if crate::backend::is_shared(&self.fd) { SHARED_CLOCK_LAG } else { 0 }
+        if self.walk.has_shared_clock(self.device, &self.fd) { SHARED_CLOCK_LAG } else { 0 }
     }
 
     fn is_made_up(&self) -> bool {
         pseudo::is_open_pseudo(self.fd.as_fd())
     }
 
-    fn attributes(&self) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self) -> Result<ExtendedAttributes, UnreadAttributes> {
         attributes::of_open(&self.fd)
     }
 }

@@ -6,9 +6,9 @@
 
 use std::{
     io,
-    os::unix::ffi::OsStrExt,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{Directory, Source, SourceError, SourceKind};
@@ -85,6 +85,7 @@ impl Source for LocalSource {
             people: Arc::clone(&self.people),
             skipped: self.skipped.clone(),
             handles: handles::Handles::default(),
+            clocks: Mutex::default(),
         };
         Ok(Arc::new(roots::Roots::new(self.paths.clone(), Arc::new(walk))))
     }
@@ -96,11 +97,24 @@ struct Walk {
     people: Arc<people::People>,
     skipped: Vec<(u64, u64)>,
     handles: handles::Handles,
+    /// Devices, and whether other machines keep their clock: a question for each file system, not for each file.
+    clocks: Mutex<Vec<(u64, bool)>>,
 }
 
 impl Walk {
     fn is_skipped(&self, device: u64, inode: u64) -> bool {
         self.skipped.contains(&(device, inode))
+    }
+
+    /// Tells whether the times of an open file on this device may come from another machine's clock.
+    fn has_shared_clock(&self, device: u64, file: impl AsFd) -> bool {
+        let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, is_shared)) = clocks.iter().find(|(known, _)| *known == device) {
+            return *is_shared;
+        }
+        let is_shared = crate::backend::is_shared(file);
+        clocks.push((device, is_shared));
+        is_shared
     }
 }
 

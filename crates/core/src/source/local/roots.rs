@@ -11,7 +11,10 @@ use std::{
 use rustix::fs::CWD;
 
 use super::{
-    super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
+    super::{
+        Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted,
+        UnreadAttributes,
+    },
     Walk, attributes,
     directory::{LocalDirectory, link_target},
     file::LocalFile,
@@ -160,7 +163,7 @@ impl Directory for Roots {
 
     fn file(&self, name: &[u8], _: &Metadata) -> Result<Box<dyn SourceFile>, SourceError> {
         self.check(name)?;
-        Ok(Box::new(LocalFile::open(CWD, name, Links::Follow, &self.walk.people)?))
+        Ok(Box::new(LocalFile::open(CWD, name, Links::Follow, &self.walk)?))
     }
 
     fn link_target(&self, name: &[u8]) -> Result<Vec<u8>, SourceError> {
@@ -168,7 +171,7 @@ impl Directory for Roots {
         link_target(CWD, name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.check(name)?;
         attributes::of_name(CWD, name, Links::Follow, kind)
     }

@@ -11,8 +11,9 @@ use std::{
 use super::{
     super::{Found, SourceError, SourceErrorKind},
     directory::Survey,
-    judge::{Level, Verdict},
+    judge::{Judgement, Level, Verdict},
 };
+use crate::patterns::Tally;
 
 /// Directories of which it is known, before they are listed, whether they lead to something.
 #[derive(Default)]
@@ -46,6 +47,8 @@ struct Met {
     survey: Survey,
     /// Directories in it that lead nowhere.
     dead_ends: Vec<Vec<u8>>,
+    /// What patterns match in it: counted when it leads nowhere, for otherwise it is listed once more.
+    tally: Tally,
 }
 
 impl Level {
@@ -64,24 +67,35 @@ impl Level {
         while let Some(last) = way.last_mut() {
             let leads = match last.survey.next() {
                 None => {
-                    let dead_end = way.pop().map(|met| met.level.place.path().to_vec());
+                    let dead_end = way.pop();
+                    if let Some(dead_end) = &dead_end {
+                        self.walk.count_all(&dead_end.tally);
+                    }
                     if let Some(above) = way.last_mut() {
-                        above.dead_ends.extend(dead_end);
+                        above.dead_ends.extend(dead_end.map(|met| met.level.place.path().to_vec()));
                     }
                     false
                 }
-                Some(Err(unlisted)) => is_trouble(&unlisted.error) && last.level.judge_unlisted(&unlisted).is_none(),
-                Some(Ok(found)) => match last.level.judge(&found) {
-                    Verdict::Shown | Verdict::Emptied(_) => true,
-                    Verdict::Hidden(_) => false,
-                    Verdict::OnTheWay => match last.level.meet(&found) {
-                        Ok(met) => {
-                            way.push(met);
-                            false
-                        }
-                        Err(error) => is_trouble(&error),
-                    },
-                },
+                Some(Err(unlisted)) => {
+                    let (exclusion, matched) = last.level.judge_unlisted(&unlisted);
+                    last.tally.count(&matched);
+                    is_trouble(&unlisted.error) && exclusion.is_none()
+                }
+                Some(Ok(found)) => {
+                    let Judgement { verdict, matched } = last.level.judge(&found);
+                    last.tally.count(&matched);
+                    match verdict {
+                        Verdict::Shown | Verdict::Emptied(_) => true,
+                        Verdict::Hidden(_) => false,
+                        Verdict::OnTheWay => match last.level.meet(&found) {
+                            Ok(met) => {
+                                way.push(met);
+                                false
+                            }
+                            Err(error) => is_trouble(&error),
+                        },
+                    }
+                }
             };
             if leads || self.walk.cancellation.is_cancelled() {
                 self.walk.verdicts.keep(way);
@@ -94,7 +108,7 @@ impl Level {
     fn meet(&self, found: &Found) -> Result<Met, SourceError> {
         let level = self.child(found, false)?;
         let survey = level.survey()?;
-        Ok(Met { level, survey, dead_ends: Vec::new() })
+        Ok(Met { level, survey, dead_ends: Vec::new(), tally: Tally::default() })
     }
 }
 

@@ -9,9 +9,12 @@ use std::{
 };
 
 use super::{
-    super::{Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted},
+    super::{
+        Directory, ExtendedAttributes, Found, Listing, SourceError, SourceErrorKind, SourceFile, Unlisted,
+        UnreadAttributes,
+    },
     Walk,
-    judge::{Level, Place, Verdict},
+    judge::{Judgement, Level, Place, Verdict},
 };
 use crate::{
     metadata::{FileKind, Metadata},
@@ -70,7 +73,7 @@ impl Directory for SelectedRoots {
         self.inner.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.inner.attributes(name, kind)
     }
 
@@ -103,7 +106,7 @@ impl Directory for SelectedDirectory {
 
     fn look(&self, name: &[u8]) -> Result<Metadata, SourceError> {
         let found = Found { name: name.to_vec(), metadata: self.0.inner.look(name)? };
-        let is_shown = match self.0.judge(&found) {
+        let is_shown = match self.0.verdict(&found) {
             Verdict::Shown | Verdict::Emptied(_) => true,
             Verdict::OnTheWay => self.0.leads_to_something(&found),
             Verdict::Hidden(_) => false,
@@ -113,7 +116,7 @@ impl Directory for SelectedDirectory {
 
     fn directory(&self, name: &[u8], expected: &Metadata) -> Result<Arc<dyn Directory>, SourceError> {
         let found = Found { name: name.to_vec(), metadata: expected.clone() };
-        let is_wanted = match self.0.judge(&found) {
+        let is_wanted = match self.0.verdict(&found) {
             Verdict::Shown => true,
             Verdict::OnTheWay => false,
             Verdict::Emptied(_) => return Ok(Arc::new(EmptyDirectory)),
@@ -130,7 +133,7 @@ impl Directory for SelectedDirectory {
         self.0.inner.link_target(name)
     }
 
-    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, SourceError> {
+    fn attributes(&self, name: &[u8], kind: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
         self.0.inner.attributes(name, kind)
     }
 
@@ -160,15 +163,17 @@ impl Iterator for SelectedListing {
         loop {
             let found = match self.survey.next()? {
                 Ok(found) => found,
-                Err(unlisted) => match level.judge_unlisted(&unlisted) {
-                    Some(exclusion) => {
-                        leave_out(&unlisted.name, exclusion);
-                        continue;
-                    }
-                    None => return Some(Err(unlisted)),
-                },
+                Err(unlisted) => {
+                    let (exclusion, matched) = level.judge_unlisted(&unlisted);
+                    level.walk.count(&matched);
+                    let Some(exclusion) = exclusion else { return Some(Err(unlisted)) };
+                    leave_out(&unlisted.name, exclusion);
+                    continue;
+                }
             };
-            match level.judge(&found) {
+            let Judgement { verdict, matched } = level.judge(&found);
+            level.walk.count(&matched);
+            match verdict {
                 Verdict::Shown => return Some(Ok(found)),
                 Verdict::Emptied(exclusion) => {
                     exclude(&found.name, exclusion);
@@ -255,7 +260,7 @@ impl Directory for EmptyDirectory {
         Err(nothing())
     }
 
-    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, SourceError> {
-        Err(nothing())
+    fn attributes(&self, _: &[u8], _: FileKind) -> Result<ExtendedAttributes, UnreadAttributes> {
+        Err(nothing().into())
     }
 }

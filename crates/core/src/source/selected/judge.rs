@@ -9,6 +9,7 @@ use super::{
 use crate::{
     metadata::{FileKind, Metadata},
     observe::Exclusion,
+    patterns::Matched,
 };
 
 /// What becomes of a name.
@@ -22,6 +23,12 @@ pub(super) enum Verdict {
     Emptied(Exclusion),
     /// It is left out.
     Hidden(Exclusion),
+}
+
+/// What becomes of a name, and the patterns that match it.
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) matched: Matched,
 }
 
 /// A directory and where it lies.
@@ -51,8 +58,12 @@ impl Place {
     pub(super) fn of_root(walk: &Walk, path: &[u8], metadata: &Metadata) -> Self {
         let patterns = &walk.rules.patterns;
         let mut above = (1..=path.len()).filter(|&end| end == path.len() || path.get(end) == Some(&b'/'));
-        let is_wanted = !patterns.is_selective()
-            || above.any(|end| path.get(..end).is_some_and(|above| patterns.is_included(above, b"", true)));
+        let mut includes = |end: usize| {
+            let matched = patterns.matched_by_includes(path.get(..end).unwrap_or_default(), b"", true);
+            walk.count(&matched);
+            matched.is_included()
+        };
+        let is_wanted = !patterns.is_selective() || above.any(&mut includes);
         Self {
             path: path.to_vec(),
             below: if path == b"/" { 1 } else { path.len() + 1 },
@@ -90,14 +101,26 @@ impl Place {
 }
 
 impl Level {
-    pub(super) fn judge(&self, found: &Found) -> Verdict {
+    /// Decides about a name that may be shown.
+    pub(super) fn verdict(&self, found: &Found) -> Verdict {
+        self.judge(found).verdict
+    }
+
+    /// Decides about a name, and tells which patterns match it.
+    pub(super) fn judge(&self, found: &Found) -> Judgement {
+        let is_directory = found.metadata.kind == FileKind::Directory;
+        let (named, matched) = self.judge_name(&found.name, is_directory);
+        Judgement { verdict: self.judge_found(found, named), matched }
+    }
+
+    fn judge_found(&self, found: &Found, named: Result<bool, Exclusion>) -> Verdict {
         let metadata = &found.metadata;
         let is_directory = metadata.kind == FileKind::Directory;
         let rules = &self.walk.rules;
         if is_directory && rules.repositories.contains(&(metadata.device, metadata.inode)) {
             return Verdict::Hidden(Exclusion::Repository);
         }
-        let is_wanted = match self.judge_name(&found.name, is_directory) {
+        let is_wanted = match named {
             Ok(is_wanted) => is_wanted,
             Err(exclusion) => return Verdict::Hidden(exclusion),
         };
@@ -114,26 +137,27 @@ impl Level {
     }
 
     /// Decides about a name that could not be looked at: only what would be left out whatever it is.
-    pub(super) fn judge_unlisted(&self, unlisted: &Unlisted) -> Option<Exclusion> {
-        self.judge_name(&unlisted.name, true).err()
+    pub(super) fn judge_unlisted(&self, unlisted: &Unlisted) -> (Option<Exclusion>, Matched) {
+        let (named, matched) = self.judge_name(&unlisted.name, true);
+        (named.err(), matched)
     }
 
     /// Tells by its patterns whether a name is wanted, or else on the way, or why it is left out.
-    fn judge_name(&self, name: &[u8], is_directory: bool) -> Result<bool, Exclusion> {
+    fn judge_name(&self, name: &[u8], is_directory: bool) -> (Result<bool, Exclusion>, Matched) {
         let patterns = &self.walk.rules.patterns;
         if patterns.is_empty() {
-            return Ok(true);
+            return (Ok(true), Matched::default());
         }
         let path = self.place.path_of(name);
         let below = path.get(self.place.below..).unwrap_or_default();
-        if patterns.is_excluded(&path, below, is_directory) {
-            return Err(Exclusion::Pattern);
-        }
-        if self.place.is_wanted || patterns.is_included(&path, below, is_directory) {
-            return Ok(true);
-        }
-        let may_lead = is_directory && patterns.may_lead(&path, below);
-        if may_lead { Ok(false) } else { Err(Exclusion::NotIncluded) }
+        let matched = patterns.matched(&path, below, is_directory);
+        let named = match () {
+            () if matched.is_excluded() => Err(Exclusion::Pattern),
+            () if self.place.is_wanted || matched.is_included() => Ok(true),
+            () if is_directory && patterns.may_lead(&path, below) => Ok(false),
+            () => Err(Exclusion::NotIncluded),
+        };
+        (named, matched)
     }
 
     /// Tells why a directory is not entered, if another file system begins there.

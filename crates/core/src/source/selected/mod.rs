@@ -48,7 +48,7 @@ use self::{ahead::Verdicts, directory::SelectedRoots, markers::Signs};
 use super::{Directory, Source, SourceError, SourceKind, SourceOutcome};
 use crate::{
     observe::{Cancellation, Event, Exclusion, Observer, Silent},
-    patterns::Patterns,
+    patterns::{Matched, PatternCount, Patterns, Tally},
 };
 
 /// What of a source is wanted. By default everything but pseudo file systems.
@@ -99,6 +99,7 @@ impl<'a> SelectedSource<'a> {
                 wants_paths: false,
                 cancellation: Cancellation::default(),
                 counts: Arc::default(),
+                tally: Arc::default(),
                 verdicts: Arc::default(),
             },
         }
@@ -124,6 +125,14 @@ impl<'a> SelectedSource<'a> {
     pub fn excluded(&self) -> Vec<ExclusionCount> {
         let counts = self.walk.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().map(|(&exclusion, &count)| ExclusionCount { exclusion, count }).collect()
+    }
+
+    /// How many names each pattern has matched since the roots were last listed. One that has matched none was perhaps meant
+    /// otherwise.
+    #[must_use]
+    pub fn pattern_counts(&self) -> Vec<PatternCount> {
+        let tally = self.walk.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        self.walk.rules.patterns.counts(&tally)
     }
 }
 
@@ -164,6 +173,7 @@ struct Walk {
     wants_paths: bool,
     cancellation: Cancellation,
     counts: Arc<Mutex<BTreeMap<Exclusion, u64>>>,
+    tally: Arc<Mutex<Tally>>,
     verdicts: Arc<Verdicts>,
 }
 
@@ -171,7 +181,20 @@ impl Walk {
     /// Begins anew: a walk whose session was lost is repeated.
     fn restart(&self) {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = Tally::default();
         self.verdicts.forget();
+    }
+
+    /// Counts the patterns that match a name.
+    fn count(&self, matched: &Matched) {
+        if matched.is_any() {
+            self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(matched);
+        }
+    }
+
+    /// Counts what was counted apart.
+    fn count_all(&self, tally: &Tally) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).merge(tally);
     }
 
     /// Counts something that is left out, and tells of it.

@@ -89,6 +89,16 @@ pub struct Stored {
     pub chunks: u64,
 }
 
+impl std::ops::AddAssign for Stored {
+    fn add_assign(&mut self, other: Self) {
+        self.packs += other.packs;
+        self.segments += other.segments;
+        self.bytes += other.bytes;
+        self.new_data_bytes += other.new_data_bytes;
+        self.chunks += other.chunks;
+    }
+}
+
 /// Tells whether chunks in a pack may be referred to: it is not condemned and not known to be damaged.
 pub type UsablePacks = Arc<dyn Fn(&PackId) -> bool + Send + Sync>;
 

@@ -1,0 +1,86 @@
+//! `lbak repair`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use lbak::{PackId, Share};
+
+/// Mend what damage has left: nothing is ever deleted
+///
+/// When `lbak verify` ends with 20, take these in order: `index` if it names the index, `packs`, then a new snapshot of everything that is
+/// still there, then `snapshots` for what is gone for good. Each can be run at any time, beside backups, and again.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  lbak repair packs && lbak snapshot ~/models && lbak verify --read-data",
+    arg_required_else_help = true
+)]
+pub(crate) struct RepairArguments {
+    #[command(subcommand)]
+    pub(crate) command: RepairCommand,
+}
+
+/// What to repair.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RepairCommand {
+    Index(RepairIndexArguments),
+    Packs(RepairPacksArguments),
+    Snapshots(RepairSnapshotsArguments),
+}
+
+/// Make the index whole again from the packs
+///
+/// Every pack's own directory is read. What no sound index segment tells of is written into new ones; damaged ones stay where they are and
+/// count no more. Exit code 20 when a pack's directory is damaged and nothing else tells what it holds.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lbak repair index --dry-run")]
+pub(crate) struct RepairIndexArguments {
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Save what still opens of damaged packs, and have the rest stored anew
+///
+/// Every pack is read. What still proves itself in a damaged one is stored anew, the pack is marked as damaged, and the next `lbak
+/// snapshot` of the same data stores what is lost, although the files look unchanged. Exit code 20 when something could not be read
+/// anywhere.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lbak repair packs --dry-run
+  lbak repair packs --from /mnt/mirror/repository")]
+pub(crate) struct RepairPacksArguments {
+    /// Read only these packs, named by their ids, as `lbak verify` tells them [default: all]
+    #[arg(value_name = "PACK", value_parser = pack)]
+    pub(crate) packs: Vec<PackId>,
+    /// Folder of a copy of this repository, to take from what is damaged here; may be given several times
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) from: Vec<PathBuf>,
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Write what is left of damaged snapshots as new ones beside them
+///
+/// The new snapshot lacks the directories that are lost, and has holes where bytes of files are lost; its findings name both. Such files are
+/// restored as NAME.lbak-partial (exit code 20), and read again by the next snapshot. Exit code 20 when any snapshot lacks something.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lbak repair snapshots --dry-run")]
+pub(crate) struct RepairSnapshotsArguments {
+    /// `latest`, `latest~N` or the beginning of an id [default: every snapshot]
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshots: Vec<String>,
+    /// Read the packs first, as `lbak verify --read-data` does; else only those are tried that are missing or known to be damaged
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub(crate) read_data: Option<Share>,
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A pack's id, with or without the folders in front.
+fn pack(text: &str) -> Result<PackId, String> {
+    let id = text.rsplit('/').next().unwrap_or(text);
+    PackId::from_hex(id).ok_or_else(|| "a pack is named by 64 hex digits".into())
+}

@@ -1,0 +1,183 @@
+//! `lbak repair`: mends the index, packs and snapshots.
+
+use lbak::{
+    DamagedPack, Depth, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions, Selection,
+};
+
+use crate::{
+    arguments::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
+    environment,
+    exit::Exit,
+    invocation::Invocation,
+    json::{self, repair as told},
+    opening,
+    output::Output,
+    progress::{Progress, Work},
+    sizes,
+};
+
+pub(crate) fn run(arguments: &RepairArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        RepairCommand::Index(arguments) => index(arguments.dry_run, invocation),
+        RepairCommand::Packs(arguments) => packs(arguments, invocation),
+        RepairCommand::Snapshots(arguments) => snapshots(arguments, invocation),
+    }
+}
+
+fn options(invocation: &Invocation<'_>, progress: &Progress, dry_run: bool) -> RepairOptions {
+    RepairOptions {
+        dry_run,
+        host: environment::host(),
+        user: environment::user(),
+        observer: progress.observer(),
+        cancellation: invocation.cancellation(),
+        ..RepairOptions::default()
+    }
+}
+
+fn index(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let progress = invocation.progress(Work::Verify);
+    let report = lbak::repair_index(&opened.repository, &options(invocation, &progress, dry_run))?;
+    drop(progress);
+    let output = invocation.output;
+    if output.is_json() {
+        for damage in &report.damage {
+            let (object, message) = (damage.object.clone(), damage.what.clone());
+            output.json(&json::Damage { message_type: "damage", object, message, more: damage.more })?;
+        }
+        output.json(&told::IndexRepaired::of(&report, dry_run))?;
+    } else {
+        tell_index(output, &report, dry_run)?;
+    }
+    Ok(Exit::damage_if(!report.is_whole()))
+}
+
+fn tell_index(output: &Output, report: &IndexRepairReport, dry_run: bool) -> anyhow::Result<()> {
+    for damage in &report.damage {
+        output.line(&format!("damaged: {}: {}", damage.object, damage.what))?;
+    }
+    for pack in &report.packs_unknown {
+        output.line(&format!("unknown: what packs/{}/{pack} holds can not be told", &pack.to_string()[..2]))?;
+    }
+    let packs = |number| sizes::counted(number, "pack", "packs");
+    if !report.is_changed {
+        return output.report(&format!("the index tells of everything in {}: nothing to do", packs(report.packs)));
+    }
+    let (indexed, aside) = if dry_run { ("would be indexed", "would be set aside") } else { ("indexed", "set aside") };
+    let chunks = sizes::counted(report.chunks_indexed, "chunk", "chunks");
+    let mut text = format!("{} of {} {indexed} anew, with {chunks}", packs(report.packs_indexed), packs(report.packs));
+    if report.packs_carried > 0 {
+        text.push_str(&format!(", {} more from damaged segments", packs(report.packs_carried)));
+    }
+    let segments = sizes::counted(report.segments_set_aside, "segment", "segments");
+    output.report(&format!("{text}; {segments} {aside}"))
+}
+
+fn packs(arguments: &RepairPacksArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let from = arguments.from.iter().map(|folder| opening::open_copy(invocation, folder));
+    let from = from.collect::<anyhow::Result<Vec<_>>>()?;
+    let progress = invocation.progress(Work::Verify);
+    let dry_run = arguments.dry_run;
+    let options = RepairOptions { packs: arguments.packs.clone(), from, ..options(invocation, &progress, dry_run) };
+    let report = lbak::repair_packs(&opened.repository, &options)?;
+    drop(progress);
+    let output = invocation.output;
+    report.notes.iter().for_each(|note| output.note(note));
+    if output.is_json() {
+        for pack in &report.damaged {
+            output.json(&told::PackRepaired::of(pack, dry_run))?;
+        }
+        output.json(&told::PacksSummary::of(&report, dry_run))?;
+    } else {
+        tell_packs(output, &report, dry_run)?;
+    }
+    Ok(Exit::damage_if(!report.is_whole()))
+}
+
+fn tell_packs(output: &Output, report: &PacksRepairReport, dry_run: bool) -> anyhow::Result<()> {
+    for pack in &report.damaged {
+        output.line(&described(pack))?;
+    }
+    for pack in &report.newer {
+        output.line(&format!("left alone: packs/{}/{pack}: a newer lbak wrote it", &pack.to_string()[..2]))?;
+    }
+    let read = sizes::counted(report.packs_read, "pack", "packs");
+    if report.damaged.is_empty() {
+        return output.report(&format!("{read} read, none damaged: nothing to do"));
+    }
+    let damaged = sizes::count(report.damaged.len() as u64);
+    let stored = if dry_run { String::new() } else { format!(", {} stored", sizes::bytes(report.stored_bytes)) };
+    output.report(&format!("{read} read, {damaged} damaged{stored}"))?;
+    if report.lost_chunks() > 0 {
+        output.note("a new snapshot of the same data stores what is lost; `lbak verify` names who needs it");
+    }
+    Ok(())
+}
+
+fn described(pack: &DamagedPack) -> String {
+    let id = pack.pack.to_string();
+    let mut text = format!("damaged: packs/{}/{id}: {}:", &id[..2], pack.what);
+    if !pack.is_known {
+        return text + " nothing tells what it held";
+    }
+    let chunks = |number| sizes::counted(number, "chunk", "chunks");
+    text.push_str(&format!(" {} salvaged", chunks(pack.salvaged_chunks)));
+    if pack.copied_chunks > 0 {
+        text.push_str(&format!(" ({} from a copy)", sizes::count(pack.copied_chunks)));
+    }
+    if pack.elsewhere_chunks > 0 {
+        text.push_str(&format!(", {} sound elsewhere", sizes::count(pack.elsewhere_chunks)));
+    }
+    text + &format!(", {} lost ({})", sizes::count(pack.lost_chunks), sizes::bytes(pack.lost_bytes))
+}
+
+fn snapshots(arguments: &RepairSnapshotsArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let repository = &opened.repository;
+    let mut wanted = Vec::new();
+    if !arguments.snapshots.is_empty() {
+        let catalog = repository.catalog()?;
+        for text in &arguments.snapshots {
+            let selection = Selection { pick: Pick::parse(text)?, ..Selection::default() };
+            wanted.push(selection.choose(&catalog, repository.now())?.snapshot.manifest.id);
+        }
+    }
+    let progress = invocation.progress(Work::Verify);
+    let dry_run = arguments.dry_run;
+    let depth = arguments.read_data.map_or(Depth::Structure, |share| Depth::ReadData { share });
+    let options = RepairOptions { snapshots: wanted, depth, ..options(invocation, &progress, dry_run) };
+    let report = lbak::repair_snapshots(repository, &options)?;
+    drop(progress);
+    let output = invocation.output;
+    for snapshot in &report.hurt {
+        match output.is_json() {
+            true => output.json(&told::SnapshotRepaired::of(snapshot, dry_run))?,
+            false => output.line(&outcome_of(snapshot))?,
+        }
+    }
+    if output.is_json() {
+        output.json(&told::SnapshotsSummary::of(&report, dry_run))?;
+    } else {
+        let checked = sizes::counted(report.checked, "snapshot", "snapshots");
+        output.report(&match report.hurt.len() as u64 {
+            0 => format!("{checked} looked at, nothing is lost: nothing to do"),
+            hurt => format!("{checked} looked at, {} of them lack something", sizes::count(hurt)),
+        })?;
+    }
+    Ok(Exit::damage_if(!report.hurt.is_empty()))
+}
+
+fn outcome_of(snapshot: &MendedSnapshot) -> String {
+    let files = sizes::counted(snapshot.lost_files, "file", "files");
+    let directories = sizes::counted(snapshot.lost_directories, "directory", "directories");
+    let lost = format!("{files} with {} and {directories} lack content", sizes::bytes(snapshot.lost_bytes));
+    let what = match snapshot.outcome {
+        Mended::Written(id) => format!("{lost}; what is left is snapshot {}", id.short()),
+        Mended::WouldBe => format!("{lost}; what is left would be a new snapshot"),
+        Mended::Already(id) => format!("{lost}; what is left is snapshot {} already", id.short()),
+        Mended::Nothing => "not even its list of directories can be read: nothing is left".to_owned(),
+    };
+    format!("hurt: snapshot {}: {what}", snapshot.snapshot.short())
+}

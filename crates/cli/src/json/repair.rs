@@ -1,0 +1,169 @@
+//! What `lbak repair` found and did.
+
+use lbak::{DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
+use serde::Serialize;
+
+use super::{FindingCount, finding_counts};
+
+/// What came of `lbak repair index`.
+#[derive(Serialize)]
+pub(crate) struct IndexRepaired {
+    message_type: &'static str,
+    dry_run: bool,
+    changed: bool,
+    whole: bool,
+    packs: u64,
+    packs_indexed: u64,
+    chunks_indexed: u64,
+    packs_carried: u64,
+    packs_unknown: Vec<String>,
+    segments_set_aside: u64,
+    segments_written: u64,
+    total_duration: f64,
+}
+
+impl IndexRepaired {
+    pub(crate) fn of(report: &IndexRepairReport, dry_run: bool) -> Self {
+        Self {
+            message_type: "index_repaired",
+            dry_run,
+            changed: report.is_changed,
+            whole: report.is_whole(),
+            packs: report.packs,
+            packs_indexed: report.packs_indexed,
+            chunks_indexed: report.chunks_indexed,
+            packs_carried: report.packs_carried,
+            packs_unknown: report.packs_unknown.iter().map(ToString::to_string).collect(),
+            segments_set_aside: report.segments_set_aside,
+            segments_written: report.segments_written,
+            total_duration: report.elapsed.as_secs_f64(),
+        }
+    }
+}
+
+/// One damaged pack.
+#[derive(Serialize)]
+pub(crate) struct PackRepaired<'a> {
+    message_type: &'static str,
+    dry_run: bool,
+    pack: String,
+    message: &'a str,
+    known: bool,
+    was_marked: bool,
+    chunks_elsewhere: u64,
+    chunks_salvaged: u64,
+    bytes_salvaged: u64,
+    chunks_copied: u64,
+    chunks_lost: u64,
+    bytes_lost: u64,
+}
+
+impl<'a> PackRepaired<'a> {
+    pub(crate) fn of(pack: &'a DamagedPack, dry_run: bool) -> Self {
+        Self {
+            message_type: "pack_repaired",
+            dry_run,
+            pack: pack.pack.to_string(),
+            message: &pack.what,
+            known: pack.is_known,
+            was_marked: pack.was_marked,
+            chunks_elsewhere: pack.elsewhere_chunks,
+            chunks_salvaged: pack.salvaged_chunks,
+            bytes_salvaged: pack.salvaged_bytes,
+            chunks_copied: pack.copied_chunks,
+            chunks_lost: pack.lost_chunks,
+            bytes_lost: pack.lost_bytes,
+        }
+    }
+}
+
+/// What came of `lbak repair packs`.
+#[derive(Serialize)]
+pub(crate) struct PacksSummary {
+    message_type: &'static str,
+    dry_run: bool,
+    whole: bool,
+    packs_read: u64,
+    packs_damaged: usize,
+    packs_newer: Vec<String>,
+    packs_written: u64,
+    bytes_stored: u64,
+    chunks_lost: u64,
+    total_duration: f64,
+}
+
+impl PacksSummary {
+    pub(crate) fn of(report: &PacksRepairReport, dry_run: bool) -> Self {
+        Self {
+            message_type: "summary",
+            dry_run,
+            whole: report.is_whole(),
+            packs_read: report.packs_read,
+            packs_damaged: report.damaged.len(),
+            packs_newer: report.newer.iter().map(ToString::to_string).collect(),
+            packs_written: report.packs_written,
+            bytes_stored: report.stored_bytes,
+            chunks_lost: report.lost_chunks(),
+            total_duration: report.elapsed.as_secs_f64(),
+        }
+    }
+}
+
+/// One snapshot of which something is lost.
+#[derive(Serialize)]
+pub(crate) struct SnapshotRepaired {
+    message_type: &'static str,
+    dry_run: bool,
+    snapshot_id: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_snapshot_id: Option<String>,
+    files_lost: u64,
+    directories_lost: u64,
+    bytes_lost: u64,
+    findings: Vec<FindingCount>,
+}
+
+impl SnapshotRepaired {
+    pub(crate) fn of(snapshot: &MendedSnapshot, dry_run: bool) -> Self {
+        let (outcome, new) = match snapshot.outcome {
+            Mended::Written(id) => ("written", Some(id)),
+            Mended::WouldBe => ("would_be_written", None),
+            Mended::Already(id) => ("already_written", Some(id)),
+            Mended::Nothing => ("nothing_left", None),
+        };
+        Self {
+            message_type: "snapshot_repaired",
+            dry_run,
+            snapshot_id: snapshot.snapshot.to_string(),
+            outcome,
+            new_snapshot_id: new.map(|id| id.to_string()),
+            files_lost: snapshot.lost_files,
+            directories_lost: snapshot.lost_directories,
+            bytes_lost: snapshot.lost_bytes,
+            findings: finding_counts(&snapshot.finding_counts),
+        }
+    }
+}
+
+/// What came of `lbak repair snapshots`.
+#[derive(Serialize)]
+pub(crate) struct SnapshotsSummary {
+    message_type: &'static str,
+    dry_run: bool,
+    snapshots: u64,
+    snapshots_hurt: usize,
+    total_duration: f64,
+}
+
+impl SnapshotsSummary {
+    pub(crate) fn of(report: &SnapshotsRepairReport, dry_run: bool) -> Self {
+        Self {
+            message_type: "summary",
+            dry_run,
+            snapshots: report.checked,
+            snapshots_hurt: report.hurt.len(),
+            total_duration: report.elapsed.as_secs_f64(),
+        }
+    }
+}

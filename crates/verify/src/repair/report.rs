@@ -1,0 +1,142 @@
+//! What came of a repair.
+
+use std::time::Duration;
+
+use lbak_core::{
+    id::{PackId, SnapshotId},
+    snapshot::FindingCount,
+};
+
+use crate::Damage;
+
+/// What came of [`repair_index`](super::repair_index).
+#[derive(Clone, Debug, Default)]
+pub struct IndexRepairReport {
+    /// Something was, or in a dry run would be, written.
+    pub is_changed: bool,
+    /// What was wrong with the index, sorted by object.
+    pub damage: Vec<Damage>,
+    /// Packs that are there.
+    pub packs: u64,
+    /// Packs whose chunks no sound segment told of, and that their own directories have told of now.
+    pub packs_indexed: u64,
+    /// Chunks of those packs.
+    pub chunks_indexed: u64,
+    /// Packs without a readable directory, or missing, whose records were taken over from damaged segments.
+    pub packs_carried: u64,
+    /// Packs without a readable directory that nothing else tells of: what they hold can not be found. Sorted.
+    pub packs_unknown: Vec<PackId>,
+    /// Damaged segments that do not count any more; they are still there.
+    pub segments_set_aside: u64,
+    /// Segments that were written.
+    pub segments_written: u64,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
+}
+
+impl IndexRepairReport {
+    /// Tells whether every pack's chunks can be found.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.packs_unknown.is_empty()
+    }
+}
+
+/// What came of [`repair_packs`](super::repair_packs).
+#[derive(Clone, Debug, Default)]
+pub struct PacksRepairReport {
+    /// Packs that were read.
+    pub packs_read: u64,
+    /// Packs that are damaged or missing, sorted by id.
+    pub damaged: Vec<DamagedPack>,
+    /// Packs that are intact and need a newer version, which are left alone.
+    pub newer: Vec<PackId>,
+    /// Packs that were put, and bytes stored; in a dry run 0.
+    pub packs_written: u64,
+    /// Bytes of packs and segments that were stored.
+    pub stored_bytes: u64,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
+}
+
+impl PacksRepairReport {
+    /// Chunks that could not be read anywhere.
+    #[must_use]
+    pub fn lost_chunks(&self) -> u64 {
+        self.damaged.iter().map(|pack| pack.lost_chunks).sum()
+    }
+
+    /// Tells whether nothing is lost, as far as can be told: every chunk of the damaged packs has a sound copy.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.newer.is_empty() && self.damaged.iter().all(|pack| pack.is_known && pack.lost_chunks == 0)
+    }
+}
+
+/// A damaged or missing pack, and what became of its chunks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedPack {
+    /// Its id.
+    pub pack: PackId,
+    /// What is wrong with it.
+    pub what: String,
+    /// The index or its own directory told what it holds, so that the counts mean something.
+    pub is_known: bool,
+    /// It was named in `damaged/` before.
+    pub was_marked: bool,
+    /// Chunks that had a sound copy in another pack.
+    pub elsewhere_chunks: u64,
+    /// Chunks that were read from it, or from a copy of the repository, and stored anew.
+    pub salvaged_chunks: u64,
+    /// Their plain bytes.
+    pub salvaged_bytes: u64,
+    /// Of those, chunks that came from a copy of the repository.
+    pub copied_chunks: u64,
+    /// Chunks that could not be read anywhere: the next snapshot that meets the same bytes stores them anew.
+    pub lost_chunks: u64,
+    /// Their plain bytes.
+    pub lost_bytes: u64,
+}
+
+/// What came of [`repair_snapshots`](super::repair_snapshots).
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotsRepairReport {
+    /// Snapshots that were looked at.
+    pub checked: u64,
+    /// Snapshots of which something is lost, in the order in which they were taken.
+    pub hurt: Vec<MendedSnapshot>,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
+}
+
+/// A snapshot of which something is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MendedSnapshot {
+    /// The snapshot, which stays as it is.
+    pub snapshot: SnapshotId,
+    /// What stands beside it now.
+    pub outcome: Mended,
+    /// Files that lack some of their bytes.
+    pub lost_files: u64,
+    /// Directories that lack some or all of their entries.
+    pub lost_directories: u64,
+    /// Bytes of files that are lost, as far as their files are known.
+    pub lost_bytes: u64,
+    /// What is recorded, counted by kind.
+    pub finding_counts: Vec<FindingCount>,
+}
+
+/// What stands beside a snapshot of which something is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// A new snapshot, with all that is left.
+    Written(SnapshotId),
+    /// In a dry run: a new snapshot would be written.
+    WouldBe,
+    /// An earlier repair has written one that lacks no more than this.
+    Already(SnapshotId),
+    /// Nothing: not even the tree of its roots can be read.
+    Nothing,
+}

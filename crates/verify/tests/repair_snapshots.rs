@@ -1,0 +1,272 @@
+//! `repair_snapshots`: a new snapshot beside the damaged one, with all that is left and a list of what is not.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use common::*;
+use lbak_core::{
+    backend::MemoryBackend,
+    error::Error,
+    id::{ChunkKind, SnapshotId},
+    observe::FindingKind,
+    repository::Repository,
+    snapshot::Committed,
+    source::MemoryNode,
+    store::ChunkReader,
+    tree::{ContentReader, Entry, EntryFlags, NameRule, Node, TreeReader},
+};
+use lbak_testkit::{CrashingBackend, LastChange};
+use lbak_verify::{
+    Depth, Share,
+    repair::{Mended, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_snapshots},
+};
+
+fn small() -> (Arc<MemoryBackend>, Repository) {
+    let backend = Arc::new(MemoryBackend::new());
+    let repository = new_repository(Arc::clone(&backend) as _);
+    take(&repository, "h", MemoryNode::directory(large_tree()));
+    take(&repository, "x", with_attributes());
+    (backend, repository)
+}
+
+/// Of data of the first host: the others are small.
+fn largest_pack(backend: &MemoryBackend) -> String {
+    let contents = backend.contents();
+    let packs = contents.iter().filter(|(name, _)| name.starts_with("packs/"));
+    packs.max_by_key(|(_, bytes)| bytes.len()).unwrap().0.clone()
+}
+
+fn deep_repair(repository: &Repository) -> SnapshotsRepairReport {
+    let options = RepairOptions { depth: Depth::ReadData { share: Share::All }, ..RepairOptions::default() };
+    repair_snapshots(repository, &options).unwrap()
+}
+
+/// A file or directory of a snapshot: its bytes with zeros for holes, and its flags.
+type Files = BTreeMap<Vec<u8>, (Option<Vec<u8>>, EntryFlags)>;
+
+fn files(repository: &Repository, id: SnapshotId) -> Files {
+    let view = repository.view().unwrap();
+    let reader = repository.reader(&view);
+    let snapshot = snapshot_of(repository, id);
+    let mut files = Files::new();
+    walk(&reader, NameRule::AbsolutePath, &snapshot.manifest.root, b"", &mut files);
+    files
+}
+
+fn snapshot_of(repository: &Repository, id: SnapshotId) -> Committed {
+    repository.catalog().unwrap().snapshots.into_iter().find(|snapshot| snapshot.manifest.id == id).unwrap()
+}
+
+fn walk(reader: &ChunkReader, rule: NameRule, tree: &lbak_core::id::ChunkId, path: &[u8], files: &mut Files) {
+    let read = |kind: ChunkKind, id: &lbak_core::id::ChunkId| reader.read(kind, id);
+    for entry in TreeReader::open(rule, *tree, &read).unwrap() {
+        let entry: Entry = entry.unwrap();
+        let path = if path.is_empty() { entry.name.clone() } else { [path, b"/", entry.name.as_slice()].concat() };
+        let bytes = match &entry.node {
+            Node::File { content } if entry.size < 10 << 20 => {
+                let mut bytes = Vec::new();
+                for placed in ContentReader::new(content, Some(entry.size), &read) {
+                    let piece = placed.unwrap().piece;
+                    match piece.chunk {
+                        Some(id) => bytes.extend_from_slice(&reader.read(ChunkKind::Data, &id).unwrap()),
+                        None => bytes.resize(bytes.len() + usize::try_from(piece.length).unwrap(), 0),
+                    }
+                }
+                Some(bytes)
+            }
+            _ => None,
+        };
+        files.insert(path.clone(), (bytes, entry.flags));
+        if let Node::Directory { tree } = &entry.node {
+            walk(reader, NameRule::Component, tree, &path, files);
+        }
+    }
+}
+
+/// The ranges that the findings of a snapshot name.
+fn lost_ranges(repository: &Repository, id: SnapshotId) -> BTreeMap<Vec<u8>, Vec<Range<usize>>> {
+    let mut lost: BTreeMap<Vec<u8>, Vec<Range<usize>>> = BTreeMap::new();
+    let findings = snapshot_of(repository, id).manifest.findings;
+    assert_eq!(findings.total(), findings.first.len() as u64);
+    for finding in findings.first.iter().filter(|finding| finding.kind == FindingKind::Lost) {
+        let ranges = lost.entry(finding.path.clone()).or_default();
+        let Some(named) = finding.message.strip_prefix("bytes ").and_then(|rest| rest.strip_suffix(" are lost")) else {
+            continue;
+        };
+        for range in named.split(", ") {
+            let (first, last) = range.split_once('-').unwrap();
+            ranges.push(first.parse().unwrap()..last.parse::<usize>().unwrap() + 1);
+        }
+    }
+    lost
+}
+
+#[test]
+fn nothing_is_written_where_nothing_is_lost() {
+    let (backend, repository) = small();
+    let before = backend.contents();
+    let report = deep_repair(&repository);
+    assert_eq!((report.checked, report.hurt.as_slice()), (2, &[][..]));
+    assert_eq!(backend.contents(), before);
+}
+
+#[test]
+fn every_block_that_is_lost_costs_exactly_what_the_new_snapshot_says() {
+    let (backend, repository) = small();
+    let whole: BTreeMap<SnapshotId, Files> = repository
+        .catalog()
+        .unwrap()
+        .snapshots
+        .iter()
+        .map(|snapshot| (snapshot.manifest.id, files(&repository, snapshot.manifest.id)))
+        .collect();
+    let (mut blocks, mut written) = (0, 0);
+    for name in names(&backend, "packs/") {
+        let (_, directory) = directory(&repository, &name);
+        let step = directory.blocks.len().div_ceil(12);
+        for block in directory.blocks.iter().rev().step_by(step) {
+            blocks += 1;
+            let place = block.offset as usize + block.sealed_length as usize / 2;
+            spoiled(
+                &backend,
+                || flip(&backend, &name, place),
+                || {
+                    let before = backend.contents();
+                    let hurt_before = read_data(&repository).hurt;
+                    let report = deep_repair(&repository);
+                    assert_eq!(report.hurt.len(), hurt_before.len());
+                    for hurt in &report.hurt {
+                        let new = match hurt.outcome {
+                            Mended::Written(new) => new,
+                            Mended::Nothing => continue,
+                            other => panic!("{other:?}"),
+                        };
+                        written += 1;
+                        check_new(&repository, &whole[&hurt.snapshot], hurt.snapshot, new);
+                    }
+                    for (name, bytes) in &before {
+                        assert_eq!(backend.contents().get(name), Some(bytes), "{name}");
+                    }
+                    // The new ones lack nothing of what they say they have, and a second repair finds its work done.
+                    let hurt: Vec<SnapshotId> = read_data(&repository).hurt.iter().map(|hurt| hurt.snapshot).collect();
+                    let old: Vec<SnapshotId> = hurt_before.iter().map(|hurt| hurt.snapshot).collect();
+                    assert_eq!(hurt, old);
+                    let again = deep_repair(&repository);
+                    assert!(
+                        again.hurt.iter().all(|hurt| matches!(hurt.outcome, Mended::Already(_) | Mended::Nothing)),
+                        "{again:?}"
+                    );
+                },
+            );
+        }
+    }
+    println!("{blocks} blocks lost, {written} snapshots written");
+    assert!(blocks > 8 && written > 8, "{blocks} {written}");
+}
+
+fn check_new(repository: &Repository, whole: &Files, old: SnapshotId, new: SnapshotId) {
+    let found = files(repository, new);
+    let lost = lost_ranges(repository, new);
+    assert!(!lost.is_empty());
+    for (path, (bytes, flags)) in whole {
+        let is_below_lost =
+            lost.iter().any(|(above, ranges)| ranges.is_empty() && path.len() > above.len() && path.starts_with(above));
+        let Some((left, left_flags)) = found.get(path) else {
+            assert!(is_below_lost, "{:?} is missing and nobody says so", String::from_utf8_lossy(path));
+            continue;
+        };
+        let ranges = lost.get(path).cloned().unwrap_or_default();
+        assert_eq!(
+            left_flags.contains(EntryFlags::CONTENT_LOST),
+            lost.contains_key(path) && !left_flags.contains(EntryFlags::METADATA_INCOMPLETE)
+        );
+        assert!(!flags.contains(EntryFlags::CONTENT_LOST));
+        let (Some(bytes), Some(left)) = (bytes, left) else { continue };
+        let mut expected = bytes.clone();
+        for range in ranges {
+            expected[range].fill(0);
+        }
+        assert!(expected == *left, "{:?} has other bytes than are said to be lost", String::from_utf8_lossy(path));
+    }
+    assert!(found.keys().all(|path| whole.contains_key(path)));
+    let (old, new) = (snapshot_of(repository, old), snapshot_of(repository, new));
+    assert_eq!(new.manifest.origin, Some(old.session));
+    assert!(!new.manifest.is_complete && new.order() > old.order());
+    assert_eq!((&new.manifest.host, &new.manifest.paths), (&old.manifest.host, &old.manifest.paths));
+    let files = found.values().filter(|(bytes, _)| bytes.is_some()).count() as u64;
+    assert!(new.manifest.totals.files >= files && new.manifest.totals.files <= old.manifest.totals.files);
+}
+
+/// A hole where bytes were lost has the size and times of the file: it must not be taken over for the file.
+#[test]
+fn what_was_lost_is_read_again_by_the_next_snapshot() {
+    let (backend, repository) = small();
+    let expected = files(&repository, repository.catalog().unwrap().snapshots[0].manifest.id);
+    let data = largest_pack(&backend);
+    flip(&backend, &data, 200);
+    repair_packs(&repository, &RepairOptions::default()).unwrap();
+    let report = repair_snapshots(&repository, &RepairOptions::default()).unwrap();
+    assert!(!report.hurt.is_empty(), "packs that are marked are known to be damaged");
+    assert!(report.hurt[0].lost_files > 0, "{report:?}");
+    let next = take(&repository, "h", MemoryNode::directory(large_tree()));
+    assert_eq!(files(&repository, next.snapshot), expected);
+    take(&repository, "x", with_attributes());
+    let verified = read_data(&repository);
+    assert!(verified.is_sound(), "{:?} {:?}", verified.damage, verified.hurt);
+    assert_eq!(verified.set_aside.len(), 1);
+}
+
+#[test]
+fn what_a_damaged_index_hides_is_not_taken_for_lost() {
+    let (backend, repository) = small();
+    let segments = names(&backend, "index/");
+    let bytes = backend.contents()[&segments[0]].clone();
+    backend.tamper(&segments[0], None);
+    let error = repair_snapshots(&repository, &RepairOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    backend.tamper(&segments[0], Some(bytes.slice(..200)));
+    let error = repair_snapshots(&repository, &RepairOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    repair_index(&repository, &RepairOptions::default()).unwrap();
+    assert_eq!(repair_snapshots(&repository, &RepairOptions::default()).unwrap().hurt, []);
+}
+
+#[test]
+fn a_crash_at_every_change_loses_nothing_and_the_next_repair_ends_it() {
+    let (backend, repository) = small();
+    let data = largest_pack(&backend);
+    flip(&backend, &data, 200);
+    let spoilt: BTreeMap<String, Bytes> = backend.contents();
+    let hurt: Vec<SnapshotId> = read_data(&repository).hurt.iter().map(|hurt| hurt.snapshot).collect();
+    let options = || RepairOptions { depth: Depth::ReadData { share: Share::All }, ..RepairOptions::default() };
+    let mut states = 0;
+    for last in [LastChange::Lost, LastChange::Done] {
+        for changes in 0.. {
+            let store = Arc::new(MemoryBackend::new());
+            spoilt.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
+            let crashing = Arc::new(CrashingBackend::new(Arc::clone(&store), changes, last));
+            let outcome = repair_snapshots(&reopen(Arc::clone(&crashing) as _), &options());
+            for (name, bytes) in &spoilt {
+                assert_eq!(store.contents().get(name), Some(bytes), "{name}");
+            }
+            let repository = reopen(Arc::clone(&store) as _);
+            let found: Vec<SnapshotId> = read_data(&repository).hurt.iter().map(|hurt| hurt.snapshot).collect();
+            assert_eq!(found, hurt, "crash after {changes}");
+            if !crashing.has_crashed() {
+                outcome.unwrap();
+                break;
+            }
+            states += 1;
+            let report = deep_repair(&repository);
+            assert!(
+                report.hurt.iter().all(|hurt| matches!(hurt.outcome, Mended::Written(_) | Mended::Already(_))),
+                "{report:?}"
+            );
+        }
+    }
+    println!("{states} states after a crash");
+    assert!(states >= 8, "{states}");
+}
