@@ -4,7 +4,7 @@ use std::fs;
 
 use lbak::{MemorySource, SnapshotOptions, snapshot, source::MemoryNode};
 
-use crate::home::Home;
+use crate::home::{Home, damage};
 
 /// A repository with seventy small snapshots, each with a segment of its own.
 fn home() -> Home {
@@ -87,4 +87,16 @@ fn a_segment_that_is_removed_counts_no_more_though_a_copy_holds_it() {
         let name = format!("latest~{}", number * 30);
         assert_eq!(restored(&home, &name, target), format!("the state of day {}", 69 - number * 30));
     }
+}
+
+#[test]
+fn verify_looks_at_what_is_stored_whatever_this_client_keeps_of_it() {
+    let home = home();
+    assert_eq!(restored(&home, "latest", "first"), "the state of day 69");
+    home.run(["verify"]).expect_code(0);
+    for folder in ["index", "snapshots"] {
+        damage(&home.objects(folder).pop().expect("an object"));
+        home.run(["verify"]).expect_code(20);
+    }
+    assert_eq!(restored(&home, "latest", "second"), "the state of day 69");
 }

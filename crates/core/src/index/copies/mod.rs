@@ -42,7 +42,7 @@ const NO_SESSION: SessionId = SessionId([0; 16]);
 pub struct CopiesOptions {
     /// So many segments that no copy stands for are worth a merge.
     pub least_segments: usize,
-    /// Most bytes of segments that one opening merges.
+    /// Most bytes of segments that one opening merges; with copies that are merged with them, four times as many.
     pub most_merged_bytes: u64,
     /// Most bytes of all copies: beyond, segments are asked one by one.
     pub most_bytes: u64,
@@ -54,7 +54,8 @@ impl Default for CopiesOptions {
     fn default() -> Self {
         Self {
             least_segments: 64,
-            most_merged_bytes: 256 << 20,
+            // Some seconds of work, once.
+            most_merged_bytes: 64 << 20,
             most_bytes: 1 << 30,
             merge: MergeOptions { segment_memory_bytes: 32 << 20 },
         }
@@ -124,7 +125,8 @@ impl Copies {
         let absorbed = used
             .iter()
             .take_while(|used| {
-                let is_near = used.group.bytes() <= 4 * bytes;
+                let is_near =
+                    used.group.bytes() <= 4 * bytes && bytes + used.group.bytes() <= 4 * self.options.most_merged_bytes;
                 bytes += used.group.bytes();
                 is_near
             })
