@@ -55,7 +55,7 @@ fn init(backend: &Arc<dyn Backend>) -> Repository {
 }
 
 fn open(backend: Arc<dyn Backend>) -> Repository {
-    let options = OpenOptions { clock: Arc::new(LaterClock), threads: Some(2), expected: None };
+    let options = OpenOptions { clock: Arc::new(LaterClock), threads: Some(2), expected: None, cache: None };
     Repository::open(backend, &credential(), &options).unwrap()
 }
 

@@ -38,6 +38,7 @@ const MOST_TRIES: u32 = 3;
 /// [`Error::Store`](lbak_core::error::Error::Store) when the store does not answer,
 /// [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+    let repository = &repository.as_stored();
     if let Depth::ReadData { share } = &options.depth {
         share.check()?;
     }

@@ -4,6 +4,7 @@ mod home;
 
 mod awkward;
 mod backups;
+mod cache;
 mod cat;
 mod completions;
 mod default_repository;

@@ -43,6 +43,7 @@ const MOST_TRIES: u32 = 8;
 /// [`Error::TooLate`] while space is being reclaimed, [`Error::Newer`], [`Error::Store`] when the store does not answer,
 /// [`Error::Cancelled`]: then the index is as it was.
 pub fn repair_index(repository: &Repository, options: &RepairOptions) -> Result<IndexRepairReport> {
+    let repository = &repository.as_stored();
     let begun = Instant::now();
     let looking = options.looking();
     for _ in 0..MOST_TRIES {

@@ -42,6 +42,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// answer, [`Error::Damaged`] when a record that writers need does not open ([`repair_index`](super::repair_index) helps),
 /// [`Error::Cancelled`]: what was stored until then is used by the next run.
 pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<PacksRepairReport> {
+    let repository = &repository.as_stored();
     let begun = Instant::now();
     if let Some(other) = options.from.iter().find(|other| other.id() != repository.id()) {
         return Err(Error::OtherRepository {
