@@ -24,7 +24,6 @@ const COMMANDS: [(&[&str], &str); 20] = [
         &["rebuild-index", "repair-index"],
         "the index is read beside the packs themselves: a damaged part costs time and no data",
     ),
-    (&["repair"], "lbak can not repair yet; `lbak verify` names what is damaged, `lbak restore` gives everything else"),
     (&["migrate", "upgrade"], "there is nothing to migrate: there is one format"),
     (
         &["rewrite", "recreate"],
