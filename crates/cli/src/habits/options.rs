@@ -107,7 +107,11 @@ const HINTS: [Hint; 52] = [
     // `check` and `key`.
     (&["verify"], &["--verify-data"], "`--read-data`"),
     (&["verify"], &["--repository-only", "--archives-only"], "leave it out; `--no-key` checks without a key"),
-    (&["verify"], &["--repair"], "lbak repair is a command: `lbak repair packs`; docs/repair.md tells what to do in which order"),
+    (
+        &["verify"],
+        &["--repair"],
+        "lbak repair is a command: `lbak repair packs`; docs/repair.md tells what to do in which order",
+    ),
     (&["add"], &["--user", "--host"], "`--label TEXT` says whose it is"),
     (&["add", "change"], &["--new-insecure-no-password"], "`--new-key-file FILE` needs no password"),
 ];
