@@ -141,7 +141,12 @@ fn code_of(error: &Error) -> Exit {
 
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
-        _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
+        Error::Damaged { object, .. } if object == "the index" => {
+            "`lbak repair index` makes it whole again from the packs"
+        }
+        _ if error.is_damage() => {
+            "`lbak verify` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
+        }
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {

@@ -1,7 +1,7 @@
 //! Makes the index whole again from the directories of the packs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -167,10 +167,9 @@ impl<'a> Rebuilding<'a> {
             }
         }
         self.find_missing(&counted, &segments)?;
+        let packs = Packs::list(&**backend)?;
         let judged = Mutex::new(Judged { sound: Vec::new(), unsound: Vec::new() });
-        // Records are counted per pack: only those of sound segments are relied on.
-        let named: Mutex<BTreeMap<PackId, (PackRow, u32)>> = Mutex::default();
-        judge_segments(self.repository, &segments, self.ledger, &|segment, packs, is_sound| {
+        judge_segments(self.repository, &segments, self.ledger, &|segment, named, is_sound| {
             let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
             // Without authority nothing says that a segment counts.
             if !is_sound || self.authority.is_lost() {
@@ -178,21 +177,10 @@ impl<'a> Rebuilding<'a> {
                 return;
             }
             judged.sound.push(Arc::clone(segment));
-            let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
-            for (pack, (row, records)) in packs {
-                named.entry(pack).or_insert((*row, 0)).1 += records;
+            for (row, records) in named.into_values() {
+                packs.name(&row, records);
             }
         })?;
-        let mut listed = Vec::new();
-        for (name, size) in list_names(&**backend, Folder::Packs.prefix())? {
-            if let ObjectName::Pack(pack) = name {
-                listed.push((pack, size));
-            }
-        }
-        let packs = Packs::new(listed);
-        for (row, records) in named.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
-            packs.name(&row, records);
-        }
         Ok((judged.into_inner().unwrap_or_else(PoisonError::into_inner), packs))
     }
 
@@ -285,6 +273,9 @@ impl<'a> Rebuilding<'a> {
         closed: &BTreeSet<PackId>,
     ) -> Result<(usize, Vec<PackId>)> {
         let mut known = BTreeSet::new();
+        if unsound.is_empty() && closed.is_empty() {
+            return Ok((0, Vec::new()));
+        }
         for segment in sound {
             known.extend(segment.pack_rows()?.iter().map(|row| row.id));
         }

@@ -13,7 +13,7 @@ use lbak_core::{
     observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
-    store::{ChunkWriter, Stored, list_names, put_slot},
+    store::{ChunkWriter, Stored, put_slot},
 };
 
 use super::{
@@ -113,13 +113,7 @@ fn look(
 /// # Errors
 /// When the store does not answer, or did not list a pack that is there.
 pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
-    let mut listed = Vec::new();
-    for (name, size) in list_names(&**repository.backend(), Folder::Packs.prefix())? {
-        if let ObjectName::Pack(pack) = name {
-            listed.push((pack, size));
-        }
-    }
-    let packs = Packs::new(listed);
+    let packs = Packs::list(&**repository.backend())?;
     for segment in view.index.segments() {
         ledger.check_cancelled()?;
         // Without records no pack is compared with the index: that is not what is repaired here.

@@ -8,7 +8,7 @@ use std::{
 
 use lbak_core::{
     error::{Error, Result},
-    id::SnapshotId,
+    id::{SessionId, SnapshotId},
     keys::fill_random,
     metadata::Timestamp,
     observe::{FindingKind, Stage},
@@ -201,12 +201,20 @@ impl Mending<'_> {
 
     /// A snapshot that an earlier repair has made of this one, if it lacks no more than is lost now.
     fn earlier(&self, old: &Committed, hurt: &HurtSnapshot) -> Option<SnapshotId> {
-        let made = self.catalog.snapshots.iter().filter(|other| {
-            let manifest = &other.manifest;
-            manifest.origin == Some(old.session)
-                && manifest.id != old.manifest.id
-                && manifest.findings.count(FindingKind::Lost) <= hurt.path_count
-        });
+        // Either may have got another tag since.
+        let Catalog { snapshots, replaced, .. } = self.catalog;
+        let versions = || snapshots.iter().chain(replaced);
+        let sessions: HashSet<SessionId> = versions()
+            .filter(|version| version.manifest.id == old.manifest.id)
+            .map(|version| version.session)
+            .collect();
+        let is_made_of_it = |version: &&Committed| {
+            version.manifest.id != old.manifest.id
+                && version.manifest.origin.is_some_and(|origin| sessions.contains(&origin))
+        };
+        let made: HashSet<SnapshotId> = versions().filter(is_made_of_it).map(|version| version.manifest.id).collect();
+        let lacks_no_more = |other: &&Committed| other.manifest.findings.count(FindingKind::Lost) <= hurt.path_count;
+        let made = snapshots.iter().filter(|other| made.contains(&other.manifest.id)).filter(lacks_no_more);
         made.map(|other| other.manifest.id).next()
     }
 }
