@@ -5,6 +5,7 @@
 //! slice and other random sequences. The seed is printed.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and its figures are for people")]
 
+mod durable;
 mod every_byte;
 mod oracle;
 mod power;

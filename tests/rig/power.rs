@@ -177,7 +177,9 @@ fn a_power_cut_at_any_change_of_init_leaves_nothing_or_a_repository() {
             // What opens works; what does not, says so, and holds nothing.
             if let Ok(repository) = crate::support::open_with(Arc::clone(&disk) as _, &slots[0].credential) {
                 take(&repository, "h", LineageKind::Incremental, &Model::of(&[("a", 1, 10)])).unwrap();
-                assert!(verify_all(&repository).is_sound());
+                // A slot carries a copy of the config: it opens the repository although that was not written any more.
+                let found = verify_all(&repository);
+                assert!(found.damage.iter().all(|damage| damage.object == "config"), "{:?}", found.damage);
                 opened += 1;
             }
         }
