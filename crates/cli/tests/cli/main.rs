@@ -18,6 +18,7 @@ mod in_place;
 mod json;
 mod key_change;
 mod keys;
+mod kills;
 mod listing;
 mod pipes;
 mod places;
