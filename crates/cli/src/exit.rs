@@ -141,7 +141,13 @@ fn code_of(error: &Error) -> Exit {
 
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
-        _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
+        Error::Damaged { object, .. } | Error::AbsurdSlot { object, .. } if object.starts_with("keys/") => {
+            "another password or key file may open it; else put the files of its folder `keys` back from a copy of the repository. \
+             `lbak verify --no-key` checks the rest without a key"
+        }
+        _ if error.is_damage() => {
+            "`lbak verify --read-data` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
+        }
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
