@@ -144,8 +144,12 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Damaged { object, .. } if object == "the index" => {
             "`lbak repair index` makes it whole again from the packs"
         }
+        Error::Damaged { object, .. } | Error::AbsurdSlot { object, .. } if object.starts_with("keys/") => {
+            "another password or key file may open it; else put the files of its folder `keys` back from a copy of the repository. \
+             `lbak verify --no-key` checks the rest without a key"
+        }
         _ if error.is_damage() => {
-            "`lbak verify` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
+            "`lbak verify --read-data` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
         }
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",

@@ -159,10 +159,11 @@ fn check_packs(packs: &Packs, ledger: &Ledger<'_>, report: &mut VerifyReport) ->
     }
     if report.unreferenced_packs > 0 {
         let (count, bytes) = (report.unreferenced_packs, report.unreferenced_bytes);
-        ledger.note(format!("{count} packs with {bytes} bytes are in no segment: of interrupted or running sessions"));
-        if ledger.has("index") {
-            ledger.note("what is in no segment may be in those packs: the index can be made again from them".into());
-        }
+        let why = match ledger.has("index") {
+            true => "what the index lacks may be in them, and it can be made again from them",
+            false => "of interrupted or running sessions",
+        };
+        ledger.note(format!("{count} packs with {bytes} bytes are in no segment: {why}"));
     }
     let misfits = packs.misfits();
     for row in misfits.values() {

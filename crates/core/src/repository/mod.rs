@@ -11,6 +11,7 @@ mod config;
 mod init;
 mod inspect;
 mod loose;
+mod mend;
 mod open;
 mod session;
 mod slots;
