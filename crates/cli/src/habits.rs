@@ -9,7 +9,7 @@ mod options;
 pub(crate) use options::{instead_of_argument, without_misleading_tip};
 
 /// Commands of other programs, and what to do instead.
-const COMMANDS: [(&[&str], &str); 20] = [
+const COMMANDS: [(&[&str], &str); 19] = [
     (&["forget", "delete"], "lbak can not forget snapshots yet; `lbak tag` marks those that are to stay"),
     (&["prune", "compact"], "lbak can not reclaim space yet; what is stored twice is stored once in any case"),
     (
