@@ -155,22 +155,29 @@ pub(crate) fn set_on_open(
         rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
     });
     let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
-    drop_inherited(target, entry, &mut unset, is_there, |name| rustix::fs::fremovexattr(fd, name));
+    let remove = |name: &str| rustix::fs::fremovexattr(fd, name);
+    drop_inherited(target, entry, was_there, &mut unset, is_there, remove);
     set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
     check_time(entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
 }
 
-/// Sets all of it on what is never opened: symbolic links, FIFOs, devices.
-pub(crate) fn set_on_named(target: &Target, named: &Named<'_>, entry: &Entry, path: &dyn Fn() -> Vec<u8>) {
+/// Sets all of it on what is never opened: symbolic links, FIFOs, devices. One that `was_there` may have attributes of its own.
+pub(crate) fn set_on_named(
+    target: &Target,
+    named: &Named<'_>,
+    entry: &Entry,
+    was_there: bool,
+    path: &dyn Fn() -> Vec<u8>,
+) {
     let mut unset = Vec::new();
     let withheld = target.owners.give(entry, &mut unset, |uid, gid| named.set_owner(uid, gid));
     set_attributes(target, entry, &mut unset, |name, value| named.set_attribute(name, value));
     if !matches!(entry.node, Node::Symlink { .. }) {
         let is_there = |name: &str| named.attribute(name.as_bytes()).is_some();
         let remove = |name: &str| named.remove_attribute(name.as_bytes());
-        drop_inherited(target, entry, &mut unset, is_there, remove);
+        drop_inherited(target, entry, was_there, &mut unset, is_there, remove);
         set_mode(entry, withheld, &mut unset, |mode| named.set_mode(mode));
     }
     note("time", named.set_times(&timestamps(entry.mtime)), &mut unset);
@@ -208,7 +215,7 @@ pub(crate) fn mend_on_name(
         }
         extra.iter().for_each(|name| note_attribute(name, named.remove_attribute(name), &mut unset));
         tell(target, unset, path);
-        set_on_named(target, &named, entry, path);
+        set_on_named(target, &named, entry, true, path);
     }
     !is_same
 }
@@ -306,12 +313,14 @@ fn set_attributes(target: &Target, entry: &Entry, unset: &mut Vec<String>, set: 
 fn drop_inherited(
     target: &Target,
     entry: &Entry,
+    was_there: bool,
     unset: &mut Vec<String>,
     is_there: impl Fn(&str) -> bool,
     remove: impl Fn(&str) -> Result<()>,
 ) {
-    // What could not be read then may be what is there now.
-    if entry.flags.contains(EntryFlags::METADATA_INCOMPLETE) {
+    // What could not be read then may be what is there now, but what was made just now has nothing of its own: a list that it
+    // inherited would open it to more people than the snapshot says.
+    if was_there && entry.flags.contains(EntryFlags::METADATA_INCOMPLETE) {
         return;
     }
     let own = match &entry.attributes {

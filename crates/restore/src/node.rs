@@ -116,7 +116,7 @@ fn make_at(target: &Target, directory: &Directory, entry: &Entry, name: &[u8]) -
     if stat.st_uid != user || stat.st_nlink != 1 || !is_like(at, name, &entry.node, &stat) {
         return Err(Errno::STALE);
     }
-    metadata::set_on_named(target, &named, entry, &|| directory.path_of(&entry.name));
+    metadata::set_on_named(target, &named, entry, false, &|| directory.path_of(&entry.name));
     Ok(system::identity(&stat))
 }
 

@@ -1,6 +1,9 @@
 //! The verb itself: what is checked in which order.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use lbak_core::{
     backend::{Folder, ObjectName},
@@ -81,11 +84,12 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     drop(structure);
 
     let misfits = check_packs(&packs, &ledger, &mut report)?;
-    let mut bad = BadPlaces::default();
+    // What is marked as damaged may hold the only copy of something: that is asked however deep it goes.
+    let mut suspects: BTreeSet<PackId> = damaged_packs.iter().copied().collect();
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
         let reading = PackReading::new(repository, &index, &packs, &ledger);
-        let mut unsound = match &options.steady {
+        let unsound = match &options.steady {
             None => reading.run(&|pack| share.contains(pack))?,
             Some(steady) => {
                 let turn = Turn { repository, packs: &packs, damaged_packs: &damaged_packs, share, steady, begun };
@@ -93,18 +97,20 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
             }
         };
         report.packs_read = reading.packs_read();
-        unsound.damaged.extend(misfits.into_keys());
-        unsound.damaged.extend(unsound.newer);
-        let damaged = unsound.damaged;
-        if !damaged.is_empty() {
-            bad = BadPlaces::find(&reader, &damaged, &ledger)?;
-        }
+        suspects.extend(misfits.into_keys().chain(unsound.damaged).chain(unsound.newer));
     }
-    if ledger.any(holds_content) {
+    let bad = BadPlaces::find(&reader, &suspects, &ledger)?;
+    if ledger.any(holds_content) || !damaged_packs.is_empty() {
         let are_misfits_tried = options.depth != Depth::Structure;
         let hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried);
         report.hurt = hurt.find(&snapshots)?;
         let needed = hurt.into_needed();
+        for pack in damaged_packs.iter().filter(|pack| needed.contains(pack)) {
+            let name = ObjectName::Pack(*pack);
+            if !ledger.has(&name.to_string()) {
+                ledger.damage(name, "it is marked as damaged, and snapshots need what can be read nowhere else");
+            }
+        }
         // Writers do not refer to them, and whatever snapshots need of them has another copy.
         for pack in damaged_packs.difference(&needed.into_iter().collect()) {
             ledger.set_aside(&ObjectName::Pack(*pack).to_string());

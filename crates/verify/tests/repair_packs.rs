@@ -150,6 +150,23 @@ fn a_copy_of_the_repository_gives_what_is_damaged_here() {
     assert!(matches!(repair_packs(&repository, &options), Err(Error::OtherRepository { .. })));
 }
 
+/// What is marked is not read again: the mark alone must not make a loss look mended.
+#[test]
+fn what_a_marked_pack_has_lost_is_told_without_reading_data_too() {
+    let (backend, repository) = small();
+    let data =
+        names(&backend, "packs/").into_iter().find(|name| directory(&repository, name).0 == Kind::DataPack).unwrap();
+    flip(&backend, &data, 200);
+    let deep = read_data(&repository);
+    assert!(repair(&repository).lost_chunks() > 0);
+    let verified = structure(&repository);
+    assert_eq!(damaged(&verified), [data.as_str()]);
+    assert_eq!(verified.hurt, deep.hurt);
+    take_all(&repository);
+    let verified = structure(&repository);
+    assert!(verified.is_sound() && verified.hurt.is_empty(), "{:?} {:?}", verified.damage, verified.hurt);
+}
+
 #[test]
 fn a_damaged_copy_spreads_no_damage() {
     let (backend, repository) = small();

@@ -10,6 +10,7 @@ use common::*;
 use lbak_core::{
     amend::{AmendOptions, Changes, amend},
     backend::MemoryBackend,
+    codec::Kind,
     error::Error,
     id::{ChunkKind, SnapshotId},
     observe::FindingKind,
@@ -218,6 +219,38 @@ fn what_was_lost_is_read_again_by_the_next_snapshot() {
     let verified = read_data(&repository);
     assert!(verified.is_sound(), "{:?} {:?}", verified.damage, verified.hurt);
     assert_eq!(verified.set_aside.len(), 1);
+}
+
+/// Lost directories are written anew as empty ones. An empty directory's tree lay in the pack that is gone, too, where the index still
+/// says it is: a new snapshot that believed that would be damaged from the beginning.
+#[test]
+fn the_new_snapshot_relies_on_nothing_in_packs_that_are_gone_or_damaged() {
+    let is_tree_pack = |repository: &Repository, name: &str| directory(repository, name).0 == Kind::TreePack;
+    for is_missing in [true, false] {
+        let backend = Arc::new(MemoryBackend::new());
+        let repository = new_repository(Arc::clone(&backend) as _);
+        take(&repository, "h", MemoryNode::directory(large_tree()));
+        let trees: Vec<String> =
+            names(&backend, "packs/").into_iter().filter(|name| is_tree_pack(&repository, name)).collect();
+        let mut more = large_tree();
+        more.push(("z", MemoryNode::file("another tree of the root")));
+        take(&repository, "h", MemoryNode::directory(more));
+        for name in trees {
+            match directory(&repository, &name).1.blocks.iter().find(|block| !block.is_padding) {
+                Some(block) if !is_missing => flip(&backend, &name, block.offset as usize + 5),
+                _ => backend.tamper(&name, None),
+            }
+        }
+        let report = deep_repair(&repository);
+        let written: Vec<SnapshotId> = report
+            .hurt
+            .iter()
+            .filter_map(|hurt| if let Mended::Written(new) = hurt.outcome { Some(new) } else { None })
+            .collect();
+        assert!(!written.is_empty() && report.hurt.iter().any(|hurt| hurt.lost_directories > 0), "{report:?}");
+        let verified = read_data(&repository);
+        assert!(verified.hurt.iter().all(|hurt| !written.contains(&hurt.snapshot)), "{:?}", verified.hurt);
+    }
 }
 
 #[test]

@@ -128,7 +128,10 @@ fn tell_notes(output: &Output, report: &VerifyReport) {
 fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
     const STEPS: [(&[&str], &str); 5] = [
         (&["config"], "`lbak repair config` writes config anew from the copy in the key slot"),
-        (&["keys/"], "`lbak key add` makes a new key slot while this one opens; or put the file back from a copy of the repository"),
+        (
+            &["keys/"],
+            "`lbak key add` makes a new key slot while this one opens; or put the file back from a copy of the repository",
+        ),
         (&["index", "fin/"], "`lbak repair index` makes the index whole again from the packs"),
         (
             &["packs/", "tree ", "list "],

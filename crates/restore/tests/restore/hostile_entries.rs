@@ -38,7 +38,18 @@ fn restored_names(folders: &Folders) -> BTreeSet<Vec<u8>> {
 #[test]
 fn names_that_mean_something_elsewhere_are_names_here() {
     let names: [&[u8]; 12] = [
-        b"\x1b[2J", b"C:", b"CON", b"a ", b"a.", b"...", b"-rf", b"~", b"$(touch x)", b"..\\..\\canary", b"\xff\xfe", b"\n",
+        b"\x1b[2J",
+        b"C:",
+        b"CON",
+        b"a ",
+        b"a.",
+        b"...",
+        b"-rf",
+        b"~",
+        b"$(touch x)",
+        b"..\\..\\canary",
+        b"\xff\xfe",
+        b"\n",
     ];
     for name in names {
         let (folders, report) = attack_with(|_, file| vec![file(name)]);

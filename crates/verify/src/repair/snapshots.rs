@@ -8,7 +8,7 @@ use std::{
 
 use lbak_core::{
     error::{Error, Result},
-    id::{SessionId, SnapshotId},
+    id::{PackId, SessionId, SnapshotId},
     keys::fill_random,
     metadata::Timestamp,
     observe::{FindingKind, Stage},
@@ -52,14 +52,23 @@ pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Res
     let wanted: Vec<&Committed> = catalog.snapshots.iter().filter(is_wanted).collect();
     report.checked = wanted.len() as u64;
     let mending = Mending { repository, options, ledger: &ledger, catalog: &catalog };
-    let (packs, bad, hurt) = repository.workers().install(|| mending.look(&wanted))?;
+    let found = repository.workers().install(|| mending.look(&wanted))?;
     for snapshot in wanted {
-        if let Some(hurt) = hurt.iter().find(|hurt| hurt.snapshot == snapshot.manifest.id) {
-            report.hurt.extend(mending.mend(snapshot, hurt, &packs, &bad)?);
+        if let Some(hurt) = found.hurt.iter().find(|hurt| hurt.snapshot == snapshot.manifest.id) {
+            report.hurt.extend(mending.mend(snapshot, hurt, &found)?);
         }
     }
     report.elapsed = begun.elapsed();
     Ok(report)
+}
+
+/// What can not be relied on, and who needs it.
+struct Found {
+    packs: Packs,
+    bad: BadPlaces,
+    /// Packs that nothing new may refer to, whatever the index says: missing, of a wrong length, or not what was written.
+    unreliable: BTreeSet<PackId>,
+    hurt: Vec<HurtSnapshot>,
 }
 
 struct Mending<'a> {
@@ -71,7 +80,7 @@ struct Mending<'a> {
 
 impl Mending<'_> {
     /// Finds what can not be read, and which snapshots need it.
-    fn look(&self, wanted: &[&Committed]) -> Result<(Packs, BadPlaces, Vec<HurtSnapshot>)> {
+    fn look(&self, wanted: &[&Committed]) -> Result<Found> {
         let (repository, ledger) = (self.repository, self.ledger);
         ledger.stage(Stage::Structure);
         let view = repository.view()?;
@@ -104,17 +113,13 @@ impl Mending<'_> {
                 ));
             }
         }
-        Ok((packs, bad, hurt))
+        let mut unreliable = suspects;
+        unreliable.extend(packs.missing());
+        Ok(Found { packs, bad, unreliable, hurt })
     }
 
     /// Writes what is left of one snapshot; `None` when nothing of it is lost after all.
-    fn mend(
-        &self,
-        old: &Committed,
-        hurt: &HurtSnapshot,
-        packs: &Packs,
-        bad: &BadPlaces,
-    ) -> Result<Option<MendedSnapshot>> {
+    fn mend(&self, old: &Committed, hurt: &HurtSnapshot, found: &Found) -> Result<Option<MendedSnapshot>> {
         let manifest = &old.manifest;
         let mut id = SnapshotId([0; 16]);
         fill_random(&mut id.0)?;
@@ -132,9 +137,15 @@ impl Mending<'_> {
                 self.repository.announce(&announcement)?
             };
             let reader = self.repository.reader(&session.view);
-            let sound = Sound { ledger: self.ledger, reader: &reader, view: &session.view, packs, bad };
+            let sound = Sound {
+                ledger: self.ledger,
+                reader: &reader,
+                view: &session.view,
+                packs: &found.packs,
+                bad: &found.bad,
+            };
             let options = RepairOptions { dry_run: is_dry_run, ..self.options.clone() };
-            let writer = start_writer(self.repository, &options, &session, BTreeSet::new())?;
+            let writer = start_writer(self.repository, &options, &session, found.unreliable.clone())?;
             let outcome = Storing::new(self.repository.codec(), &writer).and_then(|storing| {
                 let mut mender = Mender::new(&sound, storing, Losses::new(Arc::clone(&self.options.observer)));
                 let left = mender.mend(manifest)?;

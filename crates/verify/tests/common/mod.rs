@@ -231,6 +231,7 @@ pub(crate) fn small_tree() -> Vec<(&'static str, MemoryNode)> {
                 ("x", MemoryNode::directory([("deep", MemoryNode::file(noise(5, 50)))])),
             ]),
         ),
+        ("empty", MemoryNode::directory::<&str>([])),
     ]
 }
 
