@@ -48,7 +48,10 @@ fn nothing_has_a_name_before_its_bytes_are_synced_and_nothing_relies_on_a_name_t
     }
     assert_eq!(disk.unsynced_folders, BTreeSet::new(), "these folders were never synced");
     assert!(disk.named >= 9, "config, three slots, session, two packs, segment, snapshot: {}", disk.named);
-    println!("order of syncing: {} calls, {} objects named, each synced first; {} folders synced before the snapshot", disk.calls, disk.named, disk.folders);
+    println!(
+        "order of syncing: {} calls, {} objects named, each synced first; {} folders synced before the snapshot",
+        disk.calls, disk.named, disk.folders
+    );
 }
 
 /// Puts calls that another thread interrupted together again, where they ended.
@@ -105,7 +108,10 @@ impl Disk {
                 }
                 let folder = path(arguments.split("\", ").nth(1).unwrap_or_default());
                 if folder.ends_with("/snapshots") && !self.unsynced_folders.is_empty() {
-                    return Err(format!("a snapshot refers to what is in unsynced folders {:?}", self.unsynced_folders));
+                    return Err(format!(
+                        "a snapshot refers to what is in unsynced folders {:?}",
+                        self.unsynced_folders
+                    ));
                 }
                 self.unsynced_folders.insert(folder.to_owned());
             }

@@ -11,7 +11,9 @@ use lbak::{
     verify_without_key,
 };
 
-use crate::support::{Model, Outcome, Random, credentials, filled, init, is_long, open_with, restore_and_compare, seed, take, verify_all};
+use crate::support::{
+    Model, Outcome, Random, credentials, filled, init, is_long, open_with, restore_and_compare, seed, take, verify_all,
+};
 
 /// What is tried on, and what its snapshots must restore to.
 struct Stored {
@@ -113,7 +115,13 @@ impl Stored {
 
     /// Places to try in an object of so many bytes: all of them, or a slice that begins elsewhere for every seed.
     fn places(&self, name: &str, length: usize, share: usize) -> impl Iterator<Item = usize> + use<> {
-        let step = if is_long() { 1 } else if name.starts_with("packs/") { 40 * share } else { share };
+        let step = if is_long() {
+            1
+        } else if name.starts_with("packs/") {
+            40 * share
+        } else {
+            share
+        };
         let start = Random(seed() ^ length as u64).below(step);
         (0..length).skip(start).step_by(step)
     }

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use lbak::{
-    Committed, LineageKind, MemoryBackend, RepairOptions, Repository, SnapshotId, repair_index, repair_packs,
-};
+use lbak::{Committed, LineageKind, MemoryBackend, RepairOptions, Repository, SnapshotId, repair_index, repair_packs};
 use lbak_testkit::{Fate, PowerCutBackend};
-use proptest::{prelude::*, test_runner::{Config, RngAlgorithm, TestRng, TestRunner}};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
 
 use crate::support::{Model, Outcome, Version, init, is_long, open, restore_and_compare, seed, take, verify_all};
 
@@ -15,15 +16,32 @@ use crate::support::{Model, Outcome, Version, init, is_long, open, restore_and_c
 #[derive(Clone, Debug)]
 enum Step {
     /// A file gets other content; a path that was a directory is left alone.
-    Write { file: usize, seed: u64, length: usize },
-    Remove { file: usize },
-    Snapshot { host: bool, lineage: LineageKind },
+    Write {
+        file: usize,
+        seed: u64,
+        length: usize,
+    },
+    Remove {
+        file: usize,
+    },
+    Snapshot {
+        host: bool,
+        lineage: LineageKind,
+    },
     /// The power fails at this change of a snapshot.
-    Crash { changes: u64, is_kept: bool, lineage: LineageKind },
+    Crash {
+        changes: u64,
+        is_kept: bool,
+        lineage: LineageKind,
+    },
     /// Every snapshot is restored and compared, and the repository verified.
     Check,
     /// A byte of a pack, or of the index, flips; what can be repaired is, and then the source is backed up again.
-    Damage { object: usize, place: usize, is_index: bool },
+    Damage {
+        object: usize,
+        place: usize,
+        is_index: bool,
+    },
 }
 
 const FILES: [&str; 8] = ["a", "b", "d/a", "d/b", "d/e/a", "d/e/b", "f/a", "g"];

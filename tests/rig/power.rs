@@ -153,7 +153,10 @@ fn a_power_cut_at_any_change_of_a_snapshot_harms_nothing_and_the_next_run_goes_o
     let work = |repository: &Repository| take(repository, "h", LineageKind::Incremental, &before.next).map(drop);
     let recover = |disk: &Arc<MemoryBackend>, torn: &[String], what: &str| before.check_and_go_on(disk, torn, what);
     let (states, again) = cut_everywhere(&before, "snapshot", &work, &recover);
-    println!("power cuts in a snapshot: {states} states, {again} more with a second cut during recovery, 0 violations (seed {})", seed());
+    println!(
+        "power cuts in a snapshot: {states} states, {again} more with a second cut during recovery, 0 violations (seed {})",
+        seed()
+    );
 }
 
 #[test]

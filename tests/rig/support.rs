@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use lbak::{
     Backend, Credential, Finding, FindingKind, InitOptions, KeyFile, LineageKind, Manifest, MemoryBackend,
-    MemorySource, NewSlot, OpenOptions, PasswordCost, Repository, RestoreOptions, Result, SnapshotOptions, SnapshotReport,
-    Timestamp, VerifyOptions, VerifyReport, restore, snapshot, source::MemoryNode, verify,
+    MemorySource, NewSlot, OpenOptions, PasswordCost, Repository, RestoreOptions, Result, SnapshotOptions,
+    SnapshotReport, Timestamp, VerifyOptions, VerifyReport, restore, snapshot, source::MemoryNode, verify,
 };
 use lbak_testkit::objects::noise;
 
@@ -64,7 +64,10 @@ impl Model {
 
     /// The same as a source. Every file was changed long ago, so that none is unsettled.
     pub(crate) fn source(&self) -> MemorySource {
-        MemorySource::new([("/r", directory(self.0.iter().map(|(path, version)| (path.as_str(), *version)).collect(), ""))])
+        MemorySource::new([(
+            "/r",
+            directory(self.0.iter().map(|(path, version)| (path.as_str(), *version)).collect(), ""),
+        )])
     }
 
     /// Reads what was restored; says how it differs from the model.

@@ -34,7 +34,9 @@ fn change(home: &Home, state: &mut u64) {
 }
 
 fn snapshots(home: &Home) -> Vec<String> {
-    home.run(["snapshots", "-q"]).expect_code(0).stdout.lines().map(str::to_owned).collect()
+    let listing = home.run(["snapshots", "-q"]).expect_code(0).stdout;
+    let is_id = |word: &&str| word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    listing.lines().filter_map(|line| line.split_whitespace().next()).filter(is_id).map(str::to_owned).collect()
 }
 
 fn assert_restores(home: &Home, snapshot: &str) {
@@ -121,12 +123,17 @@ fn a_disk_that_fills_up_harms_nothing_and_when_there_is_room_the_next_one_goes_o
         assert!(snapshots(&home).iter().any(|id| first.starts_with(id.as_str())), "the first is there");
     }
     assert!(full > 0, "no disk was too small");
-    println!("disk full: {tried} sizes, {full} too small: each said so and committed nothing; with room, each went on and verified");
+    println!(
+        "disk full: {tried} sizes, {full} too small: each said so and committed nothing; with room, each went on and verified"
+    );
 }
 
 fn told_that_it_is_full(run: &Run) {
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stderr.contains("no space") || run.stderr.contains("full") || run.stderr.contains("No space"), "{run:?}");
+    assert!(
+        run.stderr.contains("no space") || run.stderr.contains("full") || run.stderr.contains("No space"),
+        "{run:?}"
+    );
 }
 
 /// Takes the mount away, whatever happens.

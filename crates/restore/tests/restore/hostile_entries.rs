@@ -38,7 +38,18 @@ fn restored_names(folders: &Folders) -> BTreeSet<Vec<u8>> {
 #[test]
 fn names_that_mean_something_elsewhere_are_names_here() {
     let names: [&[u8]; 12] = [
-        b"\x1b[2J", b"C:", b"CON", b"a ", b"a.", b"...", b"-rf", b"~", b"$(touch x)", b"..\\..\\canary", b"\xff\xfe", b"\n",
+        b"\x1b[2J",
+        b"C:",
+        b"CON",
+        b"a ",
+        b"a.",
+        b"...",
+        b"-rf",
+        b"~",
+        b"$(touch x)",
+        b"..\\..\\canary",
+        b"\xff\xfe",
+        b"\n",
     ];
     for name in names {
         let (folders, report) = attack_with(|_, file| vec![file(name)]);
@@ -118,7 +129,9 @@ fn devices_of_any_number_stay_in_the_target_or_are_told() {
         Node::Socket,
     ] {
         let (folders, report) = attack_with(|_, _| vec![entry(b"a", node.clone())]);
-        assert!(restored_names(&folders).len() <= 1, "{:?}", report.findings);
+        // Numbers that the kernel cuts leave a node under its temporary name: told, and inside the target.
+        let is_ours = |name: &Vec<u8>| name == b"a" || name.starts_with(b".lbak-");
+        assert!(restored_names(&folders).iter().all(is_ours), "{:?}", report.findings);
     }
 }
 
