@@ -34,7 +34,9 @@ fn change(home: &Home, state: &mut u64) {
 }
 
 fn snapshots(home: &Home) -> Vec<String> {
-    home.run(["snapshots", "-q"]).expect_code(0).stdout.lines().map(str::to_owned).collect()
+    let listing = home.run(["snapshots", "-q"]).expect_code(0).stdout;
+    let is_id = |word: &&str| word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    listing.lines().filter_map(|line| line.split_whitespace().next()).filter(is_id).map(str::to_owned).collect()
 }
 
 fn assert_restores(home: &Home, snapshot: &str) {
