@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lbak::{MemorySource, SnapshotOptions, snapshot, source::MemoryNode};
+use lbak::{LineageKind, MemorySource, SnapshotOptions, snapshot, source::MemoryNode};
 
 use crate::home::{Home, damage};
 
@@ -13,7 +13,9 @@ fn home() -> Home {
     for number in 0..70 {
         let file = MemoryNode::file(format!("the state of day {number}"));
         let source = MemorySource::new([("/srv", MemoryNode::directory([("state", file)]))]);
-        snapshot(&repository, &source, &SnapshotOptions::default()).expect("a snapshot");
+        // Read again each time: what is made in memory looks unchanged while its length is the same.
+        let options = SnapshotOptions { lineage: LineageKind::Full, ..SnapshotOptions::default() };
+        snapshot(&repository, &source, &options).expect("a snapshot");
     }
     home
 }
