@@ -33,3 +33,4 @@ mod tag;
 mod telling;
 mod to_command;
 mod usage;
+mod words;

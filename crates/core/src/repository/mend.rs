@@ -48,9 +48,7 @@ impl Repository {
                 return Err(Error::Invalid { what: what.into() });
             }
             Err(error) if error.kind == BackendErrorKind::NotFound => {}
-            _ => backend
-                .remove(&ObjectName::Config)
-                .map_err(|error| Error::store("remove", "config", error))?,
+            _ => backend.remove(&ObjectName::Config).map_err(|error| Error::store("remove", "config", error))?,
         }
         put_object(backend, &ObjectName::Config, &copy)?;
         Ok(true)
