@@ -20,7 +20,7 @@ const COMMANDS: [(&[&str], &str); 19] = [
         &["unlock", "break-lock", "with-lock"],
         "there is nothing to unlock: any number of hosts write at once, without locks",
     ),
-    (&["rebuild-index", "repair-index"], "`lbak repair index` makes it whole again from the packs"),
+    (&["rebuild-index", "repair-index"], "`lbak repair index` makes the index whole again from the packs"),
     (&["migrate", "upgrade"], "there is nothing to migrate: there is one format"),
     (
         &["rewrite", "recreate"],

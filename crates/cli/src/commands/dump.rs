@@ -2,11 +2,11 @@
 
 use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
-use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Event, FindingKind, Manifest, Observer, Repository};
+use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Error, Event, FindingKind, Manifest, Observer, Repository};
 
 use crate::{
     arguments::{ArchiveForm, DumpArguments},
-    exit::Exit,
+    exit::{Exit, with_hint},
     findings,
     invocation::Invocation,
     json, opening,
@@ -77,7 +77,16 @@ fn to_file(
     let mut new = NewFile::create(file)?;
     let progress = invocation.progress(Work::Restore);
     options.observer = progress.observer();
-    let report = lbak::dump(repository, manifest, options, &mut new)?;
+    let report = lbak::dump(repository, manifest, options, &mut new).map_err(|error| match error {
+        Error::Damaged { .. } => {
+            let name = file.display();
+            with_hint(
+                error,
+                &format!("{name} was not made; to standard output, in place of -o, what is good is written"),
+            )
+        }
+        error => error.into(),
+    })?;
     new.complete()?;
     Ok(report)
 }

@@ -1,7 +1,11 @@
 //! `lbak verify`: checks a repository; silent when it is sound and nobody watches.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
-use lbak::{Coverage, Depth, Steady, Timestamp, VerifyOptions, VerifyReport};
+use lbak::{
+    Coverage, Depth, Folder, Repository, Steady, Timestamp, VerifyOptions, VerifyReport, repository::StoredObject,
+};
 
 use crate::{
     arguments::VerifyArguments,
@@ -17,17 +21,17 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let report = check(arguments, invocation)?;
+    let (report, authors) = check(arguments, invocation)?;
     let output = invocation.output;
     if output.is_json() {
         tell_programs(output, &report)?;
     } else {
-        tell(output, &report)?;
+        tell(output, &report, &authors)?;
     }
     Ok(Exit::damage_if(!report.is_sound()))
 }
 
-fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
+fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<(VerifyReport, Authors)> {
     let options = |progress: &Progress| VerifyOptions {
         steady: steady(arguments),
         depth: arguments
@@ -41,11 +45,29 @@ fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Re
         let backend = opening::open_backend(invocation, &Place::meant(invocation)?)?;
         invocation.signals.listen().context("cannot listen for signals")?;
         let progress = invocation.progress(Work::Verify);
-        return Ok(lbak::verify_without_key(&*backend, &options(&progress))?);
+        return Ok((lbak::verify_without_key(&*backend, &options(&progress))?, Authors::new()));
     }
     let opened = opening::open(invocation, arguments.threads)?;
     let progress = invocation.progress(Work::Verify);
-    Ok(lbak::verify(&opened.repository, &options(&progress))?)
+    let report = lbak::verify(&opened.repository, &options(&progress))?;
+    let authors = authors(&opened.repository, &report);
+    Ok((report, authors))
+}
+
+/// By whom snapshots were taken that can not be read themselves, and when: a sentence for each object.
+type Authors = BTreeMap<String, String>;
+
+/// Asks the announcements of damaged snapshots.
+fn authors(repository: &Repository, report: &VerifyReport) -> Authors {
+    let author = |object: &String| -> Option<String> {
+        let session = object.strip_prefix("snapshots/")?;
+        let (name, size) = repository.objects_like(Folder::Sessions, session).ok()?.pop()?;
+        let StoredObject::Session(record) = repository.open_stored(&name, size).ok()? else { return None };
+        let author = lbak::escape(record.author.as_bytes());
+        Some(format!("it was begun by {author}, {}", times::local(record.started_at)))
+    };
+    let objects = report.damage.iter().map(|damage| &damage.object);
+    objects.filter_map(|object| Some((object.clone(), author(object)?))).collect()
 }
 
 /// Reading in turns, when a limit is given.
@@ -79,13 +101,16 @@ fn covered(coverage: &Coverage) -> String {
     text
 }
 
-fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
+fn tell(output: &Output, report: &VerifyReport, authors: &Authors) -> anyhow::Result<()> {
     for damage in &report.damage {
         let more = match damage.more {
             0 => String::new(),
             more => format!(" (and {} more)", sizes::count(more)),
         };
         output.line(&format!("damaged: {}: {}{more}", damage.object, damage.what))?;
+        if let Some(author) = authors.get(&damage.object) {
+            output.line(&format!("  {author}"))?;
+        }
     }
     for hurt in &report.hurt {
         let paths = sizes::counted(hurt.path_count, "path", "paths");

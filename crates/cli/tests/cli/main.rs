@@ -35,3 +35,4 @@ mod tag;
 mod telling;
 mod to_command;
 mod usage;
+mod words;
