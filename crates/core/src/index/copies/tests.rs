@@ -75,7 +75,7 @@ impl House {
 
     fn put(&self, number: u32) -> ObjectName {
         let mut builder = SegmentBuilder::new();
-        let session = SessionId([number as u8; 16]);
+        let session = SessionId([number.to_le_bytes()[0]; 16]);
         let header = Header::draw(Kind::DataPack, 0, RepositoryId([2; 16]), session).expect("random bytes");
         let pack = PackRow { id: PackId(id(number + 1_000_000).0), stored_length: 16 << 20, header };
         let chunks: Vec<ChunkRow> = (number * 10..number * 10 + 10).map(chunk).collect();
@@ -237,7 +237,7 @@ fn copies_of_what_no_longer_counts_are_not_used() {
 #[test]
 fn a_damaged_copy_costs_time_and_is_made_anew() {
     // Header, summary, a page of records, the pack table, what is left: wherever the damage is, every answer is true.
-    let length = |house: &House| fs::metadata(&house.files().1[0]).expect("a copy").len() as usize;
+    let length = |house: &House| fs::read(&house.files().1[0]).expect("a copy").len();
     let all = {
         let house = House::new(40);
         house.load();
