@@ -53,12 +53,7 @@ fn delete_is_shown_by_a_dry_run_first() {
     home.write("out/extra/deep", "extra");
     home.write("out/a", "changed");
     let shown = home.run(["restore", "latest", "out", "--delete", "--dry-run", "-v"]).expect_code(0);
-    for line in [
-        "update out/a",
-        "keep   out/sub/b",
-        "delete out/extra/deep",
-        "delete out/extra",
-    ] {
+    for line in ["update out/a", "keep   out/sub/b", "delete out/extra/deep", "delete out/extra"] {
         assert!(shown.stdout.lines().any(|shown| shown == line), "{line:?}: {shown:#?}");
     }
     assert!(home.path("out/extra/deep").exists());
