@@ -169,7 +169,7 @@ fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
         ),
     ];
     let is_named = |prefix: &&str| report.damage.iter().any(|damage| damage.object.starts_with(*prefix));
-    let steps = STEPS.into_iter().filter(|(prefixes, _)| prefixes.iter().any(|prefix| is_named(prefix)));
+    let steps = STEPS.into_iter().filter(|(prefixes, _)| prefixes.iter().any(&is_named));
     let steps: Vec<&str> = steps.map(|(_, step)| step).collect();
     if steps.is_empty() { vec!["`lbak repair --help` tells what can be done"] } else { steps }
 }

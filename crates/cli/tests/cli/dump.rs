@@ -95,7 +95,7 @@ fn damage_ends_the_stream_with_20_and_says_how_much_is_good() {
     assert_eq!(output.status.code(), Some(20), "{said}");
     assert!(content.starts_with(&output.stdout) && output.stdout.len() < content.len());
     assert!(said.contains(&format!("first {} bytes are good", output.stdout.len())), "{said}");
-    assert!(said.contains("hint: `lbak verify`"), "{said}");
+    assert!(said.contains("hint: `lbak verify --read-data`"), "{said}");
     let output = bytes(&home, &["dump", "latest:large", "--verify-first"]);
     assert_eq!(output.status.code(), Some(20));
     assert!(output.stdout.is_empty(), "nothing is written when all is checked first");

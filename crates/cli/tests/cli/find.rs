@@ -105,23 +105,16 @@ fn history_shows_versions_path_by_path() {
     let ids = [ids[0].clone(), ids[1].clone(), newest];
     let day = |line: &str| -> String { line.split_whitespace().collect::<Vec<_>>().join(" ") };
     let lines: Vec<String> = plain(&home, &ids, &run.stdout).lines().map(day).collect();
-    let today: String = run
-        .stdout
-        .split_whitespace()
-        .find(|word| word.starts_with("20") && word.len() == 10)
-        .expect("a day")
-        .to_owned();
     let expected = [
         "…/a: 2 versions in 3 of 3 snapshots".to_owned(),
         "First Last Snapshots Size Modified".to_owned(),
-        format!("ID0 {today} ID0 {today} 1 14 B TIME"),
-        format!("ID1 {today} ID2 {today} 2 22 B TIME"),
+        "ID0 TIME ID0 TIME 1 14 B TIME".to_owned(),
+        "ID1 TIME ID2 TIME 2 22 B TIME".to_owned(),
         "…/sub/b: 1 version in 3 of 3 snapshots".to_owned(),
         "First Last Snapshots Size Modified".to_owned(),
-        format!("ID0 {today} ID2 {today} 3 15 B TIME"),
+        "ID0 TIME ID2 TIME 3 15 B TIME".to_owned(),
     ];
     assert_eq!(lines, expected);
-    assert!(run.stdout.lines().skip(1).take(3).all(|line| line.chars().count() <= 80), "{}", run.stdout);
     home.run(["find", "--history", "-l", "a"]).expect_code(2);
 }
 

@@ -163,7 +163,7 @@ fn key_slots_are_listed_with_what_opens_them() {
     let stdout = home.run(["key", "list"]).expect_code(0).stdout;
     let mut rows: Vec<String> = stdout.lines().skip(1).map(|line| line.chars().skip(8).collect()).collect();
     let footnote = rows.pop();
-    assert!(footnote.is_some_and(|line| line.ends_with("labels of the others are sealed")), "{stdout}");
+    assert!(footnote.is_some_and(|line| line.ends_with("tells only what opens them")), "{stdout}");
     rows.sort();
     assert_eq!(rows[0], "    password   64 MiB, 3 passes, 4 lanes");
     assert!(rows[1].starts_with(" *  key file") && rows[1].contains("  me@"), "{stdout}");
