@@ -201,7 +201,7 @@ impl<'a> PackReading<'a> {
     ///
     /// Every chunk is looked up and the records that fit are counted: as many as there are records of this pack.
     fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<()> {
-        let Some((fitting, unnamed)) = self.ledger.outlive(fitting_records(self.index, &pack.id, header, directory))?
+        let Some((fitting, unnamed)) = self.ledger.outlive(fitting_records(self.index, pack, header, directory))?
         else {
             // Part of the index is damaged, which is told already: there is nothing to compare with.
             return Ok(());
@@ -224,7 +224,7 @@ impl<'a> PackReading<'a> {
 /// When a part of the index that may tell can not be read.
 pub(crate) fn fitting_records(
     index: &Index,
-    pack: &PackId,
+    pack: &ListedPack,
     header: &Header,
     directory: &Directory,
 ) -> Result<(u64, u64)> {
@@ -235,8 +235,9 @@ pub(crate) fn fitting_records(
             let before = fitting;
             index.find(&chunk.id, chunk.kind, &mut |location| {
                 let is_here =
-                    location.pack.id == *pack && location.block_offset == block.offset && location.offset == offset;
+                    location.pack.id == pack.id && location.block_offset == block.offset && location.offset == offset;
                 let is_right = location.pack.header == *header
+                    && u64::from(location.pack.stored_length) == pack.size
                     && location.sealed_length == block.sealed_length
                     && location.block_length == block.plain_length
                     && location.length == chunk.length

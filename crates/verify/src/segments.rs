@@ -56,8 +56,8 @@ pub(crate) fn judge_segments(
     let names = list_names(backend, Folder::Index.prefix())?;
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
-        let checked = check_object(backend, name, *size, ledger, &mut |_| {});
         let Some(segment) = by_name.get(name) else {
+            let checked = check_object(backend, name, *size, ledger, &mut |_| {});
             return match ledger.has(&name.to_string()) {
                 // It would count if it could be opened.
                 true => ledger.outlive(checked).map(|_| ()),
@@ -65,13 +65,28 @@ pub(crate) fn judge_segments(
                 false => ledger.outlive_aside(checked),
             };
         };
-        let is_whole = ledger.outlive(checked)?.is_some();
-        let guides = check_guides(repository, segment);
-        let checked = ledger.outlive(guides.and_then(|guides| check_records(segment, &guides, ledger)))?;
-        let (named, is_right) = checked.unwrap_or_default();
-        take(segment, named, is_whole && is_right);
+        let (named, is_sound) = judge_segment(repository, segment, *size, ledger)?;
+        take(segment, named, is_sound);
         Ok(())
     })
+}
+
+/// The packs that a segment names, and whether it is sound.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) fn judge_segment(
+    repository: &Repository,
+    segment: &Segment,
+    size: u64,
+    ledger: &Ledger<'_>,
+) -> Result<(Named, bool)> {
+    let checked = check_object(&**repository.backend(), segment.name(), size, ledger, &mut |_| {});
+    let is_whole = ledger.outlive(checked)?.is_some();
+    let guides = check_guides(repository, segment);
+    let checked = ledger.outlive(guides.and_then(|guides| check_records(segment, &guides, ledger)))?;
+    let (named, is_right) = checked.unwrap_or_default();
+    Ok((named, is_whole && is_right))
 }
 
 /// What leads to the page of an id.

@@ -3,16 +3,21 @@
 
 mod common;
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use common::*;
 use lbak_core::{
     amend::{AmendOptions, Changes, amend},
-    backend::MemoryBackend,
+    backend::{MemoryBackend, ObjectName},
     codec::Kind,
     error::Error,
-    id::{ChunkKind, SnapshotId},
+    id::{ChunkKind, PackId, SnapshotId},
+    metadata::Timestamp,
     observe::FindingKind,
     repository::Repository,
     snapshot::Committed,
@@ -23,7 +28,9 @@ use lbak_core::{
 use lbak_testkit::{CrashingBackend, LastChange};
 use lbak_verify::{
     Depth, Share,
-    repair::{Mended, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_snapshots},
+    repair::{
+        Mended, MendedSnapshot, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_snapshots,
+    },
 };
 
 fn small() -> (Arc<MemoryBackend>, Repository) {
@@ -251,6 +258,80 @@ fn the_new_snapshot_relies_on_nothing_in_packs_that_are_gone_or_damaged() {
         let verified = read_data(&repository);
         assert!(verified.hurt.iter().all(|hurt| !written.contains(&hurt.snapshot)), "{:?}", verified.hurt);
     }
+}
+
+/// Flips a bit in every block that a path of the first snapshot needs.
+fn lose(backend: &MemoryBackend, places: &BTreeSet<(PackId, u32)>) {
+    for (pack, offset) in places {
+        flip(backend, &ObjectName::Pack(*pack).to_string(), *offset as usize + 20);
+    }
+}
+
+fn written(report: &SnapshotsRepairReport) -> Vec<SnapshotId> {
+    let written = |hurt: &MendedSnapshot| if let Mended::Written(new) = hurt.outcome { Some(new) } else { None };
+    report.hurt.iter().filter_map(written).collect()
+}
+
+fn order(repository: &Repository, ids: &[SnapshotId]) -> Vec<(Timestamp, SnapshotId)> {
+    ids.iter().map(|id| snapshot_of(repository, *id).order()).collect()
+}
+
+/// A file with many gaps has several findings, and one path: what was compared was never equal, and every run wrote a snapshot.
+#[test]
+fn a_file_with_very_many_gaps_is_mended_once_even_when_a_tag_changes_meanwhile() {
+    let (backend, repository) = small();
+    let old = repository.catalog().unwrap().snapshots[0].manifest.id;
+    let mut gaps = places(&repository)[&old.to_string()][&b"/r/h"[..]].clone();
+    gaps.retain(|(pack, _)| directory(&repository, &ObjectName::Pack(*pack).to_string()).0 == Kind::DataPack);
+    lose(&backend, &gaps);
+    let report = deep_repair(&repository);
+    let [new] = written(&report)[..] else { panic!("{report:?}") };
+    let lost = snapshot_of(&repository, new).manifest.findings;
+    assert!(lost.count(FindingKind::Lost) > 1, "{lost:?}");
+    let again = deep_repair(&repository);
+    assert_eq!(again.hurt.iter().map(|hurt| hurt.outcome).collect::<Vec<_>>(), [Mended::Already(new)]);
+
+    let changes = Changes { description: Some("another one".into()), ..Changes::default() };
+    amend(&repository, &snapshot_of(&repository, old), &AmendOptions { changes, ..AmendOptions::default() }).unwrap();
+    let again = deep_repair(&repository);
+    assert_eq!(again.hurt.iter().map(|hurt| hurt.outcome).collect::<Vec<_>>(), [Mended::Already(new)]);
+}
+
+/// A snapshot that lacks one file is not what is left when that one is there again and another one is lost.
+#[test]
+fn each_loss_has_its_own_snapshot_and_they_stand_in_their_order() {
+    let (backend, repository) = small();
+    let whole = files(&repository, repository.catalog().unwrap().snapshots[0].manifest.id);
+    let old = repository.catalog().unwrap().snapshots[0].manifest.id;
+    let places = places(&repository)[&old.to_string()].clone();
+    let (one, other) = (&places[&b"/r/a"[..]], &places[&b"/r/b"[..]]);
+    assert!(one.is_disjoint(other));
+    lose(&backend, one);
+    let [first] = written(&deep_repair(&repository))[..] else { panic!("one snapshot is hurt") };
+    check_new(&repository, &whole, old, first);
+
+    // The first loss is mended, and another one follows.
+    lose(&backend, one);
+    lose(&backend, other);
+    let report = deep_repair(&repository);
+    let outcomes: BTreeMap<SnapshotId, Mended> = report.hurt.iter().map(|hurt| (hurt.snapshot, hurt.outcome)).collect();
+    let (Mended::Written(second), Mended::Written(both)) = (outcomes[&old], outcomes[&first]) else {
+        panic!("{outcomes:?}")
+    };
+    check_new(&repository, &whole, old, second);
+    assert!(lost_ranges(&repository, second).keys().all(|path| path.ends_with(b"/b")));
+    assert!(lost_ranges(&repository, both).len() > lost_ranges(&repository, second).len());
+    let order = order(&repository, &[old, first, second, both]);
+    assert!(order.is_sorted_by(|one, other| one.0 < other.0), "{order:?}");
+    let verified: BTreeSet<SnapshotId> = read_data(&repository).hurt.iter().map(|hurt| hurt.snapshot).collect();
+    assert_eq!(verified, BTreeSet::from([old, first]));
+
+    // Both at once: what was left of the first one is what is left of the old one.
+    lose(&backend, one);
+    let report = deep_repair(&repository);
+    let outcome = report.hurt.iter().find(|hurt| hurt.snapshot == old).unwrap().outcome;
+    assert_eq!(outcome, Mended::Already(both));
+    assert_eq!(written(&report), []);
 }
 
 #[test]

@@ -79,6 +79,10 @@ fn tell_index(output: &Output, report: &IndexRepairReport, dry_run: bool) -> any
         output.line(&format!("unknown: what packs/{}/{pack} holds can not be told", &pack.to_string()[..2]))?;
     }
     let packs = |number| sizes::counted(number, "pack", "packs");
+    if report.packs_left > 0 {
+        let left = packs(report.packs_left);
+        output.note(&format!("{left} of snapshots that are being taken, or were interrupted, left as they are"));
+    }
     if !report.is_changed {
         return output.report(&format!("the index tells of everything in {}: nothing to do", packs(report.packs)));
     }

@@ -156,7 +156,7 @@ impl Collected {
         put: &mut dyn FnMut(&ObjectName, &Sealed) -> Result<()>,
     ) -> Result<()> {
         let Self { mut records, packs } = std::mem::take(self);
-        let (rows, numbers) = unified(read_rows(segments, packs)?);
+        let (rows, numbers) = unified(read_rows(segments, packs)?)?;
         for record in &mut records {
             let number = numbers.get(pack_number_of(record) as usize).copied();
             renumber(record, number.expect("each was numbered in push"));
@@ -186,17 +186,26 @@ fn read_rows(segments: &[Arc<Segment>], packs: HashMap<(u32, u32), u32>) -> Resu
 }
 
 /// Each pack once, in the order of names, and for each old number its place there.
-fn unified(mut rows: Vec<(PackRow, u32)>) -> (Vec<PackRow>, Vec<u32>) {
+///
+/// # Errors
+/// [`Error::Damaged`] when segments tell different things about one pack: which of them is right nobody can say here.
+fn unified(mut rows: Vec<(PackRow, u32)>) -> Result<(Vec<PackRow>, Vec<u32>)> {
     rows.sort_unstable_by_key(|(row, number)| (row.id, *number));
     let mut numbers = vec![0; rows.len()];
     let mut unified: Vec<PackRow> = Vec::with_capacity(rows.len());
     for (row, number) in rows {
-        if unified.last().is_none_or(|last| last.id != row.id) {
-            unified.push(row);
+        match unified.last() {
+            Some(last) if last.id == row.id && *last != row => {
+                let what =
+                    format!("segments do not agree on {}: the index is to be repaired", ObjectName::Pack(row.id));
+                return Err(Error::damaged("index", what));
+            }
+            Some(last) if last.id == row.id => {}
+            _ => unified.push(row),
         }
         if let Some(place) = numbers.get_mut(number as usize) {
             *place = u32::try_from(unified.len() - 1).expect("at most one for each record");
         }
     }
-    (unified, numbers)
+    Ok((unified, numbers))
 }

@@ -190,3 +190,18 @@ fn a_damaged_segment_ends_the_merge() {
 fn nothing_merges_into_nothing() {
     merge(&[], &codec(), SESSION, &MergeOptions::default(), &mut |_, _| panic!("nothing to put")).expect("no trouble");
 }
+
+/// The length that came first was kept without a word, whichever it was.
+#[test]
+fn segments_that_do_not_agree_on_a_pack_are_damage() {
+    let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+    put(&backend, 0..2);
+    let mut builder = SegmentBuilder::new();
+    let other = PackRow { stored_length: 17 << 20, ..pack(1) };
+    builder.add_pack(other, &(10..20).map(chunk).collect::<Vec<_>>()).expect("sound rows");
+    let (name, sealed) = builder.finish(&codec(), Kind::Segment, SESSION).expect("records");
+    backend.put(&name, &sealed).expect("a new name");
+    let index = load(&backend, &Counted::default());
+    let error = merge(&index.segments(), &codec(), SESSION, &MergeOptions::default(), &mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(error, crate::error::Error::Damaged { .. }), "{error}");
+}

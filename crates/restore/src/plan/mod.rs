@@ -6,7 +6,7 @@ mod root;
 mod standing;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, mpsc::SyncSender},
 };
 
@@ -109,7 +109,10 @@ struct Walk<'a> {
 /// A directory that is being walked.
 struct Level<'a> {
     standing: Standing,
+    tree: ChunkId,
     entries: TreeReader<'a>,
+    /// Names that files which lost bytes can not be given; read when there is one.
+    partial: Option<BTreeSet<Vec<u8>>>,
     path_length: usize,
     /// All in it is wanted that is not excluded.
     is_wanted: bool,
@@ -230,7 +233,9 @@ impl<'a> Walk<'a> {
             self.target.findings.note(FindingKind::Skipped, directory.path_of(&entry.name), message);
             return Ok(());
         }
-        lost::set_apart(self.target, directory, &mut entry);
+        if lost::is_partial(&entry) {
+            self.set_apart(directory, &mut entry)?;
+        }
         attributes::read_into(&mut entry, self.target, directory, self.read)?;
         let origin = match self.links.meet(directory, &entry) {
             _ if self.target.is_reading_back => None,
@@ -264,6 +269,38 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+impl Walk<'_> {
+    /// Gives a file that lost bytes a name that nothing else in its directory has.
+    fn set_apart(&mut self, directory: &Directory, entry: &mut Entry) -> Result<()> {
+        let mut of_roots = BTreeSet::new();
+        let taken = match self.levels.last_mut() {
+            Some(Level { partial: Some(taken), .. }) => taken,
+            Some(level) => level.partial.insert(partial_names(level.tree, self.read)?),
+            None => {
+                of_roots.extend(self.roots.iter().filter_map(|root| root.names.last().cloned()));
+                &mut of_roots
+            }
+        };
+        lost::set_apart(self.target, directory, entry, taken);
+        Ok(())
+    }
+}
+
+/// The names in a directory of the snapshot that files which lost bytes might be given.
+fn partial_names(tree: ChunkId, read: &ReadChunk<'_>) -> Result<BTreeSet<Vec<u8>>> {
+    let mut names = BTreeSet::new();
+    for entry in TreeReader::open(NameRule::Component, tree, read)? {
+        match entry {
+            Ok(entry) if lost::is_partial_name(&entry.name) => _ = names.insert(entry.name),
+            Ok(_) => {}
+            // What is lost there is restored under no name.
+            Err(lost) if lost.error.is_damage() => {}
+            Err(lost) => return Err(lost.error),
+        }
+    }
+    Ok(names)
 }
 
 fn in_words_of_run(lost: &lbak_core::tree::LostRun) -> String {

@@ -88,7 +88,8 @@ impl Walk<'_> {
                     let spared = self.spared(flags);
                     Extra::new(self.root_length, is_wanted).spared(spared)
                 });
-                self.levels.push(Level { standing, entries, path_length: self.path.len(), is_wanted, extra });
+                let path_length = self.path.len();
+                self.levels.push(Level { standing, tree, entries, partial: None, path_length, is_wanted, extra });
             }
             Err(error) if error.is_damage() => {
                 let message = format!("everything in it is lost: {}", in_words(&error));

@@ -9,7 +9,7 @@ use lbak_core::{
     backend::{Folder, ObjectName},
     codec::object_hash,
     error::{Error, Result},
-    id::{ObjectHash, SegmentId, SessionId},
+    id::{ObjectHash, PackId, SegmentId, SessionId},
     index::Counted,
     repository::{Repository, StoredObject},
     snapshot::{FinRecord, RemovalsRecord, Slot},
@@ -28,6 +28,10 @@ pub(super) struct Authority {
     is_lost: bool,
     /// A record that writers need does not open, and the next round makes it void.
     is_stuck: bool,
+    /// What an earlier round is still removing. Only beside a `fin` that does not open: else nothing is repaired then.
+    leaving: RemovalsRecord,
+    /// Sessions that were closed, when nothing says which of them are buried.
+    closed: BTreeSet<SessionId>,
 }
 
 impl Authority {
@@ -50,18 +54,37 @@ impl Authority {
             );
         }
         let next = rounds.last_key_value().map_or(0, |(newest, _)| newest + 1);
-        let marks = check_marks(repository, next, ledger)?;
+        let is_newest_open = rounds.last_key_value().is_none_or(|(_, newest)| newest.is_some());
+        let marks = check_marks(repository, next, is_newest_open, ledger)?;
+        let leaving = check_removals(repository, is_newest_open, ledger)?;
         // Whoever marked round n had seen the fin before it: that one is gone.
         let is_gone = marks.newest.is_some_and(|marked| marked > next);
         let round = marks.newest.map_or(next, |marked| marked.max(next));
-        let is_lost = is_gone || rounds.last_key_value().is_some_and(|(_, newest)| newest.is_none());
+        let is_lost = is_gone || !is_newest_open;
         let fin = match rounds.pop_last() {
             Some((newest, Some(fin))) if !is_gone => FinRecord { previous: Some(hash_of(repository, newest)?), ..fin },
             // What was replaced or buried stays so.
             last => all_of(rounds.into_values().chain(last.map(|(_, fin)| fin)).flatten()),
         };
         let is_stuck = is_lost || marks.is_stuck;
-        Ok(Self { round, fin, is_lost, is_stuck })
+        let closed = if is_lost { closed_sessions(repository)? } else { BTreeSet::new() };
+        Ok(Self { round, fin, is_lost, is_stuck, leaving, closed })
+    }
+
+    /// Tells whether an earlier round is still removing a pack.
+    pub(super) fn is_leaving(&self, pack: &PackId) -> bool {
+        self.leaving.packs.binary_search(pack).is_ok()
+    }
+
+    /// Tells whether a session was closed of which nothing says any more whether its packs were removed: what its segments name
+    /// may be gone for good.
+    pub(super) fn may_be_buried(&self, session: &SessionId) -> bool {
+        self.closed.contains(session)
+    }
+
+    /// The sessions that the rounds know to have committed.
+    pub(super) fn live(&self) -> &[SessionId] {
+        &self.fin.live
     }
 
     /// Which segments count, as far as that is known: without authority none is beyond doubt.
@@ -83,13 +106,21 @@ impl Authority {
 
     /// Finishes the next round: these merged segments count besides those that did, and these segments do not count any more.
     /// Tells whether it was this call that finished it.
+    ///
+    /// # Errors
+    /// [`Error::TooLate`] when something is being reclaimed by now.
     pub(super) fn finish(
         self,
         repository: &Repository,
+        ledger: &Ledger<'_>,
         session: SessionId,
         merged: &BTreeSet<SegmentId>,
         aside: &BTreeSet<SegmentId>,
     ) -> Result<bool> {
+        check_marks(repository, self.round, !self.is_lost, ledger)?;
+        if check_removals(repository, !self.is_lost, ledger)? != self.leaving {
+            return Ok(false);
+        }
         let mut fin = self.fin;
         fin.merged.extend(merged);
         fin.merged.retain(|segment| !aside.contains(segment));
@@ -104,11 +135,17 @@ impl Authority {
         }
         fin.buried.sort_unstable();
         fin.buried.dedup();
-        // The list of a round that removes nothing is not kept, as if it had gone after the round: no stored one has this hash.
-        let nothing = RemovalsRecord { packs: Vec::new(), segments: Vec::new(), merged: Vec::new() };
         let (name, removals) = (ObjectName::Fin(self.round), ObjectName::Removals(self.round));
         let seal = |name, kind, plain: Vec<u8>| repository.codec().seal_object(name, kind, session, &plain);
-        fin.removals = object_hash(seal(&removals, RemovalsRecord::KIND, nothing.encode()?)?.as_bytes());
+        let list = seal(&removals, RemovalsRecord::KIND, self.leaving.encode()?)?;
+        let removes_nothing = is_empty(&self.leaving);
+        fin.removals = if removes_nothing || put_slot(&**repository.backend(), &removals, &list)? {
+            // The list of a round that removes nothing is not kept, as if it had gone after the round: no stored one has this hash.
+            object_hash(list.as_bytes())
+        } else {
+            // An earlier repair was interrupted here: its list is among those that were read.
+            object_hash(&get_object(&**repository.backend(), &removals)?)
+        };
         let sealed = seal(&name, FinRecord::KIND, fin.encode()?)?;
         put_slot(&**repository.backend(), &name, &sealed)
     }
@@ -121,21 +158,23 @@ struct Marks {
     is_stuck: bool,
 }
 
-/// Refuses to work beside a round that reclaims. A mark that condemns nothing, or does not open, is void when its round has a fin.
-fn check_marks(repository: &Repository, next: u64, ledger: &Ledger<'_>) -> Result<Marks> {
+/// Refuses to work beside a round that reclaims, or that may still be removing what it condemned. A mark that condemns nothing, or does
+/// not open, is void when its round has a fin.
+fn check_marks(repository: &Repository, next: u64, is_newest_open: bool, ledger: &Ledger<'_>) -> Result<Marks> {
     let mut marks = Marks { newest: None, is_stuck: false };
     for (name, size) in list_names(&**repository.backend(), Folder::Marks.prefix())? {
         let ObjectName::Mark(marked) = name else { continue };
-        if marked < next {
-            continue;
+        let is_finished = marked < next;
+        if !is_finished {
+            marks.newest = marks.newest.max(Some(marked));
         }
-        marks.newest = marks.newest.max(Some(marked));
         match repository.open_stored(&name, size) {
             Ok(StoredObject::Mark(mark)) if mark.condemned.is_empty() => {}
-            Ok(_) => {
-                return Err(Error::TooLate { what: format!("space is being reclaimed ({name}): let that end first") });
-            }
+            // Beside a fin that does not open nobody can go on with its round: what it removes is taken over.
+            Ok(_) if is_finished && !is_newest_open => {}
+            Ok(_) => return Err(too_late(&name)),
             Err(error @ Error::Newer { .. }) => return Err(error),
+            Err(_) if is_finished => {}
             Err(error) => {
                 ledger.blame(error)?;
                 marks.is_stuck = true;
@@ -145,13 +184,52 @@ fn check_marks(repository: &Repository, next: u64, ledger: &Ledger<'_>) -> Resul
     Ok(marks)
 }
 
+/// Between its `fin` and the last removal a round's packs still lie there, and no segment names them: to index them would be to promise
+/// chunks that are about to go. Refuses then; but where the newest `fin` does not open, and so nobody can go on with that round,
+/// returns what is to be removed.
+fn check_removals(repository: &Repository, is_newest_open: bool, ledger: &Ledger<'_>) -> Result<RemovalsRecord> {
+    let mut leaving = RemovalsRecord { packs: Vec::new(), segments: Vec::new(), merged: Vec::new() };
+    for (name, size) in list_names(&**repository.backend(), Folder::Removals.prefix())? {
+        let ObjectName::Removals(_) = name else { continue };
+        // One that was read wrongly once may still be right for whoever removes.
+        let opened = repository.open_stored(&name, size).or_else(|_| repository.open_stored(&name, size));
+        match opened {
+            Ok(StoredObject::Removals(list)) if is_empty(&list) => {}
+            Ok(StoredObject::Removals(list)) if !is_newest_open => {
+                leaving.packs.extend(list.packs);
+                leaving.segments.extend(list.segments);
+                leaving.merged.extend(list.merged);
+            }
+            Ok(_) => return Err(too_late(&name)),
+            Err(error @ Error::Newer { .. }) => return Err(error),
+            // It has not the hash that its fin names: nobody removes anything by it.
+            Err(error) => ledger.blame(error)?,
+        }
+    }
+    leaving.packs.sort_unstable();
+    leaving.packs.dedup();
+    for list in [&mut leaving.segments, &mut leaving.merged] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    Ok(leaving)
+}
+
+fn is_empty(list: &RemovalsRecord) -> bool {
+    list.packs.is_empty() && list.segments.is_empty() && list.merged.is_empty()
+}
+
+fn too_late(name: &ObjectName) -> Error {
+    Error::TooLate { what: format!("space is being reclaimed ({name}): let that end first") }
+}
+
 fn hash_of(repository: &Repository, round: u64) -> Result<ObjectHash> {
     let name = ObjectName::Fin(round);
     let stored = get_object(&**repository.backend(), &name)?;
     Ok(object_hash(&stored))
 }
 
-/// What several rounds say together about what counts no more; of what counts, nothing.
+/// What several rounds say together about what counts no more and which snapshots are live; of which segments count, nothing.
 fn all_of(rounds: impl Iterator<Item = FinRecord>) -> FinRecord {
     let nothing = object_hash(&[]);
     let mut all = FinRecord {
@@ -166,18 +244,19 @@ fn all_of(rounds: impl Iterator<Item = FinRecord>) -> FinRecord {
         all.replaced.extend(round.replaced);
         all.replaced.extend(round.merged);
         all.buried.extend(round.buried);
+        all.live.extend(round.live);
     }
     all
 }
 
 /// Sessions that were closed: which of them are buried was in the record that is lost, and burying one too many only hides
 /// segments whose packs are indexed anew.
-fn closed_sessions(repository: &Repository) -> Result<Vec<SessionId>> {
-    let mut closed = Vec::new();
+fn closed_sessions(repository: &Repository) -> Result<BTreeSet<SessionId>> {
+    let mut closed = BTreeSet::new();
     for (name, size) in list_names(&**repository.backend(), Folder::Snapshots.prefix())? {
         let ObjectName::Snapshot(session) = name else { continue };
         match repository.open_stored(&name, size) {
-            Ok(StoredObject::Outcome(Slot::Closed(_))) => closed.push(session),
+            Ok(StoredObject::Outcome(Slot::Closed(_))) => _ = closed.insert(session),
             Ok(_) => {}
             Err(error) if error.is_of_one_object() => {}
             Err(error) => return Err(error),

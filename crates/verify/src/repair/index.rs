@@ -7,7 +7,7 @@ use std::{
 };
 
 use lbak_core::{
-    backend::{Backend, BackendErrorKind, Folder, ObjectName},
+    backend::{BackendErrorKind, Folder, ObjectName},
     codec::{Header, Kind},
     error::{Error, Result},
     id::{PackId, SegmentId, SessionId},
@@ -19,13 +19,18 @@ use lbak_core::{
 };
 use rayon::prelude::*;
 
-use super::{IndexRepairReport, RepairOptions, authority::Authority, carried};
+use super::{
+    IndexRepairReport, RepairOptions,
+    asking::{really, twice, undecided_sessions},
+    authority::Authority,
+    carried,
+};
 use crate::{
+    VerifyOptions,
     data::fitting_records,
     ledger::Ledger,
-    object::check_object,
     packs::{ListedPack, Packs},
-    segments::judge_segments,
+    segments::{Named, judge_segment, judge_segments},
 };
 
 /// Records of one new segment: 21 MB while they are collected, and as much again while they are sealed.
@@ -69,6 +74,8 @@ struct Rebuilding<'a> {
     /// `None` in a dry run.
     session: Option<SessionId>,
     authority: Authority,
+    /// Sessions that may still put segments of their own.
+    undecided: BTreeSet<SessionId>,
     /// Segments that counted and do not any more.
     aside: BTreeSet<SegmentId>,
     new: Mutex<New>,
@@ -97,12 +104,17 @@ struct Compared {
     wrong: BTreeSet<PackId>,
     /// Packs whose directories do not open.
     closed: BTreeSet<PackId>,
+    /// Packs that are left to sessions that are under way.
+    left: u64,
 }
 
 impl<'a> Rebuilding<'a> {
     fn new(repository: &'a Repository, ledger: &'a Ledger<'a>, session: Option<SessionId>) -> Result<Self> {
         let authority = Authority::read(repository, ledger)?;
-        Ok(Self { repository, ledger, session, authority, aside: BTreeSet::new(), new: Mutex::default() })
+        // Before segments and packs are listed: whoever has decided by now has put all of its segments.
+        let undecided = undecided_sessions(repository, authority.live())?;
+        let (aside, new) = (BTreeSet::new(), Mutex::default());
+        Ok(Self { repository, ledger, session, authority, undecided, aside, new })
     }
 
     /// `None` when somebody else finished the round: what was seen may be out of date.
@@ -110,7 +122,15 @@ impl<'a> Rebuilding<'a> {
         self.ledger.stage(Stage::Structure);
         let (judged, packs) = self.judge()?;
         let Judged { mut sound, mut unsound } = judged;
-        let mut compared = self.compare(&sound, &packs, true)?;
+        // Beside damage nobody can tell a segment that is to come from one that is gone.
+        let is_left = unsound.is_empty() && self.aside.is_empty() && !self.authority.is_lost();
+        let mut compared = self.compare(&sound, &packs, true, is_left)?;
+        if !compared.wrong.is_empty() {
+            // Asked anew, by an index that has seen nothing: a segment that was read wrongly once is not set aside.
+            self.new = Mutex::default();
+            self.ledger.set_aside("index");
+            compared = self.compare(&sound, &packs, true, is_left)?;
+        }
         if !compared.wrong.is_empty() {
             let mut right = Vec::new();
             for segment in sound {
@@ -119,7 +139,7 @@ impl<'a> Rebuilding<'a> {
             }
             sound = right;
             // What only they told of is told by the directories now.
-            compared = self.compare(&sound, &packs, false)?;
+            compared = self.compare(&sound, &packs, false, false)?;
         }
         let (carried, unknown) = self.carry_over(&sound, &unsound, &packs, &compared.closed)?;
         self.aside.extend(unsound.iter().filter_map(|segment| id_of(segment.name())));
@@ -134,13 +154,15 @@ impl<'a> Rebuilding<'a> {
             chunks_indexed: new.chunks,
             packs_carried: carried as u64,
             packs_unknown: unknown,
+            packs_left: compared.left,
             segments_set_aside: self.aside.len() as u64,
             segments_written: new.segments.len() as u64,
             ..IndexRepairReport::default()
         };
         match self.session {
             Some(session) if is_changed => {
-                let is_ours = self.authority.finish(self.repository, session, &new.segments, &self.aside)?;
+                let is_ours =
+                    self.authority.finish(self.repository, self.ledger, session, &new.segments, &self.aside)?;
                 Ok(is_ours.then_some(report))
             }
             _ => Ok(Some(report)),
@@ -156,7 +178,9 @@ impl<'a> Rebuilding<'a> {
             if !self.is_asked(&name, &counted) {
                 continue;
             }
-            match Segment::open(backend, codec, &name, size) {
+            // What is set aside is so for good: only what is wrong twice is.
+            let opened = twice(|| Segment::open(backend, codec, &name, size));
+            match opened {
                 Ok(segment) if counted.buried.contains(&segment.session()) => {}
                 Ok(segment) => segments.push(Arc::new(segment)),
                 Err(error) => {
@@ -167,21 +191,49 @@ impl<'a> Rebuilding<'a> {
             }
         }
         self.find_missing(&counted, &segments)?;
+        let judged: Mutex<Vec<(Arc<Segment>, Named, bool)>> = Mutex::default();
+        judge_segments(self.repository, &segments, self.ledger, &|segment, packs, is_sound| {
+            judged.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(segment), packs, is_sound));
+        })?;
+        let (mut sound, mut unsound) = (Vec::new(), Vec::new());
+        // Records are counted per pack: only those of sound segments are relied on.
         let packs = Packs::list(&**backend)?;
-        let judged = Mutex::new(Judged { sound: Vec::new(), unsound: Vec::new() });
-        judge_segments(self.repository, &segments, self.ledger, &|segment, named, is_sound| {
-            let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut one in judged.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            if !one.2 {
+                one = self.judge_again(one)?;
+            }
+            let (segment, named, is_sound) = one;
             // Without authority nothing says that a segment counts.
             if !is_sound || self.authority.is_lost() {
-                judged.unsound.push(Arc::clone(segment));
-                return;
+                unsound.push(segment);
+                continue;
             }
-            judged.sound.push(Arc::clone(segment));
+            sound.push(segment);
             for (row, records) in named.into_values() {
                 packs.name(&row, records);
             }
-        })?;
-        Ok((judged.into_inner().unwrap_or_else(PoisonError::into_inner), packs))
+        }
+        Ok((Judged { sound, unsound }, packs))
+    }
+
+    /// Bad memory or a bad cable spoils a sound segment once, and what is set aside is so for good: reads it a second time.
+    fn judge_again(&self, (segment, packs, _): (Arc<Segment>, Named, bool)) -> Result<(Arc<Segment>, Named, bool)> {
+        let name = segment.name();
+        let quiet = VerifyOptions::default();
+        let again = Ledger::new(&quiet);
+        self.ledger.check_cancelled()?;
+        let size = segment.summary().stored_length();
+        let (backend, codec) = (self.repository.backend(), self.repository.codec());
+        let opened = again.outlive(Segment::open(backend, codec, name, size))?;
+        let judged = match &opened {
+            Some(opened) => judge_segment(self.repository, opened, size, &again)?,
+            None => (Named::new(), false),
+        };
+        let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, packs, false)) };
+        self.ledger.set_aside(&name.to_string());
+        self.ledger
+            .note(format!("{name} was read wrongly once and rightly the second time: look at memory, cable and disk"));
+        Ok((Arc::new(opened), named, true))
     }
 
     /// Tells whether a segment is looked into: without authority, each that was not replaced for certain.
@@ -216,29 +268,40 @@ impl<'a> Rebuilding<'a> {
     }
 
     /// Compares every pack's directory with the sound segments; what they do not tell of is collected.
-    fn compare(&self, sound: &[Arc<Segment>], packs: &Packs, are_records_counted: bool) -> Result<Compared> {
+    fn compare(
+        &self,
+        sound: &[Arc<Segment>],
+        packs: &Packs,
+        are_records_counted: bool,
+        is_left: bool,
+    ) -> Result<Compared> {
         let index = index_of(sound, self.repository)?;
         let compared = Mutex::new(Compared::default());
         let note = || compared.lock().unwrap_or_else(PoisonError::into_inner);
         packs.listed().par_iter().with_max_len(16).try_for_each(|pack| {
             self.ledger.check_cancelled()?;
-            if self.collected().packs.contains(&pack.id) {
+            if self.collected().packs.contains(&pack.id) || self.authority.is_leaving(&pack.id) {
                 return Ok(());
             }
             let backend = &**self.repository.backend();
-            let read = read_directory(backend, self.repository.codec(), pack.id, pack.size);
+            let read = twice(|| read_directory(backend, self.repository.codec(), pack.id, pack.size));
             let Some((header, directory)) = self.ledger.outlive(read)? else {
                 note().closed.insert(pack.id);
                 return Ok(());
             };
             let chunks: usize = directory.blocks.iter().map(|block| block.chunks.len()).sum();
-            let (fitting, unnamed) = match fitting_records(&index, &pack.id, &header, &directory) {
+            let (fitting, unnamed) = match twice(|| fitting_records(&index, pack, &header, &directory)) {
                 Err(error) if error.is_damage() => (0, chunks as u64),
                 told => told?,
             };
             let is_wrong = are_records_counted && fitting < u64::from(pack.records());
             if is_wrong {
                 note().wrong.insert(pack.id);
+            }
+            // Its writer is about to put the segment that names it.
+            if unnamed > 0 && !is_wrong && is_left && self.undecided.contains(&header.session) {
+                note().left += 1;
+                return Ok(());
             }
             if unnamed > 0 || is_wrong {
                 self.add(pack, header, &directory)?;
@@ -255,7 +318,9 @@ impl<'a> Rebuilding<'a> {
         {
             let mut new = self.collected();
             if !rows.is_empty() && new.packs.insert(pack.id) {
-                self.ledger.damage("index", format!("chunks of {} are in no sound segment", pack.name()));
+                if !self.undecided.contains(&header.session) {
+                    self.ledger.damage("index", format!("chunks of {} are in no sound segment", pack.name()));
+                }
                 new.chunks += rows.len() as u64;
                 new.builder.add_pack(row, &rows)?;
             }
@@ -281,10 +346,15 @@ impl<'a> Rebuilding<'a> {
         }
         let mut carried = BTreeSet::new();
         for segment in unsound {
+            // Segments of closed sessions may arrive after their packs were removed: nobody lost those.
+            let may_be_buried = self.authority.may_be_buried(&segment.session());
             // A pack that is not listed is missing, or the list was cut short: either way it is not to be forgotten.
             let is_wanted = |pack: &PackId| {
-                let is_readable = packs.get(pack).is_some() && !closed.contains(pack);
-                !known.contains(pack) && !is_readable
+                let is_wanted = match packs.get(pack) {
+                    Some(_) => closed.contains(pack),
+                    None => !may_be_buried,
+                };
+                is_wanted && !known.contains(pack) && !self.authority.is_leaving(pack)
             };
             for (pack, (row, rows)) in carried::rows_of(segment, &is_wanted, self.ledger)? {
                 let mut new = self.collected();
@@ -324,21 +394,6 @@ fn id_of(name: &ObjectName) -> Option<SegmentId> {
     match name {
         ObjectName::Segment(id) | ObjectName::MergedSegment(id) => Some(*id),
         _ => None,
-    }
-}
-
-/// What a header says may be damage, too: what needs a newer version is left alone only when its bytes are those that were
-/// written.
-///
-/// # Errors
-/// What really needs a newer version; trouble with the store.
-fn really(backend: &dyn Backend, name: &ObjectName, size: u64, error: Error, ledger: &Ledger<'_>) -> Result<Error> {
-    if !matches!(error, Error::Newer { .. }) {
-        return Ok(error);
-    }
-    match check_object(backend, name, size, ledger, &mut |_| {}) {
-        Ok(()) => Err(error),
-        Err(damage) => Ok(damage),
     }
 }
 

@@ -6,12 +6,15 @@
 //! repair_snapshots  every snapshot walked → of those that lack something, all that is left → a new snapshot beside the old one
 //! ```
 //!
-//! Nothing that existed is worse off at any step: what is new is put first, and one create-only object makes it count. What
-//! is damaged is set aside, never deleted: a segment is listed as replaced, a pack is named in `damaged/`. Running a repair
-//! again goes on where the last one ended.
+//! What is new is put first, and one create-only object makes it count: a repair that is stopped leaves everything readable that was
+//! readable before. What is damaged is set aside, never deleted: a segment is listed as replaced, a pack is named in `damaged/`, and
+//! from then on writers pay for it by looking up every chunk. Running a repair again begins at the beginning; what an earlier
+//! one has stored under segments that count is found and not stored again.
 
+mod asking;
 mod authority;
 mod carried;
+mod family;
 mod index;
 mod lost;
 mod mender;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lbak_core::{
-    backend::{BackendErrorKind, Folder, ObjectName},
+    backend::{Backend, BackendErrorKind, Folder, ObjectName},
     error::{Error, Result},
     id::PackId,
     observe::Stage,
@@ -18,7 +18,7 @@ use lbak_core::{
 
 use super::{
     DamagedPack, PacksRepairReport, RepairOptions,
-    salvage::{Place, Salvage},
+    salvage::{Place, Salvage, stored_size},
     storing::Storing,
 };
 use crate::{
@@ -38,6 +38,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// by its id is taken from [`from`](RepairOptions::from), too. The damaged packs stay where they are.
 ///
 /// # Errors
+/// [`Error::Invalid`] when a wanted pack is neither there nor named by the index,
 /// [`Error::OtherRepository`] when what it should take from is no copy of this repository, [`Error::Store`] when the store does not
 /// answer, [`Error::Damaged`] when a record that writers need does not open ([`repair_index`](super::repair_index) helps),
 /// [`Error::Cancelled`]: what was stored until then is used by the next run.
@@ -69,34 +70,77 @@ fn look(
     options: &RepairOptions,
     ledger: &Ledger<'_>,
     report: &mut PacksRepairReport,
-) -> Result<BTreeMap<PackId, String>> {
+) -> Result<BTreeMap<PackId, Fault>> {
     ledger.stage(Stage::Structure);
     let view = repository.view()?;
     let packs = list_packs(repository, &view, ledger)?;
+    let missing = packs.missing();
+    if let Some(unknown) = options.packs.iter().find(|pack| packs.get(pack).is_none() && !missing.contains(pack)) {
+        let what = format!("there is no pack {unknown}, and the index names none: look at its id");
+        return Err(Error::Invalid { what });
+    }
     ledger.stage(Stage::ReadingData);
     let is_wanted = |pack: &PackId| options.packs.is_empty() || options.packs.contains(pack);
     ledger.expect_bytes(packs.listed().iter().filter(|pack| is_wanted(&pack.id)).map(|pack| pack.size).sum());
     let reading = PackReading::new(repository, &view.index, &packs, ledger);
-    let Unsound { mut damaged, newer } = reading.run(&is_wanted)?;
+    let Unsound { damaged, newer } = reading.run(&is_wanted)?;
     report.packs_read = reading.packs_read();
     report.newer = newer.into_iter().collect();
-    damaged.extend(packs.misfits().into_keys().filter(is_wanted));
+    let mut found = confirm(repository, options, &view, &packs, &damaged, ledger)?;
+    found.extend(packs.missing().into_iter().filter(is_wanted).map(|pack| (pack, Fault::Missing)));
+    Ok(found)
+}
 
-    // Bad memory or a bad cable spoils a sound pack once: only what is wrong twice is damage.
+/// What is wrong with a pack.
+enum Fault {
+    /// Its bytes, as this says.
+    Bytes(String),
+    /// It is not there.
+    Missing,
+}
+
+impl Fault {
+    fn what(&self) -> String {
+        match self {
+            Self::Bytes(what) => what.clone(),
+            Self::Missing => "it is missing".into(),
+        }
+    }
+}
+
+/// Reads packs again that are not as they should be: bad memory or a bad cable spoils a sound pack once, and only what is wrong twice
+/// is damage. What the index says of a pack does not count: only its own bytes do.
+fn confirm(
+    repository: &Repository,
+    options: &RepairOptions,
+    view: &View,
+    packs: &Packs,
+    damaged: &BTreeSet<PackId>,
+    ledger: &Ledger<'_>,
+) -> Result<BTreeMap<PackId, Fault>> {
     let quiet = VerifyOptions { cancellation: options.cancellation.clone(), ..VerifyOptions::default() };
     let again = Ledger::new(&quiet);
-    let mut confirmed =
-        PackReading::new(repository, &view.index, &packs, &again).run(&|pack| damaged.contains(pack))?;
-    confirmed.damaged.extend(packs.misfits().into_keys());
+    // Listed anew: what was listed with a wrong length was read wrongly.
+    let mut listed = Vec::new();
+    for pack in damaged {
+        listed.extend(stored_size(&**repository.backend(), pack)?.map(|size| (*pack, size)));
+    }
+    let anew = Packs::new(listed);
+    let confirmed = PackReading::new(repository, &view.index, &anew, &again).run(&|_| true)?.damaged;
     let told: BTreeMap<String, String> =
         again.finish().damage.into_iter().map(|damage| (damage.object, damage.what)).collect();
     let mut found = BTreeMap::new();
     for pack in damaged {
-        let name = ObjectName::Pack(pack);
-        if confirmed.damaged.contains(&pack) {
-            let fault = || packs.misfits().get(&pack).and_then(|row| packs.fault(row)).map(|error| error.to_string());
+        let name = ObjectName::Pack(*pack);
+        let size_in = |packs: &Packs| packs.get(pack).map(|listed| listed.size);
+        if size_in(packs) != size_in(&anew) {
+            ledger.set_aside(&name.to_string());
+            ledger
+                .note(format!("{name} was listed with another length the second time: it is left to the next repair"));
+        } else if confirmed.contains(pack) {
+            let fault = || packs.misfits().get(pack).and_then(|row| packs.fault(row)).map(|error| error.to_string());
             let what = told.get(&name.to_string()).cloned().or_else(fault);
-            found.insert(pack, what.unwrap_or_else(|| "it is damaged".into()));
+            found.insert(*pack, Fault::Bytes(what.unwrap_or_else(|| "it is damaged".into())));
         } else {
             ledger.set_aside(&name.to_string());
             ledger.note(format!(
@@ -104,8 +148,51 @@ fn look(
             ));
         }
     }
-    found.extend(packs.missing().into_iter().filter(is_wanted).map(|pack| (pack, "it is missing".into())));
     Ok(found)
+}
+
+/// A pack that is damaged or missing, as a session sees it.
+struct Suspect {
+    what: String,
+    /// A segment that counts names it.
+    is_named: bool,
+}
+
+/// What is still so after the announcement: a pack that is missing may have been reclaimed meanwhile.
+fn still_wrong(
+    repository: &Repository,
+    view: &View,
+    found: &BTreeMap<PackId, Fault>,
+    ledger: &Ledger<'_>,
+) -> Result<BTreeMap<PackId, Suspect>> {
+    let mut named = BTreeSet::new();
+    for segment in view.index.segments() {
+        let rows = ledger.outlive(segment.pack_rows())?.into_iter().flatten();
+        named.extend(rows.map(|row| row.id).filter(|pack| found.contains_key(pack)));
+    }
+    let mut suspects = BTreeMap::new();
+    for (pack, fault) in found {
+        let is_named = named.contains(pack);
+        let is_so = match fault {
+            Fault::Bytes(_) => true,
+            Fault::Missing => is_named && is_missing(&**repository.backend(), pack)?,
+        };
+        if is_so {
+            suspects.insert(*pack, Suspect { what: fault.what(), is_named });
+        }
+    }
+    Ok(suspects)
+}
+
+fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
+    let name = ObjectName::Pack(*pack);
+    match backend.get_range(&name, 0, 1) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind == BackendErrorKind::NotFound => Ok(true),
+        // Emptied, or not readable where it begins: it is there.
+        Err(error) if error.kind == BackendErrorKind::Corrupt => Ok(false),
+        Err(error) => Err(Error::store("read", name, error)),
+    }
 }
 
 /// The packs that are there, and those that the index names.
@@ -123,12 +210,8 @@ pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'
     }
     // A list may be cut short: what it lacks is asked for by name (rule I9).
     for pack in packs.missing() {
-        let name = ObjectName::Pack(pack);
-        match repository.backend().get_range(&name, 0, 1) {
-            Err(error) if error.kind == BackendErrorKind::NotFound => {}
-            // Emptied, or not readable where it begins: it is there.
-            Err(error) if error.kind != BackendErrorKind::Corrupt => return Err(Error::store("read", name, error)),
-            _ => return Err(Error::store("list", Folder::Packs.prefix(), BackendErrorKind::Corrupt.into())),
+        if !is_missing(&**repository.backend(), &pack)? {
+            return Err(Error::store("list", Folder::Packs.prefix(), BackendErrorKind::Corrupt.into()));
         }
     }
     Ok(packs)
@@ -139,7 +222,7 @@ fn salvage_all(
     repository: &Repository,
     options: &RepairOptions,
     ledger: &Ledger<'_>,
-    found: BTreeMap<PackId, String>,
+    found: BTreeMap<PackId, Fault>,
     report: &mut PacksRepairReport,
 ) -> Result<()> {
     for _ in 0..MOST_LOST_SESSIONS {
@@ -169,12 +252,13 @@ fn salvage_in(
     repository: &Repository,
     options: &RepairOptions,
     ledger: &Ledger<'_>,
-    found: &BTreeMap<PackId, String>,
+    found: &BTreeMap<PackId, Fault>,
     session: &Session,
 ) -> Result<(Vec<DamagedPack>, Stored)> {
     let view = &session.view;
+    let found = still_wrong(repository, view, found, ledger)?;
     let writer = start_writer(repository, options, session, found.keys().copied().collect())?;
-    let salvaged = salvage_with(repository, options, ledger, found, view, &writer);
+    let salvaged = salvage_with(repository, options, ledger, &found, view, &writer);
     let damaged = match salvaged {
         Ok(damaged) => damaged,
         Err(error) => {
@@ -183,6 +267,17 @@ fn salvage_in(
         }
     };
     let stored = writer.finish()?;
+    // A mark costs every snapshot from then on: only what a writer could refer to gets one.
+    let is_named = |pack: &DamagedPack| found.get(&pack.pack).is_some_and(|suspect| suspect.is_named);
+    let (damaged, loose): (Vec<_>, Vec<_>) = damaged.into_iter().partition(is_named);
+    for pack in loose {
+        let (name, what) = (ObjectName::Pack(pack.pack), &pack.what);
+        let (salvaged, lost) = (pack.salvaged_chunks, pack.lost_chunks);
+        ledger.note(format!(
+            "{name} is damaged ({what}), and no segment names it: left by an interrupted run, or the index has lost it, and is to be \
+             repaired first; {salvaged} of its chunks were saved, {lost} are in no other pack"
+        ));
+    }
     // What could be had is stored: from here on writers look elsewhere.
     for pack in damaged.iter().filter(|pack| !pack.was_marked && !options.dry_run) {
         mark(repository, options, session, pack)?;
@@ -214,7 +309,7 @@ fn salvage_with(
     repository: &Repository,
     options: &RepairOptions,
     ledger: &Ledger<'_>,
-    found: &BTreeMap<PackId, String>,
+    found: &BTreeMap<PackId, Suspect>,
     view: &View,
     writer: &ChunkWriter,
 ) -> Result<Vec<DamagedPack>> {
@@ -237,7 +332,7 @@ fn salvage_with(
             let blocks = std::mem::replace(&mut told, behind);
             let mut outcome = DamagedPack {
                 pack: *pack,
-                what: found.get(pack).cloned().unwrap_or_default(),
+                what: found.get(pack).map(|suspect| suspect.what.clone()).unwrap_or_default(),
                 is_known: false,
                 was_marked: view.damaged_packs.contains(pack),
                 elsewhere_chunks: 0,

@@ -26,6 +26,8 @@ pub struct IndexRepairReport {
     pub packs_carried: u64,
     /// Packs without a readable directory that nothing else tells of: what they hold can not be found. Sorted.
     pub packs_unknown: Vec<PackId>,
+    /// Packs of sessions that are under way, or were interrupted: their segments are still to come, or nobody needs them.
+    pub packs_left: u64,
     /// Damaged segments that do not count any more; they are still there.
     pub segments_set_aside: u64,
     /// Segments that were written.
@@ -135,7 +137,7 @@ pub enum Mended {
     Written(SnapshotId),
     /// In a dry run: a new snapshot would be written.
     WouldBe,
-    /// An earlier repair has written one that lacks no more than this.
+    /// An earlier repair has written just that, and it is whole.
     Already(SnapshotId),
     /// Nothing: not even the tree of its roots can be read.
     Nothing,

@@ -160,7 +160,7 @@ impl Salvage<'_> {
 }
 
 /// The size of a pack that is there.
-fn stored_size(backend: &dyn Backend, pack: &PackId) -> Result<Option<u64>> {
+pub(super) fn stored_size(backend: &dyn Backend, pack: &PackId) -> Result<Option<u64>> {
     let name = ObjectName::Pack(*pack).to_string();
     let mut found = None;
     let listed = backend.list(&name, &mut |listed, size| {

@@ -8,18 +8,19 @@ use std::{
 
 use lbak_core::{
     error::{Error, Result},
-    id::{PackId, SessionId, SnapshotId},
+    id::{PackId, SnapshotId},
     keys::fill_random,
-    metadata::Timestamp,
-    observe::{FindingKind, Stage},
-    repository::{Announcement, Outcome, Repository},
-    snapshot::{Catalog, Committed, Manifest, Sizes},
+    observe::{Observer, Silent, Stage},
+    repository::{Announcement, Outcome, Repository, Session},
+    snapshot::{Committed, Manifest, Sizes},
+    store::Stored,
 };
 
 use super::{
     Mended, MendedSnapshot, RepairOptions, SnapshotsRepairReport,
+    family::Families,
     lost::Losses,
-    mender::{Mender, Sound},
+    mender::{Left, Mender, Sound},
     packs::{list_packs, start_writer},
     storing::Storing,
 };
@@ -35,7 +36,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 ///
 /// The old one stays. In the new one files that lack bytes have holes there, and directories that lack entries the others; both are
 /// flagged, so that the next snapshot reads them again and a restore tells of them. It has the time of the old one, and stands
-/// just behind it.
+/// just behind it. When an earlier repair has written just that, nothing is.
 ///
 /// # Errors
 /// [`Error::Damaged`] when the index does not tell of everything ([`repair_index`](super::repair_index) comes first),
@@ -51,11 +52,20 @@ pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Res
         |snapshot: &&Committed| options.snapshots.is_empty() || options.snapshots.contains(&snapshot.manifest.id);
     let wanted: Vec<&Committed> = catalog.snapshots.iter().filter(is_wanted).collect();
     report.checked = wanted.len() as u64;
-    let mending = Mending { repository, options, ledger: &ledger, catalog: &catalog };
-    let found = repository.workers().install(|| mending.look(&wanted))?;
+    let mut families = Families::of(&catalog);
+    // What earlier repairs have made is asked for, too, whether it is still whole.
+    let related: HashSet<SnapshotId> = wanted
+        .iter()
+        .flat_map(|snapshot| families.others_of(snapshot.session, snapshot.manifest.id))
+        .chain(wanted.iter().map(|snapshot| snapshot.manifest.id))
+        .collect();
+    let related: Vec<&Committed> =
+        catalog.snapshots.iter().filter(|snapshot| related.contains(&snapshot.manifest.id)).collect();
+    let mending = Mending { repository, options, ledger: &ledger };
+    let found = repository.workers().install(|| mending.look(&related))?;
     for snapshot in wanted {
-        if let Some(hurt) = found.hurt.iter().find(|hurt| hurt.snapshot == snapshot.manifest.id) {
-            report.hurt.extend(mending.mend(snapshot, hurt, &found)?);
+        if found.hurt.iter().any(|hurt| hurt.snapshot == snapshot.manifest.id) {
+            report.hurt.extend(mending.mend(snapshot, &found, &mut families)?);
         }
     }
     report.elapsed = begun.elapsed();
@@ -75,12 +85,11 @@ struct Mending<'a> {
     repository: &'a Repository,
     options: &'a RepairOptions,
     ledger: &'a Ledger<'a>,
-    catalog: &'a Catalog,
 }
 
 impl Mending<'_> {
     /// Finds what can not be read, and which snapshots need it.
-    fn look(&self, wanted: &[&Committed]) -> Result<Found> {
+    fn look(&self, snapshots: &[&Committed]) -> Result<Found> {
         let (repository, ledger) = (self.repository, self.ledger);
         ledger.stage(Stage::Structure);
         let view = repository.view()?;
@@ -101,7 +110,7 @@ impl Mending<'_> {
         ledger.stage(Stage::Planning);
         let forgotten = HashSet::new();
         let known: Vec<KnownSnapshot> =
-            wanted.iter().map(|snapshot| KnownSnapshot::new((*snapshot).clone(), &forgotten)).collect();
+            snapshots.iter().map(|snapshot| KnownSnapshot::new((*snapshot).clone(), &forgotten)).collect();
         let hurt = Hurt::new(ledger, &reader, &packs, &bad, true).find(&known)?;
         // What seems lost may be in packs that were put just before a crash, and that nobody may refer to yet.
         if !hurt.is_empty() && repository.index_loose_packs(&view)? > 0 {
@@ -119,82 +128,48 @@ impl Mending<'_> {
     }
 
     /// Writes what is left of one snapshot; `None` when nothing of it is lost after all.
-    fn mend(&self, old: &Committed, hurt: &HurtSnapshot, found: &Found) -> Result<Option<MendedSnapshot>> {
+    fn mend(&self, old: &Committed, found: &Found, families: &mut Families) -> Result<Option<MendedSnapshot>> {
         let manifest = &old.manifest;
-        let mut id = SnapshotId([0; 16]);
-        fill_random(&mut id.0)?;
-        let announcement = Announcement {
-            host: manifest.host.clone(),
-            paths: manifest.paths.clone(),
-            pinned: vec![old.session],
-            ..self.options.announcement()
-        };
-        let is_dry_run = self.options.dry_run || self.earlier(old, hurt).is_some();
+        let is_hurt = |id: &SnapshotId| found.hurt.iter().any(|hurt| hurt.snapshot == *id);
+        // What would be left tells whether an earlier repair has written just that.
+        let is_alone = families.others_of(old.session, manifest.id).next().is_none();
+        if self.options.dry_run || !is_alone {
+            let session = self.repository.look(&self.announcement(old))?;
+            let attempt = self.attempt(manifest, &session, found, true)?;
+            let Some((mut mended, left)) = attempt.outcome(manifest) else { return Ok(None) };
+            let Some(left) = left else { return Ok(Some(mended)) };
+            let made = families.with_root(old.session, manifest.id, left.root, is_hurt);
+            if made.is_some() || self.options.dry_run {
+                mended.outcome = made.map_or(Mended::WouldBe, Mended::Already);
+                return Ok(Some(mended));
+            }
+        }
         for _ in 0..MOST_LOST_SESSIONS {
-            let session = if is_dry_run {
-                self.repository.look(&announcement)?
-            } else {
-                self.repository.announce(&announcement)?
-            };
-            let reader = self.repository.reader(&session.view);
-            let sound = Sound {
-                ledger: self.ledger,
-                reader: &reader,
-                view: &session.view,
-                packs: &found.packs,
-                bad: &found.bad,
-            };
-            let options = RepairOptions { dry_run: is_dry_run, ..self.options.clone() };
-            let writer = start_writer(self.repository, &options, &session, found.unreliable.clone())?;
-            let outcome = Storing::new(self.repository.codec(), &writer).and_then(|storing| {
-                let mut mender = Mender::new(&sound, storing, Losses::new(Arc::clone(&self.options.observer)));
-                let left = mender.mend(manifest)?;
-                Ok((left, mender.losses))
-            });
-            let abandon = |reason: &str| {
-                if !is_dry_run {
-                    self.repository.abandon(session.id, &self.options.program(), reason);
-                }
-            };
-            let (left, losses) = match outcome {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    writer.salvage();
-                    abandon(&error.to_string());
-                    return Err(error);
-                }
-            };
-            let stored = writer.finish().inspect_err(|error| abandon(&error.to_string()))?;
-            let mut mended = MendedSnapshot {
-                snapshot: manifest.id,
-                outcome: Mended::Nothing,
-                lost_files: losses.files,
-                lost_directories: losses.directories,
-                lost_bytes: losses.bytes,
-                finding_counts: Vec::new(),
+            let session = self.repository.announce(&self.announcement(old))?;
+            let abandon = |reason: &str| self.repository.abandon(session.id, &self.options.program(), reason);
+            let attempt = self.attempt(manifest, &session, found, false);
+            let attempt = attempt.inspect_err(|error| abandon(&error.to_string()))?;
+            let stored_bytes = attempt.stored.bytes;
+            let Some((mut mended, left)) = attempt.outcome(manifest) else {
+                abandon("nothing of the snapshot is lost");
+                return Ok(None);
             };
             let Some(left) = left else {
                 abandon("nothing of the snapshot can be read");
                 return Ok(Some(mended));
             };
-            if !losses.is_any() {
-                abandon("nothing of the snapshot is lost");
-                return Ok(None);
-            }
-            mended.finding_counts.clone_from(&left.findings.counts);
-            if is_dry_run {
-                mended.outcome = self.earlier(old, hurt).map_or(Mended::WouldBe, Mended::Already);
-                return Ok(Some(mended));
-            }
+            let mut id = SnapshotId([0; 16]);
+            fill_random(&mut id.0).inspect_err(|error| abandon(&error.to_string()))?;
+            let (ended_at, point_in_time) = families.times_behind(old.session, manifest);
             let new = Manifest {
                 id,
                 root: left.root,
-                ended_at: just_after(manifest.ended_at),
-                point_in_time: manifest.point_in_time.map(just_after),
+                ended_at,
+                point_in_time,
                 program: self.options.program(),
                 description: described(manifest),
                 totals: left.totals,
-                sizes: Sizes { logical: left.logical_bytes, new: 0, stored: stored.bytes },
+                sizes: Sizes { logical: left.logical_bytes, new: 0, stored: stored_bytes },
                 findings: left.findings,
                 is_complete: false,
                 origin: Some(old.session),
@@ -203,6 +178,7 @@ impl Mending<'_> {
             };
             self.options.cancellation.check().inspect_err(|error| abandon(&error.to_string()))?;
             if let Outcome::Committed(_) = self.repository.commit(session.id, &new)? {
+                families.add(session.id, &new);
                 mended.outcome = Mended::Written(id);
                 return Ok(Some(mended));
             }
@@ -210,31 +186,63 @@ impl Mending<'_> {
         Err(Error::SessionsLost { times: MOST_LOST_SESSIONS, place: self.repository.backend().describe().place })
     }
 
-    /// A snapshot that an earlier repair has made of this one, if it lacks no more than is lost now.
-    fn earlier(&self, old: &Committed, hurt: &HurtSnapshot) -> Option<SnapshotId> {
-        // Either may have got another tag since.
-        let Catalog { snapshots, replaced, .. } = self.catalog;
-        let versions = || snapshots.iter().chain(replaced);
-        let sessions: HashSet<SessionId> = versions()
-            .filter(|version| version.manifest.id == old.manifest.id)
-            .map(|version| version.session)
-            .collect();
-        let is_made_of_it = |version: &&Committed| {
-            version.manifest.id != old.manifest.id
-                && version.manifest.origin.is_some_and(|origin| sessions.contains(&origin))
-        };
-        let made: HashSet<SnapshotId> = versions().filter(is_made_of_it).map(|version| version.manifest.id).collect();
-        let lacks_no_more = |other: &&Committed| other.manifest.findings.count(FindingKind::Lost) <= hurt.path_count;
-        let made = snapshots.iter().filter(|other| made.contains(&other.manifest.id)).filter(lacks_no_more);
-        made.map(|other| other.manifest.id).next()
+    fn announcement(&self, old: &Committed) -> Announcement {
+        Announcement {
+            host: old.manifest.host.clone(),
+            paths: old.manifest.paths.clone(),
+            pinned: vec![old.session],
+            ..self.options.announcement()
+        }
+    }
+
+    /// Stores what is left of one snapshot in a session; in a dry run it only finds out what that is, without telling of it when
+    /// it is to be written next.
+    fn attempt(&self, manifest: &Manifest, session: &Session, found: &Found, dry_run: bool) -> Result<Attempt> {
+        let reader = self.repository.reader(&session.view);
+        let (packs, bad) = (&found.packs, &found.bad);
+        let sound = Sound { ledger: self.ledger, reader: &reader, view: &session.view, packs, bad };
+        let options = RepairOptions { dry_run, ..self.options.clone() };
+        let writer = start_writer(self.repository, &options, session, found.unreliable.clone())?;
+        let observer: Arc<dyn Observer> =
+            if dry_run && !self.options.dry_run { Arc::new(Silent) } else { Arc::clone(&self.options.observer) };
+        let outcome = Storing::new(self.repository.codec(), &writer).and_then(|storing| {
+            let mut mender = Mender::new(&sound, storing, Losses::new(observer));
+            let left = mender.mend(manifest)?;
+            Ok((left, mender.losses))
+        });
+        match outcome {
+            Ok((left, losses)) => Ok(Attempt { left, losses, stored: writer.finish()? }),
+            Err(error) => {
+                writer.salvage();
+                Err(error)
+            }
+        }
     }
 }
 
-/// So that it sorts behind the one that it is made of, and before all that were taken later.
-fn just_after(time: Timestamp) -> Timestamp {
-    match time.nanoseconds.checked_add(1).filter(|nanoseconds| *nanoseconds < 1_000_000_000) {
-        Some(nanoseconds) => Timestamp { nanoseconds, ..time },
-        None => Timestamp { seconds: time.seconds.saturating_add(1), nanoseconds: 0 },
+/// What one walk came to.
+struct Attempt {
+    left: Option<Left>,
+    losses: Losses,
+    stored: Stored,
+}
+
+impl Attempt {
+    /// What is lost, with what is left if that is anything; `None` when nothing is lost.
+    fn outcome(self, manifest: &Manifest) -> Option<(MendedSnapshot, Option<Left>)> {
+        let Self { left, losses, .. } = self;
+        if left.is_some() && !losses.is_any() {
+            return None;
+        }
+        let mended = MendedSnapshot {
+            snapshot: manifest.id,
+            outcome: Mended::Nothing,
+            lost_files: losses.files,
+            lost_directories: losses.directories,
+            lost_bytes: losses.bytes,
+            finding_counts: left.as_ref().map(|left| left.findings.counts.clone()).unwrap_or_default(),
+        };
+        Some((mended, left))
     }
 }
 
