@@ -32,4 +32,5 @@ mod tables;
 mod tag;
 mod telling;
 mod to_command;
+mod untouched;
 mod usage;
