@@ -56,7 +56,7 @@ pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
 pub use lbak_core::observe::Action;
 pub use lbak_restore::{
     ActionCounts, Delete, InPlace, ListReport, ListedEntry, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
-    list, restore,
+    lies_in, list, restore,
 };
 
 // Back as a stream.

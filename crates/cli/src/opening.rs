@@ -249,6 +249,15 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
     Ok(())
 }
 
+/// Passes when a file that is to be written would not lie in the repository.
+pub(crate) fn refuse_output(opened: &Opened, file: &Path) -> anyhow::Result<()> {
+    if lbak::lies_in(file, &opened.backend.identities()) {
+        let trouble = Trouble::usage(format!("{} lies in the repository: nothing was written", file.display()));
+        return Err(trouble.hint("choose a place outside of it").into());
+    }
+    Ok(())
+}
+
 /// What options offer, else what variables do.
 pub(crate) fn offered(invocation: &Invocation<'_>) -> Offered {
     Offered::by_options(invocation.global).or(Offered::by_variables(&invocation.environment))

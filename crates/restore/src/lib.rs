@@ -46,6 +46,7 @@ mod spared;
 mod system;
 mod target;
 mod temporary;
+mod untouched;
 mod window;
 mod write;
 
@@ -53,3 +54,4 @@ pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_comma
 pub use list::{ListReport, ListedEntry, list};
 pub use options::{ActionCounts, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport};
 pub use restore::restore;
+pub use untouched::lies_in;

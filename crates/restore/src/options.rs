@@ -22,9 +22,11 @@ pub struct RestoreOptions {
     /// What is done with what is there already. Without it a target that holds something is refused, and with
     /// [`Place::Original`] a name that is taken is a finding.
     pub in_place: Option<InPlace>,
-    /// Device and inode of directories in which nothing is ever deleted, whatever the snapshot has: the repository that is read may
-    /// lie in the target. That is a [`Skipped`](lbak_core::observe::FindingKind::Skipped).
-    pub repositories: Vec<(u64, u64)>,
+    /// Device and inode of directories in which nothing is ever deleted or restored, whatever the snapshot has: the repository that
+    /// is read may lie in the target ([`LocalBackend::identities`](lbak_core::backend::LocalBackend::identities)). That nothing is
+    /// deleted is [`Skipped`](lbak_core::observe::FindingKind::Skipped), what would have been restored there is
+    /// [`Unwritable`](lbak_core::observe::FindingKind::Unwritable), and a target that lies in one is refused.
+    pub untouched: Vec<(u64, u64)>,
     /// Whose the restored files are.
     pub ownership: Ownership,
     /// Names of the extended attributes that are set: all, without patterns. Those that are left out are not touched.
@@ -130,7 +132,7 @@ impl Default for RestoreOptions {
             patterns: Patterns::default(),
             place: Place::default(),
             in_place: None,
-            repositories: Vec::new(),
+            untouched: Vec::new(),
             ownership: Ownership::default(),
             attributes: Patterns::default(),
             verify: false,

@@ -23,6 +23,7 @@ use crate::{
     plan::{self, Plan},
     roots::{self, Roots},
     target::Target,
+    untouched,
     write::Writer,
 };
 
@@ -44,8 +45,8 @@ use crate::{
 /// empty that seemed complete; with [`Overwrite::Always`](crate::Overwrite::Always) each is read and compared.
 ///
 /// # Errors
-/// [`Error::TargetNotEmpty`]; [`Error::NotInSnapshot`]; [`Error::Invalid`] when deleting is refused, or another restore is
-/// writing there; [`Error::Target`] when nothing can be written any more (no room, read-only); [`Error::Store`] when the
+/// [`Error::TargetNotEmpty`]; [`Error::NotInSnapshot`]; [`Error::Invalid`] when deleting is refused, another restore is
+/// writing there, or the target lies in what is [untouched](RestoreOptions::untouched); [`Error::Target`] when nothing can be written any more (no room, read-only); [`Error::Store`] when the
 /// store does not answer: that is no damage; [`Error::Cancelled`]. Files that are complete stay, files that are not are
 /// removed, but for large ones.
 pub fn restore(
@@ -83,6 +84,7 @@ fn restore_announced(
     let selected = select(snapshot, options.path.as_deref(), &read, &findings)?;
     let is_single = options.path.is_some() || snapshot.paths.len() == 1 && selected.len() == 1;
     let roots = roots::place(selected, is_single, options.place, &findings);
+    untouched::refuse(target, &roots, &options.untouched)?;
     let target = Target::new(target, options, repository.codec().clone(), findings, expected(snapshot, options));
     stage(Stage::Restoring);
     restore_to(&chunks, roots.clone(), &target, options)?;

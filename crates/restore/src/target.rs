@@ -34,7 +34,8 @@ use crate::{
     handles::Handles,
     metadata::{self, Owners},
     options::{ActionCounts, Delete, InPlace, Overwrite, Place, RestoreOptions},
-    system, temporary,
+    system::{self, Identity},
+    temporary,
 };
 
 /// Where things go, and what was done so far.
@@ -50,8 +51,8 @@ pub(crate) struct Target {
     pub(crate) in_place: Option<InPlace>,
     pub(crate) patterns: Patterns,
     tally: Mutex<Tally>,
-    /// Directories in which nothing is deleted.
-    repositories: Vec<(u64, u64)>,
+    /// What nothing is done with.
+    untouched: HashSet<Identity>,
     /// Extended attributes that are set.
     pub(crate) attributes: Patterns,
     pub(crate) codec: Codec,
@@ -120,7 +121,7 @@ impl Target {
             in_place: options.in_place,
             patterns: options.patterns.clone(),
             tally: Mutex::default(),
-            repositories: options.repositories.clone(),
+            untouched: options.untouched.iter().copied().collect(),
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
@@ -177,9 +178,9 @@ impl Target {
         self.patterns.counts(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells whether this is a directory in which nothing is deleted.
-    pub(crate) fn is_repository(&self, identity: system::Identity) -> bool {
-        self.repositories.contains(&identity)
+    /// Tells whether nothing is done with this, whatever the snapshot has.
+    pub(crate) fn is_untouched(&self, identity: Identity) -> bool {
+        self.untouched.contains(&identity)
     }
 
     /// What existing files are changed; `None` where nothing that is there is.

@@ -22,6 +22,9 @@ pub(crate) fn run(arguments: &DumpArguments, invocation: &Invocation<'_>) -> any
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     let (snapshot, path) = paths::snapshot_and_path(&arguments.snapshot, arguments.path.as_deref())?;
     let opened = opening::open(invocation, arguments.threads)?;
+    if let Some(file) = file {
+        opening::refuse_output(&opened, file)?;
+    }
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =
         selecting::choose(repository, output, (snapshot, path), arguments.at.as_deref(), &arguments.selection)?;

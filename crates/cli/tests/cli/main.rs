@@ -34,5 +34,6 @@ mod tables;
 mod tag;
 mod telling;
 mod to_command;
+mod untouched;
 mod usage;
 mod words;

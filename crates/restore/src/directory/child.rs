@@ -24,6 +24,7 @@ use crate::{
     options::{Overwrite, Place},
     system::{self, Identity},
     target::{Target, add},
+    untouched,
 };
 
 /// A directory that a name now leads to.
@@ -93,6 +94,9 @@ impl Directory {
                 return Ok(None);
             }
         };
+        if target.is_untouched(opened.identity) {
+            return Ok(self.leave_untouched(target, name));
+        }
         self.hold();
         let gets_metadata = entry.as_ref().is_some_and(|entry| gets_metadata(target, opened.found.as_ref(), entry));
         if let Some(entry) = &entry {
@@ -127,6 +131,15 @@ impl Directory {
             target.handles.keep(&child.handle, fd);
         }
         Ok(Some(Arc::new(child)))
+    }
+
+    /// Nothing is restored into a repository; a restore that reads back has said so before.
+    fn leave_untouched(&self, target: &Target, name: &[u8]) -> Option<Arc<Self>> {
+        if !target.is_reading_back {
+            self.miss();
+            target.findings.note(FindingKind::Unwritable, self.path_of(name), untouched::NOTHING_RESTORED);
+        }
+        None
     }
 
     fn open_child(

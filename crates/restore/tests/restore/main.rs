@@ -18,6 +18,7 @@ mod round_trips;
 mod sinks;
 mod support;
 mod targets;
+mod untouched;
 
 #[test]
 fn every_file_here_is_part_of_this_binary() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Dir, FileType, Mode, OFlags, mkdirat, openat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, statat},
     io::{Errno, Result, retry_on_intr},
 };
 
@@ -38,6 +38,21 @@ pub(super) fn is_folder_path(path: &str) -> bool {
 /// Tells whether objects can lie in a folder of this name. `lost+found` and what desktops leave behind is none.
 pub(super) fn is_folder_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Device and inode number of every folder of objects in a folder. What can not be looked at is passed over: nobody can write there.
+pub(super) fn below(folder: &OwnedFd, mut note: impl FnMut((u64, u64))) {
+    let Ok(entries) = Dir::read_from(folder) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let may_be = matches!(entry.file_type(), FileType::Directory | FileType::Unknown);
+        if may_be
+            && entry.file_name().to_str().is_ok_and(is_folder_name)
+            && let Ok(status) = statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+            && FileType::from_raw_mode(status.st_mode) == FileType::Directory
+        {
+            note(platform::identity(&status));
+        }
+    }
 }
 
 fn components(path: &str) -> impl Iterator<Item = &str> {

@@ -137,6 +137,19 @@ impl LocalBackend {
         self.identity
     }
 
+    /// Device and inode numbers of the directory and of the folders of objects in it: by them something else that writes recognises
+    /// where it must not, also when only a part of the repository is mounted there.
+    #[must_use]
+    pub fn identities(&self) -> Vec<(u64, u64)> {
+        let mut identities = vec![self.identity];
+        let mut note = |folder: &OwnedFd| folders::below(folder, |identity| identities.push(identity));
+        note(&self.root);
+        if let Ok(packs) = self.open_folder("packs") {
+            note(&packs);
+        }
+        identities
+    }
+
     /// Makes the root's own name durable. A parent that may be searched but not read can not be synced: it is not
     /// where a new root comes from, so that is no error.
     fn sync_parent(&self) -> Result<(), BackendError> {

@@ -68,6 +68,16 @@ fn a_store_is_made_but_not_its_parents() {
     assert_eq!(LocalBackend::create(&path).unwrap().identity(), made.identity());
     assert_eq!(LocalBackend::open(&path).unwrap().path(), path);
 
+    for folder in ["packs/3f", "index", "Trash"] {
+        fs::create_dir_all(path.join(folder)).unwrap();
+    }
+    let identity = |path: std::path::PathBuf| fs::metadata(path).map(|status| (status.dev(), status.ino())).unwrap();
+    let identities = made.identities();
+    for folder in ["", "packs", "packs/3f", "index"] {
+        assert!(identities.contains(&identity(path.join(folder))), "{folder}");
+    }
+    assert_eq!(identities.len(), 4, "what is no folder of objects is not one");
+
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(LocalBackend::create(folder.path().join("file")).is_err());
 }

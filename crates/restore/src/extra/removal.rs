@@ -1,16 +1,6 @@
-//! Deletes what the snapshot does not have.
-//!
-//! Only in directories that the snapshot knows wholly, when all of it is restored; names that the patterns leave out stay,
-//! mount points stay, sockets stay unless their directory goes, links are removed and never followed. Going down and up
-//! again every directory is compared with the one that was entered, so that nobody can lead this out of the target by
-//! moving one.
+//! Goes down into what is to be deleted, and up again, with one directory open at a time.
 
-use std::{
-    collections::{HashSet, hash_map::RandomState},
-    hash::BuildHasher,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::Arc,
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lbak_core::{
     browse::join,
@@ -22,178 +12,13 @@ use rustix::{
     io::Errno,
 };
 
-pub(crate) use crate::spared::Spared;
+use super::Extra;
 use crate::{
-    directory::Directory,
     existing, named,
     system::{self, Identity},
-    target::{Target, add},
-    temporary,
+    target::Target,
+    temporary, untouched,
 };
-
-/// What is needed to know which names of a directory the snapshot does not have.
-#[derive(Default)]
-pub(crate) struct Extra {
-    hasher: RandomState,
-    /// Numbers of the names that it has; in rare cases one more seems to be among them, and stays.
-    names: HashSet<u64>,
-    /// Length of the path of its root.
-    root_length: usize,
-    /// All in it is wanted that is not excluded.
-    is_wanted: bool,
-    /// Why nothing is deleted in it all the same.
-    why_spared: Option<Spared>,
-}
-
-impl Extra {
-    /// For a directory below a root whose path has this length. With `is_wanted` all in it is meant that is not excluded.
-    pub(crate) fn new(root_length: usize, is_wanted: bool) -> Self {
-        Self { root_length, is_wanted, ..Self::default() }
-    }
-
-    /// The same, in which nothing is deleted after all when there is a reason.
-    pub(crate) fn spared(self, why: Option<Spared>) -> Self {
-        Self { why_spared: why, ..self }
-    }
-
-    /// Why nothing is deleted there, if there is a reason.
-    pub(crate) fn why_spared(&self) -> Option<Spared> {
-        self.why_spared
-    }
-
-    /// Notes a name that the snapshot has.
-    pub(crate) fn know(&mut self, name: &[u8]) {
-        self.names.insert(self.hasher.hash_one(name));
-    }
-
-    fn knows(&self, name: &[u8]) -> bool {
-        self.names.contains(&self.hasher.hash_one(name))
-    }
-}
-
-/// Removes from a directory, in which everything is complete, what the snapshot does not have.
-pub(crate) fn remove(target: &Target, directory: &Directory, extra: &Extra) {
-    if !directory.was_there() {
-        return;
-    }
-    if lies_in_repository(target, directory) {
-        return target.findings.note(FindingKind::Skipped, directory.path(), OF_REPOSITORY);
-    }
-    let outcome = directory.fd(target).and_then(|fd| {
-        if is_mounted(target, directory, &fd)? {
-            return Ok(None);
-        }
-        Ok(Some((existing::names(&*fd)?, fd)))
-    });
-    let (names, fd) = match outcome {
-        Ok(Some(found)) => found,
-        Ok(None) => {
-            let message = "another file system is mounted here: nothing is deleted in it";
-            return target.findings.note(FindingKind::Skipped, directory.path(), message);
-        }
-        Err(errno) => {
-            return target.findings.note(FindingKind::Unwritable, directory.path(), format!("cannot list it: {errno}"));
-        }
-    };
-    let names = names.into_iter().filter(|name| is_extra(directory, extra, name)).collect();
-    let mut removal = Removal { target, extra, path: directory.path(), is_looking: false };
-    let level = Level::new(directory.identity(), names, removal.path.len(), extra.is_wanted);
-    let outcome = fd.try_clone().map_err(|_| Errno::MFILE).and_then(|fd| removal.run(fd, level));
-    if let Err(errno) = outcome {
-        removal.note(errno);
-    }
-}
-
-/// Leaves all that is in a directory, and tells why if there is anything that would have gone.
-pub(crate) fn spare(target: &Target, directory: &Directory, extra: &Extra, why: Spared) {
-    if !directory.was_there() {
-        return;
-    }
-    let Ok(fd) = directory.fd(target) else { return };
-    let mut removal = Removal { target, extra, path: directory.path(), is_looking: false };
-    let path_length = removal.path.len();
-    let mut would_go = |name: &Vec<u8>| {
-        removal.path.truncate(path_length);
-        join(&mut removal.path, name);
-        let Ok(stat) = system::look(fd.as_fd(), name) else { return false };
-        let is_directory = system::kind(&stat) == FileType::Directory;
-        match removal.choose(name, extra.is_wanted, is_directory) {
-            Choice::Excluded => false,
-            Choice::OnTheWay => is_directory,
-            Choice::Wanted => system::kind(&stat) != FileType::Socket,
-        }
-    };
-    let names = existing::names(&*fd).unwrap_or_default();
-    if names.iter().filter(|name| is_extra(directory, extra, name)).any(&mut would_go) {
-        target.findings.note(FindingKind::Skipped, directory.path(), why.in_words());
-        if why == Spared::LeftOut {
-            add(&target.restored.spared_directories, 1);
-        }
-    }
-}
-
-/// Tells whether a name is neither of the snapshot nor of the restore itself.
-fn is_extra(directory: &Directory, extra: &Extra, name: &[u8]) -> bool {
-    let is_own = directory.parent().is_none() && name == temporary::UNFINISHED;
-    !extra.knows(name) && !is_own
-}
-
-/// Empties a directory that is in the way of something else.
-pub(crate) fn remove_in_the_way(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
-    look_through(target, directory, name)?;
-    match go_through(target, directory, name, false) {
-        // Into what is closed a dry run does not look.
-        Err(Errno::ACCESS) if target.dry_run => Ok(()),
-        outcome => outcome.map(|_| ()),
-    }
-}
-
-/// Makes sure, before anything is deleted, that nothing has to stay in a directory that is in the way.
-pub(crate) fn look_through(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<()> {
-    match go_through(target, directory, name, true) {
-        Ok(true) => Ok(()),
-        Ok(false) if target.cancellation.is_cancelled() => Err(Errno::CANCELED),
-        Ok(false) => Err(Errno::NOTEMPTY),
-        Err(Errno::ACCESS) if target.dry_run => Ok(()),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Tells whether all that is in a directory that is in the way is gone, or would be.
-fn go_through(target: &Target, directory: &Directory, name: &[u8], is_looking: bool) -> rustix::io::Result<bool> {
-    let at: Arc<OwnedFd> = directory.fd(target)?;
-    let path = directory.path_of(name);
-    let extra = Extra::new(target.root_length_of(&path), true);
-    let mut removal = Removal { target, extra: &extra, path, is_looking };
-    match removal.enter(at.as_fd(), name, directory.identity(), true)? {
-        Entered::Below(fd, level) => removal.run(fd, level),
-        Entered::Closed => Ok(true),
-        Entered::Spared => Err(Errno::BUSY),
-    }
-}
-
-const OF_REPOSITORY: &str = "it belongs to the repository: nothing is deleted in it";
-
-fn lies_in_repository(target: &Target, directory: &Directory) -> bool {
-    let mut above = Some(directory);
-    while let Some(directory) = above {
-        if target.is_repository(directory.identity()) {
-            return true;
-        }
-        above = directory.parent().map(|parent| &**parent);
-    }
-    false
-}
-
-/// A directory below the top that lies on another file system than the one that holds it.
-fn is_mounted(target: &Target, directory: &Directory, fd: &OwnedFd) -> rustix::io::Result<bool> {
-    let Some(parent) = directory.parent() else { return Ok(false) };
-    if system::is_mount_point(fd) == Some(true) {
-        // What was named as a root is meant, wherever it is mounted.
-        return Ok(!target.is_root_of_restore(&directory.path()));
-    }
-    Ok(parent.identity().0 != directory.identity().0 && !target.is_root_of_restore(&directory.path()))
-}
 
 /// Up again: to the same directory that this one was found in, or not at all.
 fn up_to(fd: &OwnedFd, above: Identity) -> rustix::io::Result<OwnedFd> {
@@ -201,17 +26,17 @@ fn up_to(fd: &OwnedFd, above: Identity) -> rustix::io::Result<OwnedFd> {
     if system::identity(&rustix::fs::fstat(&up)?) == above { Ok(up) } else { Err(Errno::STALE) }
 }
 
-struct Removal<'a> {
-    target: &'a Target,
-    extra: &'a Extra,
+pub(super) struct Removal<'a> {
+    pub(super) target: &'a Target,
+    pub(super) extra: &'a Extra,
     /// Of what is looked at.
-    path: Vec<u8>,
+    pub(super) path: Vec<u8>,
     /// Nothing is removed: it is only to be known whether everything may go.
-    is_looking: bool,
+    pub(super) is_looking: bool,
 }
 
 /// A directory on the way down: which it is, its names that are still to come, and what is known about it.
-struct Level {
+pub(super) struct Level {
     identity: Identity,
     names: Vec<Vec<u8>>,
     /// Its own name in the one above.
@@ -227,7 +52,7 @@ struct Level {
 }
 
 impl Level {
-    fn new(identity: Identity, names: Vec<Vec<u8>>, path_length: usize, is_wanted: bool) -> Self {
+    pub(super) fn new(identity: Identity, names: Vec<Vec<u8>>, path_length: usize, is_wanted: bool) -> Self {
         let name = Vec::new();
         Self { identity, names, name, path_length, is_wanted, is_going: false, is_kept: false, first_mode: None }
     }
@@ -242,7 +67,7 @@ impl Level {
 }
 
 /// What came of going into a directory.
-enum Entered {
+pub(super) enum Entered {
     Below(OwnedFd, Level),
     /// Another file system is mounted there, or it is a repository.
     Spared,
@@ -261,7 +86,7 @@ enum Step {
 impl Removal<'_> {
     /// Removes the names of a level and all that is below them. Trees may be deeper than a process may have files open: only
     /// one directory is open at a time. Tells whether nothing stays.
-    fn run(&mut self, mut fd: OwnedFd, level: Level) -> rustix::io::Result<bool> {
+    pub(super) fn run(&mut self, mut fd: OwnedFd, level: Level) -> rustix::io::Result<bool> {
         let mut levels = vec![level];
         while let Some(level) = levels.last_mut() {
             self.path.truncate(level.path_length);
@@ -329,7 +154,7 @@ impl Removal<'_> {
     }
 
     /// Enters a directory whose path is the one that is looked at.
-    fn enter(&self, at: BorrowedFd<'_>, name: &[u8], above: Identity, is_wanted: bool) -> rustix::io::Result<Entered> {
+    pub(super) fn enter(&self, at: BorrowedFd<'_>, name: &[u8], above: Identity, is_wanted: bool) -> rustix::io::Result<Entered> {
         // What is mounted there is not even touched.
         let stat = system::look(at, name)?;
         let identity = system::identity(&stat);
@@ -338,8 +163,8 @@ impl Removal<'_> {
             self.target.findings.note(FindingKind::Unwritable, self.path.clone(), message);
             return Ok(Entered::Spared);
         }
-        if self.target.is_repository(identity) {
-            self.target.findings.note(FindingKind::Skipped, self.path.clone(), OF_REPOSITORY);
+        if self.target.is_untouched(identity) {
+            self.target.findings.note(FindingKind::Skipped, self.path.clone(), untouched::OF_REPOSITORY);
             return Ok(Entered::Spared);
         }
         let permissions = system::permissions(&stat);
@@ -377,7 +202,7 @@ impl Removal<'_> {
         Ok(Entered::Below(fd, level))
     }
 
-    fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {
+    pub(super) fn choose(&self, name: &[u8], is_wanted: bool, is_directory: bool) -> Choice {
         // The next restore goes on with it.
         if temporary::is_temporary(name) && !temporary::is_new_name(name) {
             return Choice::Excluded;
@@ -416,7 +241,7 @@ impl Removal<'_> {
         outcome.inspect_err(|errno| self.note(*errno)).is_ok()
     }
 
-    fn note(&self, errno: Errno) {
+    pub(super) fn note(&self, errno: Errno) {
         self.target.findings.note(FindingKind::Unwritable, self.path.clone(), format!("cannot delete it: {errno}"));
     }
 }

@@ -1,0 +1,128 @@
+//! What a restore never touches, whatever the snapshot has.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use lbak_core::{error::Error, observe::FindingKind};
+use lbak_restore::{Overwrite, Place, RestoreOptions, lies_in, restore};
+
+use crate::{
+    in_place::with_delete,
+    support::{Folders, folders, found, shared, take},
+};
+
+/// Something mounted at another place too.
+struct Bound(PathBuf);
+
+/// `None` where that is not allowed.
+fn bind(from: &Path, to: &Path) -> Option<Bound> {
+    let status = Command::new("mount").arg("--bind").args([from, to]).output().ok()?.status;
+    status.success().then(|| Bound(to.to_owned()))
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+fn identity(path: &Path) -> (u64, u64) {
+    let metadata = fs::metadata(path).expect("it is there");
+    (metadata.dev(), metadata.ino())
+}
+
+/// A directory that stands for a repository, and options that never touch it.
+fn repository_in(folders: &Folders) -> (PathBuf, RestoreOptions) {
+    let place = folders.folder.path().join("repository");
+    fs::create_dir_all(place.join("packs/00")).expect("directory");
+    fs::write(place.join("packs/00/pack"), "a pack").expect("write");
+    let untouched = [&place, &place.join("packs"), &place.join("packs/00")].map(|path| identity(path)).to_vec();
+    (place, RestoreOptions { untouched, ..with_delete(Overwrite::Always) })
+}
+
+fn assert_refused(folders: &Folders, target: &Path, options: &RestoreOptions) {
+    let (_, repository) = shared();
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    for dry_run in [true, false] {
+        let options = RestoreOptions { dry_run, ..options.clone() };
+        let outcome = restore(&repository, &manifest, target, &options);
+        let is_refused = matches!(&outcome, Err(Error::Invalid { what }) if what.contains("lies in, the repository"));
+        assert!(is_refused, "{}: {outcome:?}", target.display());
+    }
+    let place = folders.folder.path().join("repository");
+    let mut names: Vec<_> = fs::read_dir(&place).expect("list").map(|name| name.expect("a name").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["packs"], "nothing is made in it");
+    assert_eq!(fs::read(place.join("packs/00/pack")).expect("it is there"), b"a pack");
+}
+
+/// `restore --delete` into the repository deleted every pack.
+#[test]
+fn a_target_in_the_repository_is_refused_by_whatever_name() {
+    let folders = folders();
+    fs::write(folders.source.join("a"), "a").expect("write");
+    let (place, options) = repository_in(&folders);
+    let link = folders.folder.path().join("link");
+    symlink(place.join("packs"), &link).expect("link");
+    for target in [
+        place.clone(),
+        place.join("packs"),
+        place.join("packs/00"),
+        place.join("new"),
+        link.join("00"),
+        link.join("new"),
+        place.join("packs/../../repository/."),
+    ] {
+        assert_refused(&folders, &target, &options);
+    }
+    let bound = folders.folder.path().join("bound");
+    fs::create_dir(&bound).expect("directory");
+    // Mounted on its own, a part of it lies below nothing that would tell.
+    let Some(_bound) = bind(&place.join("packs"), &bound) else {
+        println!("mounted parts are not tested: this user can not mount anything");
+        return;
+    };
+    assert_refused(&folders, &bound, &options);
+    assert_refused(&folders, &bound.join("00"), &options);
+    assert_refused(&folders, &bound.join("new"), &options);
+}
+
+/// What was once backed up from where the repository is now.
+#[test]
+fn nothing_is_put_back_into_the_repository() {
+    let (_, repository) = shared();
+    let mut folders = folders();
+    folders.source = folders.folder.path().join("repository/packs");
+    fs::create_dir_all(&folders.source).expect("directory");
+    fs::write(folders.source.join("old"), "old").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::remove_file(folders.source.join("old")).expect("remove");
+    let (place, options) = repository_in(&folders);
+    let original = RestoreOptions { place: Place::Original, ..options.clone() };
+    let outcome = restore(&repository, &manifest, Path::new("/"), &original);
+    assert!(matches!(outcome, Err(Error::Invalid { .. })), "{outcome:?}");
+
+    // Below the target it costs no more than itself.
+    let manifest = take(&repository, &[folders.folder.path().to_owned()]);
+    fs::write(place.join("packs/00/pack"), "changed").expect("write");
+    fs::write(place.join("packs/00/another"), "another").expect("write");
+    let report = restore(&repository, &manifest, folders.folder.path(), &options).expect("restore");
+    let path = place.to_str().expect("text").to_owned();
+    assert_eq!(found(&report, FindingKind::Unwritable), [path].into());
+    assert_eq!(fs::read(place.join("packs/00/pack")).expect("read"), b"changed");
+    assert!(place.join("packs/00/another").exists());
+}
+
+#[test]
+fn a_place_beside_is_none_inside() {
+    let folders = folders();
+    let (place, options) = repository_in(&folders);
+    assert!(lies_in(&place.join("packs/00/pack"), &options.untouched));
+    for beside in [folders.folder.path().join("repository-2"), folders.folder.path().to_owned(), folders.target] {
+        assert!(!lies_in(&beside, &options.untouched), "{}", beside.display());
+    }
+}
