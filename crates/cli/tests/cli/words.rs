@@ -151,6 +151,7 @@ fn a_snapshot_of_another_host_is_never_put_back_here_without_a_word() {
 }
 
 /// Runs on a terminal of 60 columns that answers `answer`; `None` where no program makes one.
+#[expect(clippy::print_stdout, reason = "what was not tried is said")]
 fn on_terminal(home: &Home, arguments: &str, answer: &str) -> Option<String> {
     let script = format!("stty cols 60; '{}' {arguments}", env!("CARGO_BIN_EXE_lbak"));
     let lbak = home.command::<_, &str>([]);
