@@ -81,9 +81,9 @@ fn config_is_written_anew_from_the_slot() {
     home.run(["repair", "config"]).expect_code(0).expect_stdout("nothing to do");
     for is_missing in [true, false] {
         if is_missing {
-            fs::remove_file(&config).expect("it is there")
+            fs::remove_file(&config).expect("it is there");
         } else {
-            damage(&config)
+            damage(&config);
         }
         home.run(["verify"]).expect_code(20).expect_stderr("next: `lbak repair config`");
         home.run(["repair", "config", "--dry-run"]).expect_code(20).expect_stdout("would be written anew");
@@ -151,6 +151,7 @@ fn a_snapshot_of_another_host_is_never_put_back_here_without_a_word() {
 }
 
 /// Runs on a terminal of 60 columns that answers `answer`; `None` where no program makes one.
+#[expect(clippy::print_stdout, reason = "what was not tried is said")]
 fn on_terminal(home: &Home, arguments: &str, answer: &str) -> Option<String> {
     let script = format!("stty cols 60; '{}' {arguments}", env!("CARGO_BIN_EXE_lbak"));
     let lbak = home.command::<_, &str>([]);
@@ -159,7 +160,7 @@ fn on_terminal(home: &Home, arguments: &str, answer: &str) -> Option<String> {
     command.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let Ok(mut child) = child else {
-        eprintln!("not tried on a terminal: there is no program `script`");
+        println!("not tried on a terminal: there is no program `script`");
         return None;
     };
     let mut input = child.stdin.take().expect("a pipe");
@@ -304,7 +305,7 @@ fn a_full_disk_is_told_first_and_then_how_to_go_on() {
     let mounted =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(home.path("small")).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("not tried: a small file system can not be mounted here");
+        println!("not tried: a small file system can not be mounted here");
         return;
     }
     let run = home.run(["restore", "latest", "small/out"]);
