@@ -396,15 +396,7 @@ fn what_a_damaged_pack_held_is_stored_anew() {
 /// A repository whose packs were all gone got a snapshot every night, each with exit code 0, none of which could be restored.
 #[test]
 fn packs_that_are_found_missing_or_damaged_are_told_and_stored_anew() {
-    let cases: [(&str, &dyn Fn(&MemoryBackend, &ObjectName)); 2] = [
-        ("missing", &|memory, name| memory.tamper(&name.to_string(), None)),
-        ("damaged", &|memory, name| {
-            let mut damaged = memory.get(name).unwrap().to_vec();
-            damaged[100] ^= 1;
-            memory.tamper(&name.to_string(), Some(damaged.into()));
-        }),
-    ];
-    for (case, spoil) in cases {
+    for case in ["missing", "damaged"] {
         let (tree, (memory, backend)) = (Tree::new(), memory());
         let repository = init(&backend);
         tree.snapshot(&repository, LineageKind::Full).unwrap();
@@ -413,7 +405,12 @@ fn packs_that_are_found_missing_or_damaged_are_told_and_stored_anew() {
             // What is damaged of data is not seen by a snapshot that reads no data; what is missing is.
             let is_data = backend.get_range(&name, 0, 80).unwrap()[4] == Kind::DataPack as u8;
             if case == "missing" || !is_data {
-                spoil(&memory, &name);
+                let damaged = (case == "damaged").then(|| {
+                    let mut bytes = memory.get(&name).unwrap().to_vec();
+                    bytes[100] ^= 1;
+                    bytes.into()
+                });
+                memory.tamper(&name.to_string(), damaged);
             }
         }
         let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();

@@ -9,7 +9,8 @@ fn a_restore_into_the_repository_is_refused() {
     let home = Home::with_repository();
     home.snapshot();
     symlink(home.path("repository/packs"), home.path("link")).expect("a link");
-    let shelf = fs::read_dir(home.path("repository/packs")).expect("a folder").next().expect("a shelf").expect("a name");
+    let shelf =
+        fs::read_dir(home.path("repository/packs")).expect("a folder").next().expect("a shelf").expect("a name");
     let shelf = format!("repository/packs/{}", shelf.file_name().to_str().expect("text"));
     for target in ["repository", "repository/packs", &shelf, "repository/index", "repository/new", "link", "link/new"] {
         for options in [&["--delete"][..], &["--in-place"], &[], &["--delete", "--dry-run"]] {

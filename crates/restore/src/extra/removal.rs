@@ -154,7 +154,13 @@ impl Removal<'_> {
     }
 
     /// Enters a directory whose path is the one that is looked at.
-    pub(super) fn enter(&self, at: BorrowedFd<'_>, name: &[u8], above: Identity, is_wanted: bool) -> rustix::io::Result<Entered> {
+    pub(super) fn enter(
+        &self,
+        at: BorrowedFd<'_>,
+        name: &[u8],
+        above: Identity,
+        is_wanted: bool,
+    ) -> rustix::io::Result<Entered> {
         // What is mounted there is not even touched.
         let stat = system::look(at, name)?;
         let identity = system::identity(&stat);
