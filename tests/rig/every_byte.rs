@@ -135,7 +135,7 @@ fn a_flip_of_any_byte_is_found_and_never_restored_silently() {
         bytes_in_all += bytes.len();
         for place in stored.places(name, bytes.len(), 4) {
             let mut flipped = bytes.to_vec();
-            flipped[place] ^= 1 << ((place ^ seed() as usize) % 8);
+            flipped[place] ^= 1 << ((place as u64 ^ seed()) % 8);
             let what = format!("byte {place} of {name}");
             let (lost, whole) = stored.try_out(&stored.changed(name, flipped), &[name], &what);
             (flips, said, identical) = (flips + 1, said + lost, identical + whole);

@@ -109,12 +109,15 @@ fn disk(power: &PowerCutBackend, fates: &[Fate]) -> (Arc<MemoryBackend>, Vec<Str
     (Arc::new(disk), torn)
 }
 
+/// What is done with a store that lost its power: the store, the snapshots that were committed before, and what to call it.
+type Recovery<'a> = &'a dyn Fn(&Arc<MemoryBackend>, &[String], &str);
+
 /// Cuts the power at every change of `work`, and at some changes of what recovers from it. Returns the number of states.
 fn cut_everywhere(
     before: &Before,
     name: &str,
     work: &dyn Fn(&Repository) -> Result<()>,
-    recover: &dyn Fn(&Arc<MemoryBackend>, &[String], &str),
+    recover: Recovery<'_>,
 ) -> (u64, u64) {
     let mut random = Random(seed());
     let (mut states, mut states_again) = (0, 0);

@@ -27,7 +27,6 @@ fn has_list(path: &Path) -> bool {
 /// A snapshot whose attributes could not all be read said nothing of lists, and new files kept what they inherited: they were open
 /// to more people than they had been.
 #[test]
-#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn new_files_keep_no_inherited_list_even_when_the_snapshot_lacks_attributes() {
     let (_, repository) = shared();
     let folders = folders();
