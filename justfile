@@ -63,3 +63,13 @@ scale-segments DIR COUNT="10_000": _scale
 # Time and memory of 1, 10 and 50 GB; draws docs/growth.svg. A quarter of an hour, 14 GB.
 scale-growth DIR *ARGUMENTS: _scale
     BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/growth.py {{DIR}} docs/growth.svg {{ARGUMENTS}}
+
+# The long form of docs/guarantees.md: every byte, thousands of power cuts, kills and random sequences. Hours; SEED chooses others.
+prove SEED="1" KILLS="1000":
+    RIG=long RIG_SEED={{SEED}} cargo test --package lbak --test rig -- --nocapture
+    RIG_KILLS={{KILLS}} RIG_DISK_STEP_KIB=64 RIG_SEED={{SEED}} cargo test --package lbak-cli --test cli kills:: -- --nocapture
+    tests/planted/run.sh
+
+# Bugs that others had, planted in a scratch copy one at a time: the test that each names must fail. `just planted p07-no-sync-of-files` plants one.
+planted *NAMES:
+    tests/planted/run.sh {{NAMES}}

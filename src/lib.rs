@@ -2,7 +2,7 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    amend, backend, browse, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns,
+    amend, backend, browse, cache, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns,
     repository, snapshot, source, store, tree,
 };
 

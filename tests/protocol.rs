@@ -55,7 +55,7 @@ fn init(backend: &Arc<dyn Backend>) -> Repository {
 }
 
 fn open(backend: Arc<dyn Backend>) -> Repository {
-    let options = OpenOptions { clock: Arc::new(LaterClock), threads: Some(2), expected: None };
+    let options = OpenOptions { clock: Arc::new(LaterClock), threads: Some(2), expected: None, cache: None };
     Repository::open(backend, &credential(), &options).unwrap()
 }
 
@@ -391,6 +391,39 @@ fn what_a_damaged_pack_held_is_stored_anew() {
     let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
     assert!(second.sizes.new > 3_000_000);
     tree.assert_restores(&repository, &second);
+}
+
+/// A repository whose packs were all gone got a snapshot every night, each with exit code 0, none of which could be restored.
+#[test]
+fn packs_that_are_found_missing_or_damaged_are_told_and_stored_anew() {
+    let cases: [(&str, &dyn Fn(&MemoryBackend, &ObjectName)); 2] = [
+        ("missing", &|memory, name| memory.tamper(&name.to_string(), None)),
+        ("damaged", &|memory, name| {
+            let mut damaged = memory.get(name).unwrap().to_vec();
+            damaged[100] ^= 1;
+            memory.tamper(&name.to_string(), Some(damaged.into()));
+        }),
+    ];
+    for (case, spoil) in cases {
+        let (tree, (memory, backend)) = (Tree::new(), memory());
+        let repository = init(&backend);
+        tree.snapshot(&repository, LineageKind::Full).unwrap();
+        for pack in pack_ids(&*backend) {
+            let name = ObjectName::Pack(pack);
+            // What is damaged of data is not seen by a snapshot that reads no data; what is missing is.
+            let is_data = backend.get_range(&name, 0, 80).unwrap()[4] == Kind::DataPack as u8;
+            if case == "missing" || !is_data {
+                spoil(&memory, &name);
+            }
+        }
+        let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+        assert!(!second.damage.is_empty(), "{case}");
+        assert!(second.finding_counts.iter().any(|count| count.kind == FindingKind::ParentUnread), "{case}");
+        tree.assert_restores(&repository, &second);
+        let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+        assert_eq!(third.damage, [""; 0], "{case}: the parent is whole again");
+        assert_eq!(third.sizes.new, 0, "{case}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ const LINES: [&[&str]; 12] = [
     &["id"],
     &["error"],
     &["observe"],
-    &["metadata", "chunk", "wire", "backend", "patterns"],
+    &["metadata", "chunk", "wire", "backend", "cache", "patterns"],
     &["keys"],
     &["codec"],
     &["pack", "index"],

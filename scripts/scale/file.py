@@ -26,8 +26,8 @@ def measure(folder, length, is_restored):
     lbak = Lbak(folder)
 
     def rate(took, other=None):
-        cores = f", {took.cpu / took.wall:.2f} cores busy"
-        both = f", {(took.cpu + other.cpu) / took.wall:.2f} with the generator" if other else ""
+        cores = f", {took.cpu / took.wall:.2f} cores busy, {took.wanted:.1f} wanted"
+        both = f", {(took.cpu + other.cpu) / took.wall:.2f} busy with the generator" if other else ""
         return f"{length / took.wall / 1e6:5.0f} MB/s{cores}{both}"
 
     print(f"one file of {length >> 30} GiB")

@@ -22,9 +22,9 @@ def main():
                 memory.setdefault(verb, []).append((gigabytes, took.mib))
                 show(f"{verb}, {gigabytes:g} GB", took, f"{took.cpu / gigabytes:.2f} s of processor time per GB")
             shutil.rmtree(folder / "here")
+            svg.write_text(plot([("Processor seconds per GB", seconds), ("Peak memory, MiB", memory)], "GB of data"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    svg.write_text(plot([("Processor seconds per GB", seconds), ("Peak memory, MiB", memory)], "GB of data"))
 
 
 def measure(folder, length):

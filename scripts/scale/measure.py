@@ -1,15 +1,16 @@
 """Runs programs and says what each took: wall time, processor time, peak memory. Python's own library is enough."""
 
-import os, shutil, subprocess, sys, time
+import os, subprocess, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 
 
 class Run:
-    """What one process took."""
+    """What one process took. `wanted` is how many processors its threads had or waited for on average, as far as the system tells: on a
+    machine that others use, it says how many would have been busy."""
 
-    def __init__(self, wall, usage):
-        self.wall = wall
+    def __init__(self, wall, usage, wanted=0.0):
+        self.wall, self.wanted = wall, wanted
         self.user, self.system = usage.ru_utime, usage.ru_stime
         self.mib = usage.ru_maxrss / 1024
 
@@ -21,10 +22,29 @@ class Run:
         return f"{self.wall:8.2f} s wall, {self.user:7.2f} user + {self.system:6.2f} system, {self.mib:6.0f} MiB"
 
 
+def threads(pid):
+    """Nanoseconds that each thread ran and that it waited for a processor."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            ran, waited = (task / "schedstat").read_text().split()[:2]
+            found[task.name] = int(ran) + int(waited)
+        except OSError:
+            pass  # it has ended
+    return found
+
+
 def waited(process, begun):
-    _, status, usage = os.wait4(process.pid, 0)
+    wanted = {}
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        wanted.update(threads(process.pid))
+        time.sleep(0.05)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Run(time.monotonic() - begun, usage)
+    wall = time.monotonic() - begun
+    return Run(wall, usage, sum(wanted.values()) / 1e9 / wall)
 
 
 def run(*words, output=subprocess.DEVNULL):
@@ -43,7 +63,8 @@ def pipe(first, second):
     one = subprocess.Popen([str(word) for word in first], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     two = subprocess.Popen([str(word) for word in second], stdin=one.stdout, stdout=subprocess.DEVNULL)
     one.stdout.close()
-    took = [waited(one, begun), waited(two, begun)]
+    with ThreadPoolExecutor(2) as pool:
+        took = list(pool.map(lambda process: waited(process, begun), (one, two)))
     for process, words in ((one, first), (two, second)):
         if process.returncode != 0:
             sys.exit(f"exit code {process.returncode}: {' '.join(map(str, words))}")

@@ -15,7 +15,7 @@ const TYPED: usize = 4;
 /// A line for each backup that a selection leaves: the options that name it, and the id of its newest snapshot.
 pub(crate) fn ways_to_name_one(selection: &Selection, catalog: &Catalog) -> String {
     let mut backups: BTreeMap<(&str, &[Vec<u8>]), Vec<&Committed>> = BTreeMap::new();
-    for snapshot in selection.narrow(catalog) {
+    for snapshot in selection.candidates(catalog) {
         let manifest = &snapshot.manifest;
         backups.entry((&manifest.host, &manifest.paths)).or_default().push(snapshot);
     }

@@ -6,6 +6,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
+    fs,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
 };
@@ -97,7 +98,18 @@ pub(crate) fn host() -> String {
 /// Name of the user who runs this, or a number where there is none.
 pub(crate) fn user() -> String {
     let named = ["LOGNAME", "USER"].into_iter().find_map(|name| env::var(name).ok().filter(|name| !name.is_empty()));
-    named.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string())
+    let number = rustix::process::getuid().as_raw();
+    named.or_else(|| name_of(number)).unwrap_or_else(|| number.to_string())
+}
+
+/// The name of a user of this machine.
+fn name_of(number: u32) -> Option<String> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, user) = (fields.next()?, fields.nth(1)?);
+        (user.parse() == Ok(number) && !name.is_empty()).then(|| name.to_owned())
+    })
 }
 
 /// A folder of the XDG base directory specification, or its default below the home directory.

@@ -101,6 +101,13 @@ pub(crate) fn tell(error: &anyhow::Error, output: &Output) -> Exit {
     exit
 }
 
+/// An error of the library with one more thing that may help.
+pub(crate) fn with_hint(error: Error, more: &str) -> anyhow::Error {
+    let hint = hint_for(&error).map_or_else(|| more.to_owned(), |hint| format!("{hint}\n{more}"));
+    let exit = code_of(&error);
+    Trouble::new(exit, one_line(&error.into())).hint(hint).into()
+}
+
 /// The chain of causes in one line. A cause that only repeats what was said before it is left out.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
@@ -141,11 +148,20 @@ fn code_of(error: &Error) -> Exit {
 
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
-        _ if error.is_damage() => "`lbak verify` names what is damaged and which snapshots and paths it hurts",
+        Error::Damaged { object, .. } if object == "the index" => {
+            "`lbak repair index` makes it whole again from the packs"
+        }
+        Error::Damaged { object, .. } | Error::AbsurdSlot { object, .. } if object.starts_with("keys/") => {
+            "another password or key file may open it; else put the files of its folder `keys` back from a copy of the repository. \
+             `lbak verify --no-key` checks the rest without a key"
+        }
+        _ if error.is_damage() => {
+            "`lbak verify --read-data` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
+        }
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
-                "may this user read the repository? What is in it is for the owner of its folder, and for root (`chown -R` mends what is another's)"
+                "may this user read the repository? What is in it is for the owner of its folder, and for root: run lbak as one of them"
             }
             BackendErrorKind::Denied => {
                 "may this user write in the repository's folder, and is it mounted for writing?"

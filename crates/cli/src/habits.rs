@@ -9,7 +9,7 @@ mod options;
 pub(crate) use options::{instead_of_argument, without_misleading_tip};
 
 /// Commands of other programs, and what to do instead.
-const COMMANDS: [(&[&str], &str); 20] = [
+const COMMANDS: [(&[&str], &str); 19] = [
     (&["forget", "delete"], "lbak can not forget snapshots yet; `lbak tag` marks those that are to stay"),
     (&["prune", "compact"], "lbak can not reclaim space yet; what is stored twice is stored once in any case"),
     (
@@ -20,11 +20,7 @@ const COMMANDS: [(&[&str], &str); 20] = [
         &["unlock", "break-lock", "with-lock"],
         "there is nothing to unlock: any number of hosts write at once, without locks",
     ),
-    (
-        &["rebuild-index", "repair-index"],
-        "the index is read beside the packs themselves: a damaged part costs time and no data",
-    ),
-    (&["repair"], "lbak can not repair yet; `lbak verify` names what is damaged, `lbak restore` gives everything else"),
+    (&["rebuild-index", "repair-index"], "`lbak repair index` makes the index whole again from the packs"),
     (&["migrate", "upgrade"], "there is nothing to migrate: there is one format"),
     (
         &["rewrite", "recreate"],

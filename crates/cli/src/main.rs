@@ -39,6 +39,7 @@ mod streams;
 mod tables;
 mod times;
 mod wanted;
+mod wrapping;
 
 use std::{process::ExitCode, sync::Arc};
 

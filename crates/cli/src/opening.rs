@@ -89,7 +89,41 @@ pub(crate) fn open_with(
     let backend = open_backend(invocation, &place)?;
     let credential = credential(&place, offered)?;
     invocation.signals.listen().context("cannot listen for signals")?;
+    if let Some(file) = &offered.key_file {
+        warn_of_open_key(invocation, file);
+    }
     unlock(invocation, place.folder(), backend, &credential, threads)
+        .map_err(|error| name_key(invocation, offered, error))
+}
+
+/// Whoever reads the key reads all backups.
+fn warn_of_open_key(invocation: &Invocation<'_>, file: &Path) {
+    let mode = file.metadata().map_or(0, |metadata| metadata.mode());
+    if mode & 0o007 != 0 {
+        let file = file.display();
+        invocation
+            .output
+            .warn(&format!("every user of this machine can use the key file {file}: `chmod 600` keeps it private"));
+    }
+}
+
+/// What opened nothing is told with where it came from.
+fn name_key(invocation: &Invocation<'_>, offered: &Offered, error: anyhow::Error) -> anyhow::Error {
+    let Some(Error::WrongKey { slots: 1.., .. }) = error.downcast_ref() else { return error };
+    let by = |is_so: bool, name: &str| if is_so { format!(" ({name})") } else { String::new() };
+    let from = match (&offered.key_file, &offered.password) {
+        (Some(file), _) => {
+            let is_by_variable = invocation.environment.key_file.as_ref() == Some(file);
+            format!("the key file {}{}", file.display(), by(is_by_variable, "LBAK_KEY_FILE"))
+        }
+        (None, Some(password)) => {
+            let is_by_variable = Offered::by_options(invocation.global).is_empty();
+            format!("the password {}", password.described(is_by_variable))
+        }
+        (None, None) => "the password that was typed".to_owned(),
+    };
+    let trouble = Trouble::new(Exit::WrongKey, error.to_string());
+    trouble.hint(format!("is it the password or key file of this repository? What was tried is {from}")).into()
 }
 
 /// Opens the repository that is meant; makes the default one when nothing at all was said about it and it is for more than
@@ -216,7 +250,7 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
 }
 
 /// What options offer, else what variables do.
-fn offered(invocation: &Invocation<'_>) -> Offered {
+pub(crate) fn offered(invocation: &Invocation<'_>) -> Offered {
     Offered::by_options(invocation.global).or(Offered::by_variables(&invocation.environment))
 }
 
@@ -244,7 +278,8 @@ fn unlock(
     threads: Option<usize>,
 ) -> anyhow::Result<Opened> {
     let known = Known::of(folder);
-    let options = OpenOptions { threads, expected: known.repository(), ..OpenOptions::default() };
+    let cache = environment::xdg("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("lbak"));
+    let options = OpenOptions { threads, expected: known.repository(), cache, ..OpenOptions::default() };
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
     let repository = Repository::open(shared, credential, &options).map_err(|error| match (&error, known.file()) {
         (Error::OtherRepository { .. }, Some(file)) => {

@@ -15,7 +15,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::{arguments::GlobalArguments, exit::Exit, json, tables::visible};
+use crate::{arguments::GlobalArguments, exit::Exit, json, tables::visible, wrapping::wrapped};
 
 /// Standard output and standard error of one invocation.
 pub(crate) struct Output {
@@ -123,8 +123,16 @@ impl Output {
     /// Says something that belongs to a warning before it.
     pub(crate) fn detail(&self, text: &str) {
         if !self.is_json {
-            self.to_stderr(&format!("{}\n", visible(text)));
+            self.to_stderr(&format!("{}\n", fitted(&visible(text))));
         }
+    }
+
+    /// Says something of a path, in a line that is never broken.
+    pub(crate) fn note_of_path(&self, line: &str) {
+        if self.is_json || self.is_quiet {
+            return self.note(line);
+        }
+        self.to_stderr(&format!("{}\n", visible(line)));
     }
 
     /// Says why the program ends.
@@ -133,10 +141,13 @@ impl Output {
             let message = json::ExitError { message_type: "exit_error", code: exit as u8, message, hint };
             return self.json_to_stderr(&message);
         }
-        self.to_stderr(&format!("lbak: {}\n", visible(message)));
+        self.to_stderr(&format!("{}\n", fitted(&format!("lbak: {}", visible(message)))));
         // Names in a hint are escaped: what ends a line in it was meant to.
         for (number, line) in hint.into_iter().flat_map(str::lines).enumerate() {
-            self.to_stderr(&format!("{}{}\n", if number == 0 { "hint: " } else { "" }, visible(line)));
+            // What is indented can be pasted as it stands.
+            let is_to_paste = line.starts_with(' ');
+            let line = format!("{}{}", if number == 0 { "hint: " } else { "" }, visible(line));
+            self.to_stderr(&format!("{}\n", if is_to_paste { line } else { fitted(&line) }));
         }
     }
 
@@ -179,7 +190,7 @@ impl Output {
         if self.is_json {
             return self.json_to_stderr(&json::Note { message_type: kind, message: text });
         }
-        self.to_stderr(&format!("{prefix}{}\n", visible(text)));
+        self.to_stderr(&format!("{}\n", fitted(&format!("{prefix}{}", visible(text)))));
     }
 
     /// Writes a JSON line beside the results.
@@ -223,4 +234,9 @@ impl Output {
     fn stdout(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
         self.stdout.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A line as a terminal has room for it; anywhere else as it is, for who reads line by line.
+fn fitted(line: &str) -> String {
+    if Output::is_watched() { wrapped(line, Output::columns()) } else { line.to_owned() }
 }

@@ -1,6 +1,6 @@
 //! A line for each path that is read, left out or restored: with `--verbose`, and for programs in a dry run.
 
-use std::sync::Arc;
+use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
 use lbak::{Action, Event, Observer, escape};
 
@@ -24,7 +24,7 @@ impl PathLines {
         let _ = match self.is_dry_run {
             true => self.output.line_beside_bar(line),
             false => {
-                self.output.note(line);
+                self.output.note_of_path(line);
                 Ok(())
             }
         };
@@ -41,17 +41,17 @@ impl Observer for PathLines {
             Event::Excluded { path, exclusion } if is_json => {
                 let _ = self.output.json(&json::PathLine::excluded(path, *exclusion));
             }
-            Event::Restored { action, path, bytes } if is_json => {
-                let _ = self.output.json(&json::RestoredEntry::of(*action, path, *bytes));
+            Event::Restored { action, path, target, bytes } if is_json => {
+                let _ = self.output.json(&json::RestoredEntry::of(*action, path, target, *bytes));
             }
-            Event::Restored { action, path, .. } => {
+            Event::Restored { action, target, .. } => {
                 let word = match action {
                     Action::Created => "create",
                     Action::Updated => "update",
                     Action::Kept => "keep  ",
                     Action::Deleted => "delete",
                 };
-                self.line(&format!("{word} {}", escape(path)));
+                self.line(&format!("{word} {}", escape(target.as_os_str().as_bytes())));
             }
             Event::Read { path, reason, .. } => self.line(&format!("read {}: {reason}", escape(path))),
             Event::Excluded { path, exclusion } => self.line(&format!("left out {}: {exclusion}", escape(path))),

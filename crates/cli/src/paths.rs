@@ -1,11 +1,13 @@
 //! Paths as they come from the command line.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Component, Path, PathBuf},
 };
+
+use lbak::Manifest;
 
 use crate::exit::Trouble;
 
@@ -53,15 +55,27 @@ pub(crate) fn snapshot_and_path<'a>(
     }
 }
 
-/// Paths in one line; of many, the first and how many there are: lists of files name a hundred thousand.
+/// Paths in one line; of many, the first few and how many there are: lists of files name a hundred thousand.
 pub(crate) fn joined<'p>(paths: impl ExactSizeIterator<Item = &'p [u8]>) -> String {
-    const SHOWN: usize = 10;
-    let more = paths.len().saturating_sub(SHOWN);
-    let mut words: Vec<String> = paths.take(SHOWN).map(lbak::escape).collect();
+    const MOST: usize = 10;
+    const SHOWN_OF_MANY: usize = 3;
+    let shown = if paths.len() > MOST { SHOWN_OF_MANY } else { MOST };
+    let more = paths.len().saturating_sub(shown);
+    let mut words: Vec<String> = paths.take(shown).map(lbak::escape).collect();
     if more > 0 {
         words.push(format!("… and {} more", crate::sizes::count(more as u64)));
     }
     words.join(" ")
+}
+
+/// Where a snapshot, or a part of it, came from.
+pub(crate) fn origins(snapshot: &Manifest, path: Option<&[u8]>) -> Vec<PathBuf> {
+    let path_of = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
+    match (path, &snapshot.paths[..]) {
+        (None, paths) => paths.iter().map(|path| path_of(path)).collect(),
+        (Some(path), [root]) if !path.starts_with(b"/") => vec![path_of(root).join(path_of(path))],
+        (Some(path), _) => vec![path_of(path)],
+    }
 }
 
 /// Tells whether a path leads to the root of the file system, however it is written.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     ffi::OsString,
-    fs,
+    fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -14,7 +14,12 @@ use lbak::{
     patterns::{PatternCount, PatternRole, Patterns, lines},
 };
 
-use crate::{exit::Trouble, findings, output::Output, sizes};
+use crate::{
+    exit::{Exit, Trouble, without_number},
+    findings,
+    output::Output,
+    sizes,
+};
 
 /// What options of one kind say: patterns, and files of patterns.
 #[derive(Clone, Copy, Default)]
@@ -174,7 +179,19 @@ fn from(here: &Path, pattern: &[u8]) -> Vec<u8> {
 /// Adds the lines of a file. One that matches nothing is told with its place.
 fn add_lines(file: &Path, patterns: &mut Vec<Vec<u8>>) -> anyhow::Result<()> {
     let none: &[&[u8]] = &[];
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = fs::read(file).map_err(|error| {
+        let hint = match (error.kind(), file.starts_with("~")) {
+            (_, true) => {
+                "the shell has left ~ as it is, as it does within quotes and behind `=`: write $HOME in its place"
+            }
+            (io::ErrorKind::NotFound, _) => {
+                "make it, an empty one will do, or leave the option out: nothing was done without it"
+            }
+            _ => "may this user read it? Nothing was done without it",
+        };
+        let what = format!("cannot read {}: {}", file.display(), without_number(error.to_string()));
+        Trouble::new(Exit::Failed, what).hint(hint)
+    })?;
     for (place, line) in lines(&bytes).enumerate() {
         if let Err(error) = Patterns::new(&[line], none) {
             let mut trouble = Trouble::usage(format!("line {} of {}: {error}", place + 1, file.display()));

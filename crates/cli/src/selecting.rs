@@ -161,7 +161,7 @@ fn explain(error: Error, exit: Exit, selection: &Selection, catalog: &Catalog) -
         }
         Error::NoSnapshot { .. } if exit == Exit::Damage => {
             let trouble = Trouble::new(Exit::Damage, format!("{error} among those that can be read"));
-            trouble.hint("`lbak verify` names what is damaged").into()
+            trouble.hint("`lbak verify` names what is damaged, `lbak repair --help` tells what to do then").into()
         }
         error => error.into(),
     }

@@ -240,6 +240,16 @@ impl Error {
         self.is_damage() || matches!(self, Self::Newer { .. })
     }
 
+    /// The object that is damaged or missing, where one is at fault.
+    #[must_use]
+    pub fn damaged_object(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { object, .. } => Some(object),
+            Self::Store { object, .. } if self.is_damage() => Some(object),
+            _ => None,
+        }
+    }
+
     /// Tells whether the stored bytes are at fault: damaged, missing where something refers to them, or unreadable.
     ///
     /// Restore and verify go on after such an error, name what is lost and report damage.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! id  error  observe                      names, trouble, progress
-//! metadata  chunk  wire  backend          times and owners, cuts, records, objects
+//! metadata  chunk  wire  backend  cache   times and owners, cuts, records, objects, a client's own copies
 //! keys                                    secrets and what follows from them
 //! codec                                   the one door between plain and stored bytes
 //! pack  index                             blocks in packs; chunk id → location
@@ -31,6 +31,8 @@ pub mod chunk;
 pub mod wire;
 
 pub mod backend;
+
+pub mod cache;
 
 pub mod keys;
 

@@ -17,6 +17,7 @@
 
 use std::{
     fmt,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -85,6 +86,8 @@ pub enum Event<'a> {
         action: Action,
         /// Raw bytes of its path in the snapshot.
         path: &'a [u8],
+        /// What was touched, or would be.
+        target: &'a Path,
         /// Size of a file.
         bytes: u64,
     },

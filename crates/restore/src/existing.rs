@@ -88,7 +88,9 @@ pub(crate) fn fate(
     entry: &Entry,
     wanted: FileType,
 ) -> rustix::io::Result<Fate> {
-    let Some(stat) = directory.existing(target, &entry.name)? else { return Ok(Fate::Free) };
+    let Some(stat) = directory.existing(target, &entry.name)? else {
+        return if is_taken_in_dry_run(target, directory, &entry.name)? { Err(Errno::EXIST) } else { Ok(Fate::Free) };
+    };
     if target.is_reading_back {
         return Ok(if system::kind(&stat) == wanted { Fate::Change(stat) } else { Fate::Replace(stat) });
     }
@@ -119,6 +121,18 @@ pub(crate) fn fate(
         (false, true) => Fate::Change(stat),
         (false, false) => Fate::Replace(stat),
     })
+}
+
+/// Where nothing that is there is changed, a restore learns from the system that a name is taken; a dry run has to look.
+fn is_taken_in_dry_run(target: &Target, directory: &Directory, name: &[u8]) -> rustix::io::Result<bool> {
+    if !target.dry_run || target.looks() || !directory.was_there() {
+        return Ok(false);
+    }
+    match system::look(directory.fd(target)?.as_fd(), name) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// A directory that holds something is in the way until deleting is asked for: better known before anything is read for what

@@ -251,6 +251,10 @@ pub(crate) fn mode(bits: u32) -> Mode {
 /// Makes a FIFO or a device.
 #[cfg(target_os = "linux")]
 pub(crate) fn make_node(at: BorrowedFd<'_>, name: &[u8], kind: FileType, major: u32, minor: u32) -> Result<()> {
+    // The kernel has 12 and 20 bits for them, and would make another device of what does not fit.
+    if major >> 12 != 0 || minor >> 20 != 0 {
+        return Err(Errno::INVAL);
+    }
     rustix::fs::mknodat(at, name, kind, Mode::RUSR | Mode::WUSR, rustix::fs::makedev(major, minor))
 }
 

@@ -2,10 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    os::fd::{AsFd, OwnedFd},
+    ffi::OsStr,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -36,6 +40,8 @@ use crate::{
 /// Where things go, and what was done so far.
 pub(crate) struct Target {
     path: PathBuf,
+    /// The path in the snapshot that it stands for; known when it is open.
+    shown: OnceLock<Vec<u8>>,
     /// Nothing is made.
     pub(crate) dry_run: bool,
     /// What is there is compared with the snapshot, and nothing else is done.
@@ -107,6 +113,7 @@ impl Target {
     ) -> Self {
         Self {
             path: path.to_owned(),
+            shown: OnceLock::new(),
             dry_run: options.dry_run,
             is_reading_back: false,
             place: options.place,
@@ -200,6 +207,7 @@ impl Target {
     /// `shown` is the path that findings give it. With `entry` it gets that metadata at the end: always when it was missing or
     /// empty, like any other directory otherwise. Tells what that does with it.
     pub(crate) fn open(&self, shown: Vec<u8>, mut entry: Option<Entry>) -> Result<(Arc<Directory>, Action)> {
+        self.shown.get_or_init(|| shown.clone());
         let failed = |action| move |errno: Errno| self.error(action, &[], errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut action = Action::Kept;
@@ -344,8 +352,24 @@ impl Target {
         };
         add(counter, 1);
         if self.tell_each {
-            self.findings.observer().event(&Event::Restored { action, path: &path(), bytes });
+            let path = path();
+            self.findings.observer().event(&Event::Restored {
+                action,
+                path: &path,
+                target: &self.place_of(&path),
+                bytes,
+            });
         }
+    }
+
+    /// Where a path of the snapshot goes.
+    fn place_of(&self, path: &[u8]) -> PathBuf {
+        let shown = self.shown.get().map_or(&b"/"[..], Vec::as_slice);
+        let mut below = path.strip_prefix(shown).unwrap_or(path);
+        while let Some(rest) = below.strip_prefix(b"/") {
+            below = rest;
+        }
+        if below.is_empty() { self.path.clone() } else { self.path.join(OsStr::from_bytes(below)) }
     }
 
     /// What was done with the entries.

@@ -8,7 +8,14 @@ use std::{
     },
 };
 
-use lbak_core::{backend::ObjectName, error::Error, id::PackId, index::PackRow};
+use lbak_core::{
+    backend::{Backend, Folder, ObjectName},
+    error::{Error, Result},
+    id::PackId,
+    index::PackRow,
+};
+
+use crate::without_key::list;
 
 /// A pack that is there.
 pub(crate) struct ListedPack {
@@ -44,6 +51,17 @@ impl Packs {
             listed.into_iter().map(|(id, size)| ListedPack { id, size, records: AtomicU32::new(0) }).collect();
         listed.sort_unstable_by_key(|pack| pack.id);
         Self { listed, missing: Mutex::default(), misfits: Mutex::default() }
+    }
+
+    /// Lists the packs of a store. Nothing but their ids and sizes is held: there may be millions.
+    pub(crate) fn list(backend: &dyn Backend) -> Result<Self> {
+        let mut listed = Vec::new();
+        list(backend, Folder::Packs.prefix(), &mut |name, size| {
+            if let Some(ObjectName::Pack(pack)) = ObjectName::parse(name) {
+                listed.push((pack, size));
+            }
+        })?;
+        Ok(Self::new(listed))
     }
 
     pub(crate) fn listed(&self) -> &[ListedPack] {

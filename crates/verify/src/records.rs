@@ -271,16 +271,31 @@ fn note_states(told: &Told, names: &[(ObjectName, u64)], ledger: &Ledger<'_>) {
     let marked = count(&|name| matches!(name, ObjectName::Damaged(_)));
     let features = count(&|name| matches!(name, ObjectName::Feature(_)));
     let forgotten = told.snapshots.iter().filter(|snapshot| snapshot.is_forgotten && !snapshot.is_replaced).count();
-    let replaced = told.snapshots.iter().filter(|snapshot| snapshot.is_replaced).count();
-    for (count, what) in [
-        (undecided, "sessions have no outcome: they are still going on, or were interrupted"),
-        (forgotten, "snapshots are forgotten: what only they need was not looked for"),
-        (replaced, "older versions of snapshots are kept: their tags or descriptions were changed"),
-        (marked, "packs are marked as damaged: their chunks are stored anew by the next snapshots"),
-        (features, "features are in use that this version does not know"),
+    // Older versions of snapshots whose tags were changed are kept, too: that is as it should be, and nothing to note.
+    for (count, one, many) in [
+        (
+            undecided,
+            "session has no outcome: it is still going on, or was interrupted",
+            "sessions have no outcome: they are still going on, or were interrupted",
+        ),
+        (
+            forgotten,
+            "snapshot is forgotten: what only it needs was not looked for",
+            "snapshots are forgotten: what only they need was not looked for",
+        ),
+        (
+            marked,
+            "pack is marked as damaged: its chunks are stored anew by the next snapshots",
+            "packs are marked as damaged: their chunks are stored anew by the next snapshots",
+        ),
+        (
+            features,
+            "feature is in use that this version does not know",
+            "features are in use that this version does not know",
+        ),
     ] {
         if count > 0 {
-            ledger.note(format!("{count} {what}"));
+            ledger.note(format!("{count} {}", if count == 1 { one } else { many }));
         }
     }
 }

@@ -41,6 +41,7 @@ const MOST_TRIES: u32 = 3;
 /// [`Error::Store`](lbak_core::error::Error::Store) when the store does not answer,
 /// [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
+    let repository = &repository.as_stored();
     if let Depth::ReadData { share } = &options.depth {
         share.check()?;
     }
@@ -164,10 +165,11 @@ fn check_packs(packs: &Packs, ledger: &Ledger<'_>, report: &mut VerifyReport) ->
     }
     if report.unreferenced_packs > 0 {
         let (count, bytes) = (report.unreferenced_packs, report.unreferenced_bytes);
-        ledger.note(format!("{count} packs with {bytes} bytes are in no segment: of interrupted or running sessions"));
-        if ledger.has("index") {
-            ledger.note("what is in no segment may be in those packs: the index can be made again from them".into());
-        }
+        let why = match ledger.has("index") {
+            true => "what the index lacks may be in them, and it can be made again from them",
+            false => "of interrupted or running sessions",
+        };
+        ledger.note(format!("{count} packs with {bytes} bytes are in no segment: {why}"));
     }
     let misfits = packs.misfits();
     for row in misfits.values() {

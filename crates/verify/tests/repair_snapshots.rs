@@ -385,3 +385,18 @@ fn a_crash_at_every_change_loses_nothing_and_the_next_repair_ends_it() {
     println!("{states} states after a crash");
     assert!(states >= 8, "{states}");
 }
+
+#[test]
+fn another_tag_does_not_make_a_repair_forget_what_it_has_done() {
+    let (backend, repository) = small();
+    flip(&backend, &largest_pack(&backend), 200);
+    let first = deep_repair(&repository);
+    assert!(!first.hurt.is_empty());
+    for snapshot in repository.catalog().unwrap().snapshots {
+        let changes = Changes { add_tags: vec!["seen".into()], ..Changes::default() };
+        amend(&repository, &snapshot, &AmendOptions { changes, ..AmendOptions::default() }).unwrap();
+    }
+    let again = deep_repair(&repository);
+    assert_eq!(again.hurt.len(), first.hurt.len());
+    assert!(again.hurt.iter().all(|hurt| matches!(hurt.outcome, Mended::Already(_))), "{again:?}");
+}

@@ -7,8 +7,9 @@ use lbak::{PackId, Share};
 
 /// Mend what damage has left: nothing is ever deleted
 ///
-/// When `lbak verify` ends with 20, take these in order: `index` if it names the index, `packs`, then a new snapshot of everything that is
-/// still there, then `snapshots` for what is gone for good. Each can be run at any time, beside backups, and again.
+/// When `lbak verify` ends with 20, take these in order: `config` and `index` if it names them, `packs`, then a new snapshot of everything
+/// that is still there, then `snapshots` for what is gone for good. Each can be run at any time, beside backups, and again. What is wrong
+/// with snapshots/… or keys/… comes back only from a copy of the repository's folder: put these files back as they are there.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Example:\n  lbak repair packs && lbak snapshot ~/models && lbak verify --read-data",
@@ -22,9 +23,22 @@ pub(crate) struct RepairArguments {
 /// What to repair.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RepairCommand {
+    Config(RepairConfigArguments),
     Index(RepairIndexArguments),
     Packs(RepairPacksArguments),
     Snapshots(RepairSnapshotsArguments),
+}
+
+/// Write config anew from the copy in the key slot
+///
+/// Every key slot holds a copy of config, so that one sound slot is enough. A config that is missing or damaged is replaced by it; a sound one
+/// stays as it is.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lbak repair config --dry-run")]
+pub(crate) struct RepairConfigArguments {
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Make the index whole again from the packs

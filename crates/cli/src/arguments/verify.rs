@@ -8,7 +8,8 @@ use lbak::Share;
 /// Check that everything is there and, if asked, that every byte is right
 ///
 /// Without options the small objects are opened, every tree of every snapshot is read, and every chunk is looked up in the index. Damage is named
-/// with the snapshots and paths that it hurts (exit code 20). On a sound repository nothing is printed. With one of the --max options the
+/// with the snapshots and paths that it hurts (exit code 20). Of a sound repository
+/// nothing is printed unless a terminal watches or -v is given. With one of the --max options the
 /// repository remembers which packs were read when, so that every night's part adds up to all of it; how much that is, is printed.
 #[derive(Args, Debug)]
 #[command(after_help = "\

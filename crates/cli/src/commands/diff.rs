@@ -1,10 +1,6 @@
 //! `lbak diff`: what differs between two snapshots, or between a snapshot and what is there now.
 
-use std::{
-    ffi::{OsStr, OsString},
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::PathBuf,
-};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use lbak::{
     Change, ChangeCounts, ChangeKind, Committed, DiffOptions, DiffReport, DiffSide, Differing, Error, FileKind,
@@ -13,6 +9,7 @@ use lbak::{
 
 use crate::{
     arguments::DiffArguments,
+    environment,
     exit::{Exit, Trouble},
     findings,
     invocation::Invocation,
@@ -120,23 +117,13 @@ fn source(second: &Second<'_>, before: &Manifest, path: Option<&[u8]>, opened: &
     let paths = match second {
         Second::Paths(paths) => paths.clone(),
         Second::Origin | Second::Snapshot(_) => {
-            let origins = origins(before, path);
+            let origins = paths::origins(before, path);
             // What is gone was removed, as long as something is there to compare with.
             let there: Vec<PathBuf> = origins.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
             if there.is_empty() { origins } else { there }
         }
     };
     Ok(LocalSource::new(&paths)?.skip_identity(device, inode))
-}
-
-/// Where a snapshot, or a part of it, came from.
-fn origins(snapshot: &Manifest, path: Option<&[u8]>) -> Vec<PathBuf> {
-    let path_of = |bytes: &[u8]| PathBuf::from(OsString::from_vec(bytes.to_vec()));
-    match (path, &snapshot.paths[..]) {
-        (None, paths) => paths.iter().map(|path| path_of(path)).collect(),
-        (Some(path), [root]) if !path.starts_with(b"/") => vec![path_of(root).join(path_of(path))],
-        (Some(path), _) => vec![path_of(path)],
-    }
 }
 
 fn described(snapshot: &Manifest, path: Option<&[u8]>) -> String {
@@ -152,7 +139,12 @@ fn describe_second(second: &Second<'_>, before: &Manifest, path: Option<&[u8]>, 
     match (second, after) {
         (Second::Snapshot(given), Some(after)) => described(after, paths::split_snapshot(given).1),
         (Second::Paths(paths), _) => listed(paths),
-        _ => listed(&origins(before, path)),
+        // The same paths on another machine may hold something else.
+        _ if before.host != environment::host() => {
+            let (host, origins) = (escape(before.host.as_bytes()), listed(&paths::origins(before, path)));
+            format!("{origins} on this machine ({}); the snapshot is of host {host}", environment::host())
+        }
+        _ => listed(&paths::origins(before, path)),
     }
 }
 

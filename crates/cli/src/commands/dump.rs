@@ -2,11 +2,11 @@
 
 use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
-use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Event, Manifest, Observer, Repository};
+use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Error, Event, FindingKind, Manifest, Observer, Repository};
 
 use crate::{
     arguments::{ArchiveForm, DumpArguments},
-    exit::Exit,
+    exit::{Exit, with_hint},
     findings,
     invocation::Invocation,
     json, opening,
@@ -47,8 +47,20 @@ pub(crate) fn run(arguments: &DumpArguments, invocation: &Invocation<'_>) -> any
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
 }
 
-/// What could not be read when the snapshot was taken is missing here too.
+/// What could not be read when the snapshot was taken is missing here too, and what changed meanwhile may be torn.
 pub(super) fn warn_of_incomplete(output: &Output, manifest: &Manifest) {
+    let changed: u64 = manifest
+        .findings
+        .counts
+        .iter()
+        .filter(|found| found.kind == FindingKind::Changed)
+        .map(|found| found.count)
+        .sum();
+    if changed > 0 {
+        let files = sizes::counted(changed, "file was", "files were");
+        let id = manifest.id.short();
+        output.warn(&format!("{files} changing while this snapshot read them; `lbak cat snapshot {id}` names them"));
+    }
     if !manifest.is_complete {
         let found = findings::counted(&manifest.findings.counts);
         output.warn(&format!("this snapshot is incomplete: {found}; what could not be read then is not there"));
@@ -65,7 +77,16 @@ fn to_file(
     let mut new = NewFile::create(file)?;
     let progress = invocation.progress(Work::Restore);
     options.observer = progress.observer();
-    let report = lbak::dump(repository, manifest, options, &mut new)?;
+    let report = lbak::dump(repository, manifest, options, &mut new).map_err(|error| match error {
+        Error::Damaged { .. } => {
+            let name = file.display();
+            with_hint(
+                error,
+                &format!("{name} was not made; to standard output, in place of -o, what is good is written"),
+            )
+        }
+        error => error.into(),
+    })?;
     new.complete()?;
     Ok(report)
 }

@@ -126,10 +126,12 @@ fn history(
     output: &Output,
 ) -> anyhow::Result<Option<Found>> {
     let mut failed = None;
+    let are_hosts_told =
+        snapshots.iter().any(|snapshot| Some(&snapshot.host) != snapshots.first().map(|first| &first.host));
     let mut show = |path: PathHistory<'_>| {
         let told = match output.is_json() {
             true => output.json(&json::inspect::History::of(&path)),
-            false => tell_history(output, &path, snapshots.len()),
+            false => tell_history(output, &path, snapshots.len(), are_hosts_told),
         };
         if told.is_err() || output.is_closed() {
             failed = told.err();
@@ -151,7 +153,7 @@ fn history(
     Ok(Some(Found { finding_counts, findings }))
 }
 
-fn tell_history(output: &Output, path: &PathHistory<'_>, searched: usize) -> anyhow::Result<()> {
+fn tell_history(output: &Output, path: &PathHistory<'_>, searched: usize, are_hosts_told: bool) -> anyhow::Result<()> {
     let holders: u64 = path.versions.iter().map(|version| version.snapshots).sum();
     let versions = sizes::counted(path.versions.len() as u64, "version", "versions");
     output.line(&format!("{}: {versions} in {holders} of {searched} snapshots", escape(path.path)))?;
@@ -166,8 +168,8 @@ fn tell_history(output: &Output, path: &PathHistory<'_>, searched: usize) -> any
         let entry = &version.entry;
         let size = if entry.kind() == lbak::FileKind::File { sizes::bytes(entry.size) } else { "-".to_owned() };
         table.row([
-            format!("  {} {}", version.first.id.short(), day(version.first)),
-            format!("{} {}", version.last.id.short(), day(version.last)),
+            format!("  {}", seen(version.first, are_hosts_told)),
+            seen(version.last, are_hosts_told),
             sizes::count(version.snapshots),
             size,
             times::local(entry.mtime),
@@ -176,8 +178,10 @@ fn tell_history(output: &Output, path: &PathHistory<'_>, searched: usize) -> any
     table.lines().try_for_each(|line| output.line(&line))
 }
 
-fn day(snapshot: &Manifest) -> String {
-    times::local(moment(snapshot)).chars().take(10).collect()
+/// Id and time of a snapshot, and its host where there are several.
+fn seen(snapshot: &Manifest, are_hosts_told: bool) -> String {
+    let host = if are_hosts_told { format!(" {}", escape(snapshot.host.as_bytes())) } else { String::new() };
+    format!("{} {}{host}", snapshot.id.short(), times::local(moment(snapshot)))
 }
 
 fn moment(snapshot: &Manifest) -> Timestamp {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use lbak::{Credential, NewSlot, OpenedSlot, PasswordCost, SlotForm, SlotId, SlotInfo, SlotState};
+use lbak::{Credential, NewSlot, OpenedSlot, PasswordCost, SlotForm, SlotId, SlotInfo, SlotState, Timestamp};
 
 use crate::{
     arguments::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
@@ -15,6 +15,7 @@ use crate::{
     secrets::{self, NewKeyFile, Offered},
     sizes,
     tables::{Align, Table},
+    times,
 };
 
 pub(crate) fn run(arguments: &KeyArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
@@ -33,7 +34,7 @@ fn list(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     if output.is_json() {
         slots.iter().try_for_each(|slot| output.json(&described(slot, own)))?;
     } else {
-        let columns = ["ID", "Opened by", "Cost of a try", "Label"].map(|heading| (heading, Align::Left));
+        let columns = ["ID", "Opened by", "Cost of a try", "Made", "Label"].map(|heading| (heading, Align::Left));
         let mut table = Table::new(columns);
         for slot in &slots {
             let (form, cost) = match &slot.state {
@@ -41,14 +42,23 @@ fn list(invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
                 SlotState::Sound { form: SlotForm::KeyFile, .. } => ("key file", String::new()),
                 SlotState::Damaged(_) => ("nothing: damaged", String::new()),
             };
-            let (star, label) = if slot.id == own.id { (" *", own.label.clone()) } else { ("", String::new()) };
-            table.row([slot.id.short() + star, form.to_owned(), cost, label]);
+            let (star, made, label) = match slot.id == own.id {
+                true => (" *", times::local(made(own)), own.label.clone()),
+                false => ("", String::new(), String::new()),
+            };
+            table.row([slot.id.short() + star, form.to_owned(), cost, made, label]);
         }
         table.lines().try_for_each(|line| output.line(&line))?;
-        output.report("* opened the repository just now; the labels of the others are sealed")?;
+        output.report(
+            "* opened the repository just now; when others were made, and their labels, tells only what opens them",
+        )?;
     }
     let is_damaged = slots.iter().any(|slot| matches!(slot.state, SlotState::Damaged(_)));
     Ok(Exit::damage_if(is_damaged).or_worse(damage_of(&opened)))
+}
+
+fn made(slot: &OpenedSlot) -> Timestamp {
+    Timestamp { seconds: slot.created_seconds, nanoseconds: 0 }
 }
 
 fn cost_of(cost: &PasswordCost) -> String {
@@ -74,6 +84,7 @@ fn change(arguments: &KeyChangeArguments, invocation: &Invocation<'_>) -> anyhow
     let opened = opening::open(invocation, None)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let own = repository.opened_by();
+    refuse_same_key(arguments, invocation)?;
     let label = arguments.new.label.as_deref().unwrap_or(&own.label);
     let slot = with_new_key(&offered_as_new(&arguments.new), Some(label), |slot| Ok(repository.add_slot(slot)?))?;
     repository.remove_slot(own.id).with_context(|| {
@@ -87,6 +98,17 @@ fn change(arguments: &KeyChangeArguments, invocation: &Invocation<'_>) -> anyhow
         output.report("  this is no revocation: who copied the old slot before can open that copy with the old key")?;
     }
     Ok(damage_of(&opened))
+}
+
+/// A key file in its own place would change nothing, and seem to have done so.
+fn refuse_same_key(arguments: &KeyChangeArguments, invocation: &Invocation<'_>) -> anyhow::Result<()> {
+    let Some(new) = arguments.new.new_key_file.as_deref().filter(|new| new.exists()) else { return Ok(()) };
+    let Some(old) = opening::offered(invocation).key_file else { return Ok(()) };
+    if *secrets::read_key_file(new)?.to_text() == *secrets::read_key_file(&old)?.to_text() {
+        let what = format!("{} holds the key that is to be changed: nothing was changed", new.display());
+        return Err(Trouble::usage(what).hint("name a file that is not there yet: it is made with a new key").into());
+    }
+    Ok(())
 }
 
 /// Reads, makes or asks for a new key and does something with a slot for it; a key file that came to open nothing is taken back.
@@ -131,6 +153,9 @@ fn remove(arguments: &KeyRemoveArguments, invocation: &Invocation<'_>) -> anyhow
     if let Some(left) = left.as_ref().filter(|_| slot == opened.repository.opened_by().id && !arguments.yes) {
         confirm_own(slot, left)?;
     }
+    if slot != opened.repository.opened_by().id && !arguments.yes {
+        confirm_other(&slots, slot)?;
+    }
     opened.repository.remove_slot(slot)?;
     let output = invocation.output;
     if output.is_json() {
@@ -170,6 +195,23 @@ fn confirm_own(slot: SlotId, left: &str) -> anyhow::Result<()> {
     }
 }
 
+/// What a slot is for, nobody can tell but who opens it; a script that names it knows.
+fn confirm_other(slots: &[SlotInfo], slot: SlotId) -> anyhow::Result<()> {
+    let what = match slots.iter().find(|other| other.id == slot).map(|found| &found.state) {
+        Some(SlotState::Sound { form: SlotForm::Password, .. }) => "a password",
+        Some(SlotState::Sound { form: SlotForm::KeyFile, .. }) => "a key file",
+        _ => "nothing: it is damaged",
+    };
+    let question = format!(
+        "key slot {} is opened by {what}, not by what opened the repository now. Remove it? [y/N] ",
+        slot.short()
+    );
+    match questions::ask(&question)? {
+        Some(false) => Err(Trouble::new(Exit::Failed, "nothing was removed").into()),
+        Some(true) | None => Ok(()),
+    }
+}
+
 fn by_prefix(slots: &[SlotInfo], prefix: &str) -> anyhow::Result<SlotId> {
     const SHORTEST: usize = lbak::Pick::SHORTEST_PREFIX;
     if prefix.len() < SHORTEST {
@@ -198,7 +240,8 @@ fn named(message_type: &'static str, slot: SlotId) -> json::Key {
 fn described(slot: &SlotInfo, own: &OpenedSlot) -> json::Key {
     let is_own = slot.id == own.id;
     let label = is_own.then(|| own.label.clone());
-    let key = json::Key { opened_by: Some(is_own), label, ..named("key", slot.id) };
+    let created = is_own.then(|| times::rfc3339(made(own)));
+    let key = json::Key { opened_by: Some(is_own), label, created, ..named("key", slot.id) };
     match &slot.state {
         SlotState::Sound { form: SlotForm::KeyFile, .. } => json::Key { form: Some("key_file"), ..key },
         SlotState::Sound { form: SlotForm::Password, cost } => json::Key {

@@ -24,6 +24,18 @@ use crate::{arguments::Command, exit::Exit, invocation::Invocation};
 
 /// Runs one command. An error is told by the caller; whatever else ends it is in the exit code.
 pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let exit = run_only(command, invocation)?;
+    // These two say themselves what comes next.
+    let tells_next = matches!(command, Command::Verify(_) | Command::Repair(_));
+    if exit == Exit::Damage && !tells_next {
+        invocation.output.note(
+            "next: `lbak verify --read-data` names all that is damaged and whom it hurts; `lbak repair --help` tells what to do then",
+        );
+    }
+    Ok(exit)
+}
+
+fn run_only(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     match command {
         Command::Init(arguments) => init::run(arguments, invocation),
         Command::Snapshot(arguments) => snapshot::run(arguments, invocation),

@@ -18,6 +18,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &RepairArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     match &arguments.command {
+        RepairCommand::Config(arguments) => config(arguments.dry_run, invocation),
         RepairCommand::Index(arguments) => index(arguments.dry_run, invocation),
         RepairCommand::Packs(arguments) => packs(arguments, invocation),
         RepairCommand::Snapshots(arguments) => snapshots(arguments, invocation),
@@ -33,6 +34,23 @@ fn options(invocation: &Invocation<'_>, progress: &Progress, dry_run: bool) -> R
         cancellation: invocation.cancellation(),
         ..RepairOptions::default()
     }
+}
+
+fn config(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
+    let opened = opening::open(invocation, None)?;
+    let (repository, output) = (&opened.repository, invocation.output);
+    let damage = repository.config_damage()?;
+    let is_changed = damage.is_some() && !dry_run && repository.mend_config()?;
+    if output.is_json() {
+        output.json(&told::ConfigRepaired::of(damage.is_some(), is_changed, dry_run))?;
+    } else if let Some(damage) = &damage {
+        output.line(&format!("damaged: {damage}"))?;
+        let what = if dry_run { "would be written" } else { "was written" };
+        output.report(&format!("config {what} anew from the copy in the key slot"))?;
+    } else {
+        output.report("config is as it should be: nothing to do")?;
+    }
+    Ok(Exit::damage_if(damage.is_some() && !is_changed))
 }
 
 fn index(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {

@@ -6,8 +6,8 @@ use lbak::{Error, Finding, FindingKind, Manifest, RestoreOptions, RestoreReport}
 
 use crate::{
     arguments::RestoreArguments,
-    chosen,
-    exit::{Exit, Trouble},
+    chosen, environment,
+    exit::{Exit, Trouble, with_hint},
     findings,
     invocation::Invocation,
     json, opening,
@@ -32,12 +32,18 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     if output.is_json() {
         output.json(&json::Snapshot::of(&manifest, repository.now()))?;
     }
-    if !manifest.is_complete {
-        let found = findings::counted(&manifest.findings.counts);
-        output.warn(&format!("this snapshot is incomplete: {found}; what could not be read then is not restored"));
-    }
-    if arguments.original && !arguments.dry_run {
-        confirm_original(arguments, &manifest)?;
+    super::dump::warn_of_incomplete(output, &manifest);
+    if arguments.original {
+        if manifest.host != environment::host() {
+            let host = lbak::escape(manifest.host.as_bytes());
+            output.warn(&format!(
+                "this snapshot is of host {host}; --original writes on this machine ({})",
+                environment::host()
+            ));
+        }
+        if !arguments.dry_run {
+            confirm_original(arguments, &manifest, path)?;
+        }
     }
 
     let progress = invocation.progress(if arguments.dry_run { Work::Looking } else { Work::Restore });
@@ -59,9 +65,10 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     let target = arguments.target().unwrap_or(Path::new("/"));
     let outcome = lbak::restore(repository, &manifest, target, &options);
     drop(progress);
-    let report = outcome
-        .inspect_err(|error| tell_how_to_go_on(output, arguments, error))
-        .map_err(|error| selecting::explain_path(error, &manifest))?;
+    let report = outcome.map_err(|error| match can_go_on(arguments, &error) {
+        true => explain_end(error, invocation),
+        false => selecting::explain_path(error, &manifest),
+    })?;
     if output.is_json() {
         output.json(&summary(&manifest, arguments, &report))?;
     } else {
@@ -83,11 +90,11 @@ fn refuse_root(arguments: &RestoreArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow::Result<()> {
+fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest, path: Option<&[u8]>) -> anyhow::Result<()> {
     if arguments.yes {
         return Ok(());
     }
-    match questions::ask(&format!("put back {}? [y/N] ", selecting::source_of(manifest)))? {
+    match questions::ask(&question(manifest, path, &environment::host()))? {
         Some(true) => Ok(()),
         Some(false) => Err(Trouble::new(Exit::Failed, "nothing was restored").into()),
         None => {
@@ -97,8 +104,19 @@ fn confirm_original(arguments: &RestoreArguments, manifest: &Manifest) -> anyhow
     }
 }
 
-/// A restore that ends before its time has not been for nothing.
-fn tell_how_to_go_on(output: &Output, arguments: &RestoreArguments, error: &Error) {
+/// What is written, on which machine, and from whose snapshot.
+fn question(manifest: &Manifest, path: Option<&[u8]>, here: &str) -> String {
+    let origins = paths::origins(manifest, path);
+    let what = paths::joined(origins.iter().map(|path| path.as_os_str().as_bytes()));
+    let from = match manifest.host == here {
+        true => String::new(),
+        false => format!(", from a snapshot of host {}", lbak::escape(manifest.host.as_bytes())),
+    };
+    format!("put back {what} on this machine ({here}){from}? [y/N] ")
+}
+
+/// Tells whether a restore that ends before its time has not been for nothing.
+fn can_go_on(arguments: &RestoreArguments, error: &Error) -> bool {
     let has_begun = match error {
         Error::Cancelled | Error::Store { .. } => true,
         // Others tell of a target in which nothing can be made at all.
@@ -107,9 +125,15 @@ fn tell_how_to_go_on(output: &Output, arguments: &RestoreArguments, error: &Erro
         }
         _ => false,
     };
-    let is_there = arguments.target().is_none_or(Path::exists);
-    if has_begun && is_there && !arguments.dry_run {
-        output.note("files that are complete stay; the same command with --in-place restores only what is missing");
+    has_begun && !arguments.dry_run && arguments.target().is_none_or(Path::exists)
+}
+
+/// The end of such a restore, and how to go on.
+fn explain_end(error: Error, invocation: &Invocation<'_>) -> anyhow::Error {
+    const GO_ON: &str = "files that are complete stay; the same command with --in-place restores only what is missing";
+    match invocation.signals.exit().filter(|_| matches!(error, Error::Cancelled)) {
+        Some(exit) => Trouble::new(exit, exit.of_signal()).hint(GO_ON).into(),
+        None => with_hint(error, GO_ON),
     }
 }
 
@@ -122,6 +146,12 @@ fn tell_what_else_to_do(output: &Output, arguments: &RestoreArguments, report: &
              those; --delete-unread deletes there too",
             if arguments.dry_run { "would be" } else { "was" },
         ));
+    }
+    let is_unowned = |finding: &Finding| {
+        finding.kind == FindingKind::MetadataUnset && finding.message.starts_with("owner or group of ")
+    };
+    if report.findings.iter().any(is_unowned) {
+        output.note("--owner none leaves the files to who restores them, and is no finding");
     }
     let is_taken =
         |finding: &Finding| finding.kind == FindingKind::Unwritable && finding.message.contains("is there already");

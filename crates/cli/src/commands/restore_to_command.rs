@@ -4,10 +4,14 @@ use std::{
     io,
     os::{fd::AsFd, unix::ffi::OsStrExt},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::Context;
-use lbak::{DumpCheck, DumpOptions};
+use lbak::{DumpCheck, DumpOptions, Error, Event, Observer, Stage};
 
 use crate::{
     arguments::RestoreArguments,
@@ -47,14 +51,16 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         command.stdout(io::stderr().as_fd().try_clone_to_owned().context("cannot use standard error")?);
     }
     let progress = invocation.progress(Work::Restore);
+    let feeding = Arc::new(Feeding { inner: progress.observer(), has_begun: AtomicBool::new(false) });
     let options = DumpOptions {
         path: path.map(<[u8]>::to_vec),
         check: if arguments.inline { DumpCheck::Index } else { DumpCheck::Everything },
-        observer: progress.observer(),
+        observer: Arc::clone(&feeding) as Arc<dyn Observer>,
         cancellation: invocation.cancellation(),
         ..DumpOptions::default()
     };
-    let report = lbak::dump_to_command(repository, &manifest, &options, &mut command)?;
+    let report = lbak::dump_to_command(repository, &manifest, &options, &mut command)
+        .map_err(|error| feeding.explain_end(error, invocation))?;
     drop(progress);
     if output.is_json() {
         let words = arguments.command.iter().map(|word| json::path(word.as_bytes())).collect();
@@ -66,4 +72,38 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     findings::tell_after_losses(output, &report.finding_counts, &report.findings);
     let is_damaged = !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
+}
+
+/// Remembers whether the command has been started.
+struct Feeding {
+    inner: Arc<dyn Observer>,
+    has_begun: AtomicBool,
+}
+
+impl Feeding {
+    /// Whoever stops it must hear what became of the command.
+    fn explain_end(&self, error: Error, invocation: &Invocation<'_>) -> anyhow::Error {
+        let Some(exit) = invocation.signals.exit().filter(|_| matches!(error, Error::Cancelled)) else {
+            return error.into();
+        };
+        let what = match self.has_begun.load(Ordering::Relaxed) {
+            true => "the command was killed before its input ended: it saw no whole stream",
+            false => "the command was not started",
+        };
+        Trouble::new(exit, format!("{}: {what}", exit.of_signal())).into()
+    }
+}
+
+impl Observer for Feeding {
+    fn event(&self, event: &Event<'_>) {
+        // Only then are bytes written.
+        if matches!(event, Event::Stage(Stage::Restoring)) {
+            self.has_begun.store(true, Ordering::Relaxed);
+        }
+        self.inner.event(event);
+    }
+
+    fn wants_paths(&self) -> bool {
+        self.inner.wants_paths()
+    }
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &StatsArguments, invocation: &Invocation<'_>) -> an
         return usage::run(arguments, invocation);
     }
     let opened = opening::open(invocation, None)?;
-    let repository = &opened.repository;
+    let repository = &opened.repository.as_stored();
     let folders = count(&*opened.backend)?;
     let catalog = repository.catalog()?;
     let view = repository.view()?;

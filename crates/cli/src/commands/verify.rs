@@ -1,12 +1,17 @@
 //! `lbak verify`: checks a repository; silent when it is sound and nobody watches.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
-use lbak::{Coverage, Depth, Steady, Timestamp, VerifyOptions, VerifyReport};
+use lbak::{
+    Coverage, Depth, Folder, Repository, Steady, Timestamp, VerifyOptions, VerifyReport, repository::StoredObject,
+};
 
 use crate::{
     arguments::VerifyArguments,
     environment,
     exit::Exit,
+    findings,
     invocation::Invocation,
     json,
     opening::{self, Place},
@@ -16,17 +21,17 @@ use crate::{
 };
 
 pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let report = check(arguments, invocation)?;
+    let (report, authors) = check(arguments, invocation)?;
     let output = invocation.output;
     if output.is_json() {
         tell_programs(output, &report)?;
     } else {
-        tell(output, &report)?;
+        tell(output, &report, &authors)?;
     }
     Ok(Exit::damage_if(!report.is_sound()))
 }
 
-fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<VerifyReport> {
+fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Result<(VerifyReport, Authors)> {
     let options = |progress: &Progress| VerifyOptions {
         steady: steady(arguments),
         depth: arguments
@@ -40,11 +45,29 @@ fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Re
         let backend = opening::open_backend(invocation, &Place::meant(invocation)?)?;
         invocation.signals.listen().context("cannot listen for signals")?;
         let progress = invocation.progress(Work::Verify);
-        return Ok(lbak::verify_without_key(&*backend, &options(&progress))?);
+        return Ok((lbak::verify_without_key(&*backend, &options(&progress))?, Authors::new()));
     }
     let opened = opening::open(invocation, arguments.threads)?;
     let progress = invocation.progress(Work::Verify);
-    Ok(lbak::verify(&opened.repository, &options(&progress))?)
+    let report = lbak::verify(&opened.repository, &options(&progress))?;
+    let authors = authors(&opened.repository, &report);
+    Ok((report, authors))
+}
+
+/// By whom snapshots were taken that can not be read themselves, and when: a sentence for each object.
+type Authors = BTreeMap<String, String>;
+
+/// Asks the announcements of damaged snapshots.
+fn authors(repository: &Repository, report: &VerifyReport) -> Authors {
+    let author = |object: &String| -> Option<String> {
+        let session = object.strip_prefix("snapshots/")?;
+        let (name, size) = repository.objects_like(Folder::Sessions, session).ok()?.pop()?;
+        let StoredObject::Session(record) = repository.open_stored(&name, size).ok()? else { return None };
+        let author = lbak::escape(record.author.as_bytes());
+        Some(format!("it was begun by {author}, {}", times::local(record.started_at)))
+    };
+    let objects = report.damage.iter().map(|damage| &damage.object);
+    objects.filter_map(|object| Some((object.clone(), author(object)?))).collect()
 }
 
 /// Reading in turns, when a limit is given.
@@ -78,27 +101,35 @@ fn covered(coverage: &Coverage) -> String {
     text
 }
 
-fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
+fn tell(output: &Output, report: &VerifyReport, authors: &Authors) -> anyhow::Result<()> {
     for damage in &report.damage {
         let more = match damage.more {
             0 => String::new(),
             more => format!(" (and {} more)", sizes::count(more)),
         };
         output.line(&format!("damaged: {}: {}{more}", damage.object, damage.what))?;
+        if let Some(author) = authors.get(&damage.object) {
+            output.line(&format!("  {author}"))?;
+        }
     }
     for hurt in &report.hurt {
         let paths = sizes::counted(hurt.path_count, "path", "paths");
         output.line(&format!("hurt: snapshot {}, {paths}:", hurt.snapshot.short()))?;
-        for path in &hurt.paths {
+        let told = if output.is_verbose() { hurt.paths.len() } else { hurt.paths.len().min(findings::TOLD) };
+        for path in hurt.paths.iter().take(told) {
             output.line(&format!("  {}", lbak::escape(path)))?;
         }
-        let untold = hurt.path_count.saturating_sub(hurt.paths.len() as u64);
+        let untold = hurt.path_count.saturating_sub(told as u64);
         if untold > 0 {
-            output.line(&format!("  … and {} more", sizes::count(untold)))?;
+            let how = if told < hurt.paths.len() { " (-v tells more)" } else { "" };
+            output.line(&format!("  … and {} more{how}", sizes::count(untold)))?;
         }
     }
     if let Some(coverage) = &report.coverage {
         output.report(&covered(coverage))?;
+    }
+    if !report.is_sound() {
+        next_steps(report).iter().for_each(|step| output.note(&format!("next: {step}")));
     }
     // A nightly job should hear from a sound repository by its exit code alone.
     if !report.is_sound() || output.is_verbose() || Output::is_watched() {
@@ -111,15 +142,47 @@ fn tell(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
 /// Told at the end, unless each was told when it was found.
 fn tell_notes(output: &Output, report: &VerifyReport) {
     if !output.is_verbose() {
-        report.notes.iter().for_each(|note| output.note(note));
+        return report.notes.iter().for_each(|note| output.note(note));
     }
+    for damage in &report.set_aside {
+        output.note(&format!("set aside: {}: {}; nothing needs it", damage.object, damage.what));
+    }
+}
+
+/// What there is to do about damage, in the order in which it is done.
+fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
+    const STEPS: [(&[&str], &str); 5] = [
+        (&["config"], "`lbak repair config` writes config anew from the copy in the key slot"),
+        (
+            &["keys/"],
+            "`lbak key add` makes a new key slot while this one opens; or put the file back from a copy of the repository",
+        ),
+        (&["index", "fin/"], "`lbak repair index` makes the index whole again from the packs"),
+        (
+            &["packs/", "tree ", "list "],
+            "`lbak repair packs` saves what still opens; then `lbak snapshot` of everything that is still there stores the rest anew, \
+             and `lbak repair snapshots` writes what is left of snapshots that are still hurt",
+        ),
+        (
+            &["snapshots/", "head "],
+            "put the files of `snapshots` back from a copy of the repository's folder, if there is one; no other snapshot depends on them",
+        ),
+    ];
+    let is_named = |prefix: &&str| report.damage.iter().any(|damage| damage.object.starts_with(*prefix));
+    let steps = STEPS.into_iter().filter(|(prefixes, _)| prefixes.iter().any(|prefix| is_named(prefix)));
+    let steps: Vec<&str> = steps.map(|(_, step)| step).collect();
+    if steps.is_empty() { vec!["`lbak repair --help` tells what can be done"] } else { steps }
 }
 
 fn summary(report: &VerifyReport) -> String {
     let seconds = report.elapsed.as_secs_f64();
     let mut text = match report.damage.len() as u64 {
         0 => "sound".to_owned(),
-        damaged => format!("damage in {}", sizes::counted(damaged, "object", "objects")),
+        damaged => {
+            let more: u64 = report.damage.iter().map(|damage| damage.more).sum();
+            let places = if more > 0 { format!(", in {} places", sizes::count(damaged + more)) } else { String::new() };
+            format!("damage in {}{places}", sizes::counted(damaged, "object", "objects"))
+        }
     };
     text.push_str(&format!("; checked {}", sizes::counted(report.objects, "object", "objects")));
     // Without a key nothing is known of these.
@@ -133,9 +196,11 @@ fn summary(report: &VerifyReport) -> String {
 }
 
 fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
-    for damage in &report.damage {
+    let damage = report.damage.iter().map(|damage| ("damage", damage));
+    let set_aside = report.set_aside.iter().map(|damage| ("set_aside", damage));
+    for (message_type, damage) in damage.chain(set_aside) {
         let (object, message) = (damage.object.clone(), damage.what.clone());
-        output.json(&json::Damage { message_type: "damage", object, message, more: damage.more })?;
+        output.json(&json::Damage { message_type, object, message, more: damage.more })?;
     }
     for hurt in &report.hurt {
         output.json(&json::HurtSnapshot {

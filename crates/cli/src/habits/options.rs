@@ -107,7 +107,11 @@ const HINTS: [Hint; 52] = [
     // `check` and `key`.
     (&["verify"], &["--verify-data"], "`--read-data`"),
     (&["verify"], &["--repository-only", "--archives-only"], "leave it out; `--no-key` checks without a key"),
-    (&["verify"], &["--repair"], "lbak can not repair yet; `lbak restore` gives everything that is not damaged"),
+    (
+        &["verify"],
+        &["--repair"],
+        "lbak repair is a command: `lbak repair packs`; docs/repair.md tells what to do in which order",
+    ),
     (&["add"], &["--user", "--host"], "`--label TEXT` says whose it is"),
     (&["add", "change"], &["--new-insecure-no-password"], "`--new-key-file FILE` needs no password"),
 ];
@@ -120,6 +124,9 @@ const PLACES: [Hint; 2] = [
 
 /// The message for an option or argument that lbak does not have, when it is known what its user wants.
 pub(crate) fn instead_of_argument(error: &clap::Error, program: &Command, words: &[String]) -> Option<String> {
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return instead_of_target(error, &commands(program, words));
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
@@ -138,6 +145,17 @@ pub(crate) fn instead_of_argument(error: &clap::Error, program: &Command, words:
     };
     let of = [vec!["lbak".to_owned()], commands].concat().join(" ");
     Some(format!("lbak: `{of}` has {name}\nhint: {hint}\n"))
+}
+
+/// A restore needs a place, or one of the options that are for those who want none.
+fn instead_of_target(error: &clap::Error, commands: &[String]) -> Option<String> {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_target = matches!(&missing[..], [only] if only.contains("TARGET"));
+    (is_target && commands.iter().any(|command| command == "restore")).then(|| {
+        "lbak: `lbak restore` needs a TARGET\n\
+         hint: give a directory to restore to; --original puts everything back where it was, `--to-command -- COMMAND` feeds a file to a command\n"
+            .to_owned()
+    })
 }
 
 fn of_option(commands: &[String], word: &str) -> Option<&'static str> {

@@ -114,6 +114,8 @@ pub(crate) struct Key {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replaced: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) damage: Option<String>,

@@ -6,6 +6,21 @@ use serde::Serialize;
 use super::{FindingCount, finding_counts};
 use crate::times;
 
+/// What came of `lbak repair config`.
+#[derive(Serialize)]
+pub(crate) struct ConfigRepaired {
+    message_type: &'static str,
+    dry_run: bool,
+    damaged: bool,
+    changed: bool,
+}
+
+impl ConfigRepaired {
+    pub(crate) fn of(is_damaged: bool, is_changed: bool, dry_run: bool) -> Self {
+        Self { message_type: "config_repaired", dry_run, damaged: is_damaged, changed: is_changed }
+    }
+}
+
 /// What came of `lbak repair index`.
 #[derive(Serialize)]
 pub(crate) struct IndexRepaired {

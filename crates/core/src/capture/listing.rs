@@ -171,6 +171,7 @@ impl Walk<'_> {
                 return Err(error);
             }
             self.directories.differs(number);
+            self.meet(&error);
             let path = if path.is_top() { b"/".to_vec() } else { path.bytes() };
             self.note(FindingKind::ParentUnread, path, &error)?;
         }
@@ -194,7 +195,11 @@ impl Walk<'_> {
         }
         if found.metadata.kind == FileKind::Socket {
             self.directories.differs(number);
-            return self.note(FindingKind::Skipped, path.of(&found.name), NO_SOCKETS);
+            let path = path.of(&found.name);
+            // Who names one wants it: that it is not there is less than was asked for.
+            let is_named = self.attempt.roots.paths.binary_search(&path).is_ok();
+            let kind = if is_named { FindingKind::Unreadable } else { FindingKind::Skipped };
+            return self.note(kind, path, NO_SOCKETS);
         }
         let link_group = self.link_group(&found.metadata);
         // Everything else is read at once: only reading files is worth being saved by what was asked to be ignored.

@@ -306,7 +306,7 @@ fn report(
         finding_counts: manifest.findings.counts.clone(),
         findings: manifest.findings.first.clone(),
         is_complete: manifest.is_complete,
-        damage: met_damage(repository, session),
+        damage: [met_damage(repository, session), captured.walked.damage].concat(),
         lost_sessions: 0,
     }
 }

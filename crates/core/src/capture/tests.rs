@@ -98,7 +98,8 @@ impl crate::repository::Clock for LaterClock {
 
 fn later(backend: &Arc<MemoryBackend>) -> Repository {
     let backend: Arc<dyn Backend> = Arc::clone(backend) as _;
-    let options = crate::repository::OpenOptions { clock: Arc::new(LaterClock), threads: Some(3), expected: None };
+    let options =
+        crate::repository::OpenOptions { clock: Arc::new(LaterClock), threads: Some(3), expected: None, cache: None };
     Repository::open(backend, &Credential::password("p"), &options).expect("open")
 }
 

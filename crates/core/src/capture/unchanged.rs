@@ -2,12 +2,15 @@
 
 use super::{compare::keep_identity, listing::Place, reuse::Reuse, walk::Walk};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     id::ChunkKind,
     metadata::FileKind,
     source::Found,
     tree::{Entry, for_each_reference},
 };
+
+/// Damaged objects of the parent that are told one by one.
+const MOST_DAMAGE: usize = 100;
 
 impl Walk<'_> {
     /// Uses an entry of the parent snapshot again.
@@ -47,21 +50,40 @@ impl Walk<'_> {
     }
 
     /// Tells whether everything that an entry of the parent refers to may be referred to again.
-    pub(super) fn is_all_stored(&self, known: &Entry) -> Result<bool> {
+    pub(super) fn is_all_stored(&mut self, known: &Entry) -> Result<bool> {
         if self.is_trusted {
             return Ok(true);
         }
         let parent = self.parent;
         let read = move |kind: ChunkKind, id: &crate::id::ChunkId| parent.read(kind, id);
-        let mut is_all_stored = true;
+        let (mut is_all_stored, mut met) = (true, None);
         for_each_reference(known, &read, &mut |reference| {
             is_all_stored &= match reference {
                 Ok(reference) => is_all_stored && self.context.writer.is_stored(reference.kind, &reference.id)?,
-                Err(lost) if lost.error.is_of_one_object() => false,
+                Err(lost) if lost.error.is_of_one_object() => {
+                    met = Some(lost.error);
+                    false
+                }
                 Err(lost) => return Err(lost.error),
             };
             Ok(())
         })?;
+        if let Some(error) = met {
+            self.meet(&error);
+        }
         Ok(is_all_stored)
+    }
+
+    /// Takes note of damage in what the parent refers to: nothing of it is taken over unseen from here on.
+    pub(super) fn meet(&mut self, error: &Error) {
+        if !error.is_damage() {
+            return;
+        }
+        self.is_trusted = false;
+        self.context.writer.doubt(error.damaged_object());
+        let damage = error.to_string();
+        if self.walked.damage.len() < MOST_DAMAGE && !self.walked.damage.contains(&damage) {
+            self.walked.damage.push(damage);
+        }
     }
 }

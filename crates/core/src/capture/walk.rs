@@ -55,6 +55,8 @@ pub(super) struct Walked {
     pub(super) totals: Totals,
     pub(super) logical_bytes: u64,
     pub(super) files: FileCounts,
+    /// What was met of the parent that is damaged or missing.
+    pub(super) damage: Vec<String>,
 }
 
 /// Walks the source with readers and workers beside it; returns when all it needs is with the writer.
@@ -104,6 +106,7 @@ pub(super) fn capture(
                     totals: Totals::default(),
                     logical_bytes: 0,
                     files: FileCounts::default(),
+                    damage: Vec::new(),
                 },
                 finished_files: 0,
                 finished_bytes: 0,

@@ -29,7 +29,13 @@ mod merge;
 
 mod cache;
 
+mod shelf;
+
 mod lookup;
+
+mod copies;
+
+mod load;
 
 #[cfg(test)]
 mod merge_tests;
@@ -37,9 +43,11 @@ mod merge_tests;
 mod tests;
 
 pub use builder::SegmentBuilder;
+pub use copies::{Copies, CopiesOptions};
 pub use filter::Filter;
 pub use layout::{Fences, MOST_RECORDS, Summary, parse_fences, parse_summary};
-pub use lookup::{Counted, Index, Loaded, Ordinal};
+pub use load::{Counted, Loaded};
+pub use lookup::{Index, Ordinal};
 pub use merge::{MergeOptions, merge};
 pub use record::{ChunkRow, Entry, IdPrefix, Location, PackRow, Page, parse_pack_page, parse_page};
 pub use records::{Record, Records};

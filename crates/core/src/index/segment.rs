@@ -86,6 +86,11 @@ impl Segment {
         &self.object
     }
 
+    /// The random bytes of its header: no other segment has them.
+    pub(super) fn random(&self) -> [u8; 32] {
+        self.header.random
+    }
+
     /// The session that wrote it.
     #[must_use]
     pub fn session(&self) -> SessionId {

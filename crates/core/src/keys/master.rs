@@ -31,6 +31,7 @@ pub struct Keys {
     chunk_ids: [Secret; 3],
     group: Secret,
     runs: Secret,
+    copies: Secret,
 }
 
 impl std::fmt::Debug for Keys {
@@ -61,6 +62,7 @@ impl Keys {
             ],
             group: derive("lbak v1 2026-11 session group", first),
             runs: derive("lbak v1 2026-11 run cuts", first),
+            copies: derive("lbak v1 2026-11 list of copies", first),
             masters,
         })
     }
@@ -125,6 +127,12 @@ impl Keys {
         }
         let hash = hasher.finalize();
         [hash.as_bytes()[0], hash.as_bytes()[1]]
+    }
+
+    /// A keyed hash over the list of what a client keeps copies of: it is this client's own, or that of another with these keys.
+    #[must_use]
+    pub fn copies_tag(&self, list: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(self.copies.expose(), list).as_bytes()
     }
 
     /// A keyed hash that decides where a large directory is cut into runs.

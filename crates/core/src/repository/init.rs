@@ -103,7 +103,8 @@ impl Repository {
             return Err(exists(&*backend));
         }
         let opened_by = opened_by.expect("there is a slot: checked above");
-        let open = OpenOptions { clock: Arc::clone(&options.clock), threads: options.threads, expected: None };
+        let open =
+            OpenOptions { clock: Arc::clone(&options.clock), threads: options.threads, ..OpenOptions::default() };
         assemble(backend, codec, config, config_object.as_bytes().to_vec(), &open, Vec::new(), opened_by)
     }
 }

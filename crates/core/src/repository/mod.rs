@@ -11,6 +11,7 @@ mod config;
 mod init;
 mod inspect;
 mod loose;
+mod mend;
 mod open;
 mod session;
 mod slots;
@@ -33,14 +34,15 @@ use crate::{
     codec::Codec,
     error::{Error, Result},
     id::RepositoryId,
+    index::Copies,
     metadata::Timestamp,
-    snapshot::Catalog,
+    snapshot::{Catalog, KeptSlots},
     store::ChunkReader,
 };
 
 /// An open repository. Clones share everything; all methods may be called from several threads at once.
 #[derive(Clone)]
-pub struct Repository(Arc<Inner>);
+pub struct Repository(Arc<Inner>, Arc<Caches>);
 
 struct Inner {
     backend: Arc<dyn Backend>,
@@ -52,6 +54,13 @@ struct Inner {
     workers: rayon::ThreadPool,
     damage: Vec<Error>,
     opened_by: OpenedSlot,
+}
+
+/// What this client keeps copies in.
+#[derive(Debug, Default)]
+struct Caches {
+    copies: Option<Copies>,
+    slots: Option<KeptSlots>,
 }
 
 impl std::fmt::Debug for Repository {
@@ -117,15 +126,21 @@ impl Repository {
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged slots are in the catalog.
     pub fn catalog(&self) -> Result<Catalog> {
-        Catalog::load(&*self.0.backend, &self.0.codec, None)
+        Catalog::load_with(&*self.0.backend, &self.0.codec, None, self.1.slots.as_ref())
     }
 
-    /// Reads what is needed to find chunks.
+    /// Reads what is needed to find chunks, through this client's copies where it keeps some.
     ///
     /// # Errors
     /// [`Error::Store`] or [`Error::Newer`]; damaged segments are in the view.
     pub fn view(&self) -> Result<View> {
         View::for_reading(self)
+    }
+
+    /// The same repository without this client's copies: for whoever checks, counts or repairs what is stored.
+    #[must_use]
+    pub fn as_stored(&self) -> Self {
+        Self(Arc::clone(&self.0), Arc::default())
     }
 
     /// A reader of chunks over a view's index.

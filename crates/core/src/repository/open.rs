@@ -1,22 +1,25 @@
 //! Opens a repository: any one sound slot is enough, and its copy of `config` stands in for a damaged one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::{
-    Inner, Repository,
+    Caches, Inner, Repository,
     clock::{Clock, SystemClock},
     config::Config,
     slots::OpenedSlot,
 };
 use crate::{
     backend::{Backend, Folder, ObjectName},
+    cache::CacheFolder,
     codec::{
         Codec,
         slot::{Credential, SlotForm, SlotRecord, open_slot, read_head},
     },
     error::{BackendErrorKind, Error, Result},
     id::{RepositoryId, SlotId},
+    index::{Copies, CopiesOptions},
     keys::{Keys, Secret},
+    snapshot::KeptSlots,
     store::{get_listed, list_names},
 };
 
@@ -32,11 +35,14 @@ pub struct OpenOptions {
     pub threads: Option<usize>,
     /// The repository that it must be, where the caller remembers it.
     pub expected: Option<RepositoryId>,
+    /// Where this client keeps copies of what it has read, in a folder for each repository: merged segments of the index, and slots of
+    /// snapshots. They may be removed at any time. Nothing is kept when `None`.
+    pub cache: Option<PathBuf>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), threads: None, expected: None }
+        Self { clock: Arc::new(SystemClock), threads: None, expected: None, cache: None }
     }
 }
 
@@ -176,5 +182,11 @@ pub(super) fn assemble(
         .map_err(|error| Error::System { what: "worker threads", source: std::io::Error::other(error) })?;
     let cutter = Arc::new(codec.keys().cutter(config.chunk_sizes));
     let clock = Arc::clone(&options.clock);
-    Ok(Repository(Arc::new(Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by })))
+    let cache = options.cache.as_ref().map(|above| CacheFolder::new(above.join(config.repository.to_string())));
+    let caches = Caches {
+        copies: cache.clone().map(|folder| Copies::new(folder, CopiesOptions::default())),
+        slots: cache.map(KeptSlots::new),
+    };
+    let inner = Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by };
+    Ok(Repository(Arc::new(inner), Arc::new(caches)))
 }

@@ -57,7 +57,7 @@ impl Repository {
         let id = self.announce_only(announcement)?;
         let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
         let reclaiming = View::reclaiming_for_writing(self)?;
-        let catalog = Catalog::load(&*self.0.backend, self.codec(), Some(group))?;
+        let catalog = self.catalog_of(group)?;
         let view = View::for_writing(self, reclaiming)?;
         Ok(Session { id, catalog, view })
     }
@@ -92,8 +92,12 @@ impl Repository {
     pub fn look(&self, announcement: &Announcement) -> Result<Session> {
         let group = self.codec().keys().session_group(&announcement.host, &announcement.paths);
         let view = self.view()?;
-        let catalog = Catalog::load(&*self.0.backend, self.codec(), Some(group))?;
+        let catalog = self.catalog_of(group)?;
         Ok(Session { id: SessionId([0; 16]), catalog, view })
+    }
+
+    fn catalog_of(&self, group: [u8; 2]) -> Result<Catalog> {
+        Catalog::load_with(&*self.0.backend, self.codec(), Some(group), self.1.slots.as_ref())
     }
 
     /// Commits a snapshot: puts its manifest into the session's slot. Everything it refers to is stored and confirmed.

@@ -69,7 +69,8 @@ impl View {
         damaged_packs: HashSet<PackId>,
         mut damage: Vec<Error>,
     ) -> Result<Self> {
-        let loaded = Index::load(repository.backend(), repository.codec(), &reclaiming.counted)?;
+        let copies = repository.1.copies.as_ref();
+        let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
         damage.extend(loaded.damaged);
         Ok(Self {
             index: Arc::new(loaded.index),

@@ -1,9 +1,10 @@
 //! The snapshots of a repository, read from their slots.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     history::{self, Version},
+    kept::KeptSlots,
     manifest::Manifest,
     protocol::ClosedRecord,
 };
@@ -82,6 +83,19 @@ impl Catalog {
     /// # Errors
     /// [`Error::Store`] when the store can not be listed or read.
     pub fn load(backend: &dyn Backend, codec: &Codec, group: Option<[u8; 2]>) -> Result<Self> {
+        Self::load_with(backend, codec, group, None)
+    }
+
+    /// The same; what this client keeps of slots that are listed is not read again.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn load_with(
+        backend: &dyn Backend,
+        codec: &Codec,
+        group: Option<[u8; 2]>,
+        slots: Option<&KeptSlots>,
+    ) -> Result<Self> {
         let of_group = |folder: Folder| match group {
             Some([first, second]) => format!("{}{first:02x}{second:02x}", folder.prefix()),
             None => folder.prefix().to_owned(),
@@ -95,14 +109,29 @@ impl Catalog {
             })
             .collect();
         let (mut committed, mut damaged) = (Vec::new(), Vec::new());
+        let (mut kept, mut listed) = (slots.map(KeptSlots::read).unwrap_or_default(), BTreeSet::new());
         for (name, size) in list_names(backend, &of_group(Folder::Snapshots))? {
             let ObjectName::Snapshot(session) = name else { continue };
-            match get_listed(backend, &name, size).and_then(|stored| open_slot(codec, session, &stored)) {
+            listed.insert(session);
+            let known = kept.get(session, size).and_then(|stored| open_slot(codec, session, stored).ok());
+            let slot: Result<Slot> = known.map_or_else(
+                || {
+                    let stored = get_listed(backend, &name, size)?;
+                    let slot = open_slot(codec, session, &stored)?;
+                    kept.keep(session, stored);
+                    Ok(slot)
+                },
+                Ok,
+            );
+            match slot {
                 Ok(Slot::Committed(snapshot)) => committed.push(snapshot),
                 Ok(Slot::Closed(_)) => {}
                 Err(error) if error.is_of_one_object() => damaged.push((session, error)),
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(slots) = slots {
+            slots.write(kept, Some(&listed).filter(|_| group.is_none()));
         }
         Ok(Self::sort(committed, forgotten, damaged))
     }

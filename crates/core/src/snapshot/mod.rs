@@ -5,6 +5,7 @@
 
 mod catalog;
 mod history;
+mod kept;
 mod lineage;
 mod manifest;
 mod protocol;
@@ -12,6 +13,7 @@ mod select;
 
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
 pub use history::{Version, replaced};
+pub use kept::KeptSlots;
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
 pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
 pub use protocol::{

@@ -127,6 +127,28 @@ impl Selection {
         }
     }
 
+    /// The snapshots among which a choice by age is made: those that [`narrow`](Self::narrow) leaves, of several backups only those that
+    /// the conditions say more about.
+    pub fn candidates<'a>(&self, catalog: &'a Catalog) -> Vec<&'a Committed> {
+        self.groups(catalog).into_values().flatten().collect()
+    }
+
+    fn groups<'a>(&self, catalog: &'a Catalog) -> Groups<'a> {
+        let mut groups = Groups::new();
+        for snapshot in self.narrow(catalog) {
+            groups.entry((&snapshot.manifest.host, &snapshot.manifest.paths)).or_default().push(snapshot);
+        }
+        self.prefer(&mut groups);
+        groups
+    }
+
+    /// Tells whether the path that is wanted can be in none of several backups.
+    fn is_nowhere(&self, groups: &Groups<'_>) -> Option<&[u8]> {
+        let within = self.within.as_deref().filter(|path| path.starts_with(b"/") && groups.len() > 1)?;
+        let is_near = |directory: &Vec<u8>| is_within(within, directory) || is_within(directory, within);
+        (!groups.keys().any(|(_, paths)| paths.iter().any(is_near))).then_some(within)
+    }
+
     /// Of several backups, keeps those that the conditions say more about, if there are any.
     fn prefer(&self, groups: &mut Groups<'_>) {
         let named: BTreeSet<&[u8]> = self.paths.iter().map(Vec::as_slice).collect();
@@ -139,11 +161,10 @@ impl Selection {
     }
 
     fn by_age<'a>(&self, back: u64, catalog: &'a Catalog) -> Result<&'a Committed> {
-        let mut groups = Groups::new();
-        for snapshot in self.narrow(catalog) {
-            groups.entry((&snapshot.manifest.host, &snapshot.manifest.paths)).or_default().push(snapshot);
+        let groups = self.groups(catalog);
+        if let Some(path) = self.is_nowhere(&groups) {
+            return Err(Error::NoSnapshot { asked: format!("{self} with {}", escape(path)) });
         }
-        self.prefer(&mut groups);
         if groups.len() > 1 {
             let groups = groups.keys().map(|(host, paths)| describe_group(host, paths)).collect();
             return Err(Error::SeveralGroups { asked: self.to_string(), groups });

@@ -82,6 +82,7 @@ pub struct StatsReport {
 /// [`Error::NoSnapshot`] for an id that is not there, [`Error::Invalid`] for more than 65,533 with [`StatsOptions::each`],
 /// trouble with the store.
 pub fn stats(repository: &Repository, snapshots: &[SnapshotId], options: &StatsOptions) -> Result<StatsReport> {
+    let repository = &repository.as_stored();
     let findings = Findings::new(Arc::new(Silent));
     let catalog = repository.catalog()?;
     for (session, error) in &catalog.damaged {

@@ -148,7 +148,7 @@ impl<'a> Writer<'a> {
         let what = if self.is_archive {
             format!("the archive was broken off there, after {written} bytes: {reason}")
         } else {
-            format!("only its first {written} bytes are good, and nothing was written behind them: {reason}")
+            format!("only its first {written} bytes are good, and no more were given out: {reason}")
         };
         Error::damaged(format!("\"{}\"", escape(path)), what)
     }

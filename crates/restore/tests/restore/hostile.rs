@@ -14,7 +14,7 @@ use lbak_testkit::trees::compare;
 
 use crate::support::{Folders, Forge, folders, quick, shared, take};
 
-fn entry(name: &[u8], node: Node) -> Entry {
+pub(crate) fn entry(name: &[u8], node: Node) -> Entry {
     let metadata = Metadata {
         kind: FileKind::File,
         mode: 0o777,
@@ -26,7 +26,7 @@ fn entry(name: &[u8], node: Node) -> Entry {
 }
 
 /// Restores what `make` has stored, beside a canary that must stay as it is.
-fn attack(
+pub(crate) fn attack(
     make: impl Fn(&mut Forge, &Path, &dyn Fn(&[u8]) -> Entry) -> (Vec<Entry>, Vec<Vec<u8>>),
 ) -> (Folders, RestoreReport) {
     let (_, repository) = shared();
@@ -69,15 +69,15 @@ fn attack(
     (folders, report)
 }
 
-fn directory(tree: ChunkId) -> Node {
+pub(crate) fn directory(tree: ChunkId) -> Node {
     Node::Directory { tree }
 }
 
-fn one(tree: ChunkId) -> (Vec<Entry>, Vec<Vec<u8>>) {
+pub(crate) fn one(tree: ChunkId) -> (Vec<Entry>, Vec<Vec<u8>>) {
     (vec![entry(b"/source", directory(tree))], vec![b"/source".to_vec()])
 }
 
-fn link_to(path: &Path) -> Node {
+pub(crate) fn link_to(path: &Path) -> Node {
     Node::Symlink { target: path.to_str().expect("text").into() }
 }
 

@@ -7,6 +7,7 @@ mod deleting;
 mod dry_runs;
 mod dump;
 mod hostile;
+mod hostile_entries;
 mod in_place;
 mod inherited;
 mod large;
@@ -26,7 +27,7 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    let modules = "choosing cost damage deleting dry_runs dump hostile in_place inherited large main partial resuming roots round_trips sinks \
+    let modules = "choosing cost damage deleting dry_runs dump hostile hostile_entries in_place inherited large main partial resuming roots round_trips sinks \
                    support targets";
     let expected: Vec<String> = modules.split_whitespace().map(|name| format!("{name}.rs")).collect();
     assert_eq!(files, expected);

@@ -40,9 +40,17 @@ fn steps(folder: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     make(&repository, count)?;
     show(&format!("made {count} segments and snapshots"), &watch, "");
     drop(repository);
-    for round in ["first time", "again"] {
+    let cache = folder.join("cache");
+    for (round, cache) in [
+        ("without copies", None),
+        ("without, again", None),
+        ("copies made", Some(cache.clone())),
+        ("with copies", Some(cache.clone())),
+        ("with, again", Some(cache)),
+    ] {
         let watch = Watch::start();
-        let repository = Repository::open(Arc::clone(&backend), &credential, &OpenOptions::default())?;
+        let options = OpenOptions { cache, ..OpenOptions::default() };
+        let repository = Repository::open(Arc::clone(&backend), &credential, &options)?;
         show(&format!("{round}: opened with its key"), &watch, "");
         ask(round, &repository, count)?;
     }

@@ -50,6 +50,7 @@ pub(super) fn every_name_of_the_format_can_be_stored(backend: &dyn Backend) -> O
         ObjectName::Removals(u64::MAX),
         ObjectName::Fin(0),
         ObjectName::Fin(u64::MAX),
+        ObjectName::Reading(7),
     ]
     .into_iter()
     .map(|name| {

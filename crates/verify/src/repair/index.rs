@@ -1,7 +1,7 @@
 //! Makes the index whole again from the directories of the packs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -48,6 +48,7 @@ const MOST_TRIES: u32 = 8;
 /// [`Error::TooLate`] while space is being reclaimed, [`Error::Newer`], [`Error::Store`] when the store does not answer,
 /// [`Error::Cancelled`]: then the index is as it was.
 pub fn repair_index(repository: &Repository, options: &RepairOptions) -> Result<IndexRepairReport> {
+    let repository = &repository.as_stored();
     let begun = Instant::now();
     let looking = options.looking();
     for _ in 0..MOST_TRIES {
@@ -190,43 +191,32 @@ impl<'a> Rebuilding<'a> {
             }
         }
         self.find_missing(&counted, &segments)?;
-        let judged: Mutex<Vec<(Arc<Segment>, Named, bool)>> = Mutex::default();
-        judge_segments(self.repository, &segments, self.ledger, &|segment, packs, is_sound| {
-            judged.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(segment), packs, is_sound));
-        })?;
-        let (mut sound, mut unsound) = (Vec::new(), Vec::new());
-        // Records are counted per pack: only those of sound segments are relied on.
-        let mut named: BTreeMap<PackId, (PackRow, u32)> = BTreeMap::new();
-        for mut one in judged.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            if !one.2 {
-                one = self.judge_again(one)?;
-            }
-            let (segment, packs, is_sound) = one;
+        let packs = Packs::list(&**backend)?;
+        let judged = Mutex::new(Judged { sound: Vec::new(), unsound: Vec::new() });
+        let take = |segment: &Arc<Segment>, named: Named, is_sound: bool| {
+            let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
             // Without authority nothing says that a segment counts.
             if !is_sound || self.authority.is_lost() {
-                unsound.push(segment);
-                continue;
+                judged.unsound.push(Arc::clone(segment));
+                return;
             }
-            sound.push(segment);
-            for (pack, (row, records)) in packs {
-                named.entry(pack).or_insert((*row, 0)).1 += records;
+            judged.sound.push(Arc::clone(segment));
+            for (row, records) in named.into_values() {
+                packs.name(&row, records);
             }
+        };
+        judge_segments(self.repository, &segments, self.ledger, &take)?;
+        let unsound = std::mem::take(&mut judged.lock().unwrap_or_else(PoisonError::into_inner).unsound);
+        for segment in unsound {
+            let (segment, named, is_sound) = self.judge_again(segment)?;
+            take(&segment, named, is_sound);
         }
-        let mut listed = Vec::new();
-        for (name, size) in list_names(&**backend, Folder::Packs.prefix())? {
-            if let ObjectName::Pack(pack) = name {
-                listed.push((pack, size));
-            }
-        }
-        let packs = Packs::new(listed);
-        for (row, records) in named.into_values() {
-            packs.name(&row, records);
-        }
-        Ok((Judged { sound, unsound }, packs))
+        let judged = judged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((judged, packs))
     }
 
     /// Bad memory or a bad cable spoils a sound segment once, and what is set aside is so for good: reads it a second time.
-    fn judge_again(&self, (segment, packs, _): (Arc<Segment>, Named, bool)) -> Result<(Arc<Segment>, Named, bool)> {
+    fn judge_again(&self, segment: Arc<Segment>) -> Result<(Arc<Segment>, Named, bool)> {
         let name = segment.name();
         let quiet = VerifyOptions::default();
         let again = Ledger::new(&quiet);
@@ -238,7 +228,7 @@ impl<'a> Rebuilding<'a> {
             Some(opened) => judge_segment(self.repository, opened, size, &again)?,
             None => (Named::new(), false),
         };
-        let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, packs, false)) };
+        let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, Named::new(), false)) };
         self.ledger.set_aside(&name.to_string());
         self.ledger
             .note(format!("{name} was read wrongly once and rightly the second time: look at memory, cable and disk"));
@@ -347,6 +337,9 @@ impl<'a> Rebuilding<'a> {
         closed: &BTreeSet<PackId>,
     ) -> Result<(usize, Vec<PackId>)> {
         let mut known = BTreeSet::new();
+        if unsound.is_empty() && closed.is_empty() {
+            return Ok((0, Vec::new()));
+        }
         for segment in sound {
             known.extend(segment.pack_rows()?.iter().map(|row| row.id));
         }

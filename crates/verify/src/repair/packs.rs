@@ -13,7 +13,7 @@ use lbak_core::{
     observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
-    store::{ChunkWriter, Stored, list_names, put_slot},
+    store::{ChunkWriter, Stored, put_slot},
 };
 
 use super::{
@@ -43,6 +43,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// answer, [`Error::Damaged`] when a record that writers need does not open ([`repair_index`](super::repair_index) helps),
 /// [`Error::Cancelled`]: what was stored until then is used by the next run.
 pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<PacksRepairReport> {
+    let repository = &repository.as_stored();
     let begun = Instant::now();
     if let Some(other) = options.from.iter().find(|other| other.id() != repository.id()) {
         return Err(Error::OtherRepository {
@@ -199,13 +200,7 @@ fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
 /// # Errors
 /// When the store does not answer, or did not list a pack that is there.
 pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
-    let mut listed = Vec::new();
-    for (name, size) in list_names(&**repository.backend(), Folder::Packs.prefix())? {
-        if let ObjectName::Pack(pack) = name {
-            listed.push((pack, size));
-        }
-    }
-    let packs = Packs::new(listed);
+    let packs = Packs::list(&**repository.backend())?;
     for segment in view.index.segments() {
         ledger.check_cancelled()?;
         // Without records no pack is compared with the index: that is not what is repaired here.

@@ -42,6 +42,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// [`Error::Damaged`] when the index does not tell of everything ([`repair_index`](super::repair_index) comes first),
 /// [`Error::Store`] when the store does not answer, [`Error::Cancelled`]: snapshots that were written until then stay.
 pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Result<SnapshotsRepairReport> {
+    let repository = &repository.as_stored();
     let begun = Instant::now();
     let looking = options.looking();
     let ledger = Ledger::new(&looking);

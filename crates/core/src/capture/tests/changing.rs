@@ -225,7 +225,7 @@ fn short_reads_and_threads_change_nothing() {
     for (threads, most) in [(1, usize::MAX), (2, 77_777), (5, 1 << 20)] {
         let backend: Arc<dyn Backend> = Arc::clone(&backend) as _;
         let clock = Arc::new(LaterClock);
-        let options = crate::repository::OpenOptions { clock, threads: Some(threads), expected: None };
+        let options = crate::repository::OpenOptions { clock, threads: Some(threads), expected: None, cache: None };
         let repository = Repository::open(backend, &Credential::password("p"), &options).expect("open");
         let source = Hooked::new(folder.path(), |_| {}).with_short_reads(most);
         let options = SnapshotOptions { lineage: LineageKind::Full, ..Default::default() };

@@ -10,7 +10,9 @@
 //! on their way: a slow store slows the readers and nothing piles up.
 
 mod budget;
+
 mod claims;
+mod doubt;
 mod failure;
 mod segments;
 #[cfg(test)]
@@ -30,7 +32,7 @@ pub use self::{
     budget::{Budget, Share},
     segments::chunk_rows,
 };
-use self::{claims::Claims, failure::Failure, segments::PendingSegment, upload::Upload};
+use self::{claims::Claims, doubt::Doubt, failure::Failure, segments::PendingSegment, upload::Upload};
 use crate::{
     backend::Backend,
     codec::{BlockEncoder, Codec, Kind},
@@ -122,6 +124,7 @@ struct Shared {
     session: SessionId,
     index: Arc<Index>,
     usable: UsablePacks,
+    doubt: Doubt,
     /// Count, and store nothing.
     is_dry_run: bool,
     options: WriterOptions,
@@ -169,6 +172,7 @@ impl ChunkWriter {
             session,
             index,
             usable,
+            doubt: Doubt::default(),
             is_dry_run,
             claims: Claims::default(),
             budget: Arc::new(Budget::new(options.read_bytes, options.queued_bytes, Arc::clone(&failure))),
@@ -213,16 +217,29 @@ impl ChunkWriter {
         Ok(self.shared.claims.insert(*id))
     }
 
+    /// Takes note that an object was met which is damaged or missing: chunks in it are stored anew when they come again, and
+    /// any other pack is asked for before it is relied on.
+    pub fn doubt(&self, object: Option<&str>) {
+        self.shared.doubt.raise(object);
+    }
+
     /// Tells whether the index places this chunk in a usable pack.
     ///
     /// # Errors
     /// When the index can not be read.
     pub fn is_stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
-        let usable = &self.shared.usable;
-        match self.shared.index.find(id, kind, &mut |location| {
+        let Shared { usable, doubt, backend, index, .. } = &*self.shared;
+        let mut unanswered = None;
+        match index.find(id, kind, &mut |location| {
             // A delta is only as safe as its base, which this version does not look up.
-            !location.has_base && usable(&location.pack.id)
+            let is_usable = !location.has_base && usable(&location.pack.id);
+            is_usable
+                && doubt.permits(&location.pack.id, &**backend).unwrap_or_else(|error| {
+                    unanswered.get_or_insert(error);
+                    false
+                })
         }) {
+            Ok(None) if unanswered.is_some() => unanswered.map_or(Ok(false), Err),
             Ok(found) => Ok(found.is_some()),
             // A damaged page of the index costs space, never data: the chunk is stored anew (rule I5).
             Err(error) if error.is_damage() => Ok(false),
