@@ -191,33 +191,32 @@ impl<'a> Rebuilding<'a> {
             }
         }
         self.find_missing(&counted, &segments)?;
-        let judged: Mutex<Vec<(Arc<Segment>, Named, bool)>> = Mutex::default();
-        judge_segments(self.repository, &segments, self.ledger, &|segment, packs, is_sound| {
-            judged.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(segment), packs, is_sound));
-        })?;
-        let (mut sound, mut unsound) = (Vec::new(), Vec::new());
-        // Records are counted per pack: only those of sound segments are relied on.
         let packs = Packs::list(&**backend)?;
-        for mut one in judged.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            if !one.2 {
-                one = self.judge_again(one)?;
-            }
-            let (segment, named, is_sound) = one;
+        let judged = Mutex::new(Judged { sound: Vec::new(), unsound: Vec::new() });
+        let take = |segment: &Arc<Segment>, named: Named, is_sound: bool| {
+            let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
             // Without authority nothing says that a segment counts.
             if !is_sound || self.authority.is_lost() {
-                unsound.push(segment);
-                continue;
+                judged.unsound.push(Arc::clone(segment));
+                return;
             }
-            sound.push(segment);
+            judged.sound.push(Arc::clone(segment));
             for (row, records) in named.into_values() {
                 packs.name(&row, records);
             }
+        };
+        judge_segments(self.repository, &segments, self.ledger, &take)?;
+        let unsound = std::mem::take(&mut judged.lock().unwrap_or_else(PoisonError::into_inner).unsound);
+        for segment in unsound {
+            let (segment, named, is_sound) = self.judge_again(segment)?;
+            take(&segment, named, is_sound);
         }
-        Ok((Judged { sound, unsound }, packs))
+        let judged = judged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((judged, packs))
     }
 
     /// Bad memory or a bad cable spoils a sound segment once, and what is set aside is so for good: reads it a second time.
-    fn judge_again(&self, (segment, packs, _): (Arc<Segment>, Named, bool)) -> Result<(Arc<Segment>, Named, bool)> {
+    fn judge_again(&self, segment: Arc<Segment>) -> Result<(Arc<Segment>, Named, bool)> {
         let name = segment.name();
         let quiet = VerifyOptions::default();
         let again = Ledger::new(&quiet);
@@ -229,7 +228,7 @@ impl<'a> Rebuilding<'a> {
             Some(opened) => judge_segment(self.repository, opened, size, &again)?,
             None => (Named::new(), false),
         };
-        let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, packs, false)) };
+        let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, Named::new(), false)) };
         self.ledger.set_aside(&name.to_string());
         self.ledger
             .note(format!("{name} was read wrongly once and rightly the second time: look at memory, cable and disk"));
