@@ -147,6 +147,10 @@ impl Removal<'_> {
                 }
             }
             Choice::OnTheWay => Ok(Step::Kept),
+            Choice::Wanted if self.target.is_untouched(system::identity(&stat)) => {
+                self.target.findings.note(FindingKind::Skipped, self.path.clone(), untouched::OF_KEY);
+                Ok(Step::Kept)
+            }
             // No snapshot has one, whoever listens on it; only with its directory it goes.
             Choice::Wanted if system::kind(&stat) == FileType::Socket && !level.is_going => Ok(Step::Kept),
             Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
@@ -154,7 +158,13 @@ impl Removal<'_> {
     }
 
     /// Enters a directory whose path is the one that is looked at.
-    pub(super) fn enter(&self, at: BorrowedFd<'_>, name: &[u8], above: Identity, is_wanted: bool) -> rustix::io::Result<Entered> {
+    pub(super) fn enter(
+        &self,
+        at: BorrowedFd<'_>,
+        name: &[u8],
+        above: Identity,
+        is_wanted: bool,
+    ) -> rustix::io::Result<Entered> {
         // What is mounted there is not even touched.
         let stat = system::look(at, name)?;
         let identity = system::identity(&stat);

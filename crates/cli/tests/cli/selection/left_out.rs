@@ -48,7 +48,8 @@ fn a_repository_that_was_moved_into_the_target_is_not_deleted() {
     fs::remove_dir_all(home.path("data/sub")).expect("remove");
     fs::rename(home.path("moved"), home.path("data/sub")).expect("rename");
     let restore = ["restore", "latest", "data", "--in-place", "--delete", "-r", "data/sub"];
-    let run = home.run(restore).expect_code(3).expect_stderr("it belongs to the repository: nothing is restored into it");
+    let run =
+        home.run(restore).expect_code(3).expect_stderr("it belongs to the repository: nothing is restored into it");
     assert!(!home.path("data/sub/b").exists(), "{run:?}");
     home.run(["verify", "-r", "data/sub", "--read-data"]).expect_code(0);
 }
