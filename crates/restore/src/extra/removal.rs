@@ -233,6 +233,11 @@ impl Removal<'_> {
     }
 
     fn unlink(&self, fd: &OwnedFd, name: &[u8], is_directory: bool) -> rustix::io::Result<()> {
+        // What a file is mounted on can not be deleted: better known before anything is.
+        let is_tried = !self.is_looking && !self.target.dry_run;
+        if !is_tried && !is_directory && system::is_mount_point_at(fd.as_fd(), name) == Some(true) {
+            return Err(Errno::BUSY);
+        }
         if self.is_looking {
             return Ok(());
         }

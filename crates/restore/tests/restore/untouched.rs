@@ -190,3 +190,29 @@ fn a_key_stays_where_all_else_is_deleted() {
     }
     assert!(keys.iter().all(|key| key.exists()) && !folders.target.join("extra/gone").exists());
 }
+
+/// A dry run counted files that the restore could not delete.
+#[test]
+fn a_dry_run_knows_that_a_mounted_file_stays() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fs::write(folders.source.join("a"), "a").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir_all(folders.target.join("extra")).expect("directory");
+    let mounted = ["a", "b", "extra/c"].map(|name| folders.target.join(name));
+    mounted.iter().for_each(|path| fs::write(path, "not of the snapshot").expect("write"));
+    let outside = folders.folder.path().join("outside");
+    fs::write(&outside, "mounted").expect("write");
+    let bound: Vec<Option<Bound>> = mounted.iter().map(|path| bind(&outside, path)).collect();
+    if bound.iter().any(Option::is_none) {
+        println!("not tested: this user can not mount anything");
+        return;
+    }
+    let options = with_delete(Overwrite::Always);
+    let dry = RestoreOptions { dry_run: true, ..options.clone() };
+    let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!(shown.findings, report.findings);
+    assert_eq!(shown.actions, report.actions);
+    assert_eq!((report.actions.deleted, found(&report, FindingKind::Unwritable).is_empty()), (0, false));
+}
