@@ -119,7 +119,8 @@ pub enum Ownership {
     Numbers,
     /// Of the user and group that have the stored names on this machine; where there are none, of the stored numbers.
     Names,
-    /// Of whoever restores them.
+    /// Of whoever restores them. What gives the power of another owner (set-id bits, `security.capability`) is left out, which is
+    /// [`Skipped`](lbak_core::observe::FindingKind::Skipped) once for all of them.
     Nobody,
 }
 
