@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory, FromArgMatches, error::ErrorKind};
 
-use crate::{arguments::Arguments, habits};
+use crate::{arguments::Arguments, exit, habits};
 
 /// What the exit codes of a command mean, where scripts need more than success and failure.
 const EXIT_CODES: [(&str, &str); 5] = [
@@ -39,9 +39,25 @@ pub(crate) fn parse() -> Arguments {
         let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         match habits::instead_of_argument(&error, &command(), &words) {
             Some(trouble) => eprint_and_exit(&trouble),
-            None => habits::without_misleading_tip(error).exit(),
+            None if error.use_stderr() => habits::without_misleading_tip(error).exit(),
+            None => show_and_exit(&error),
         }
     })
+}
+
+/// Help and versions are what was asked for: that they could not be written is a failure. A reader that goes away is none.
+fn show_and_exit(shown: &clap::Error) -> ! {
+    use std::io::{ErrorKind, Write, stdout};
+    match shown.print().and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let error = anyhow::Error::from(error).context("cannot write to standard output");
+            let text = format!("lbak: {}\n", exit::one_line(&error));
+            // There is nobody left to tell when standard error can not be written either.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            std::process::exit(1)
+        }
+        _ => std::process::exit(0),
+    }
 }
 
 fn eprint_and_exit(text: &str) -> ! {

@@ -52,12 +52,15 @@ pub(crate) fn answer() {
 
 /// Every argument that names a snapshot completes ids, and paths in it where it may have one.
 fn with_snapshots(command: Command) -> Command {
+    let is_of_objects = command.get_name() == "cat";
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_snapshots)).mut_args(|argument| {
         let names = argument.get_value_names().unwrap_or_default();
         match names.first().map(|name| name.as_str()) {
             Some("SNAPSHOT") => argument.add(ArgValueCompleter::new(snapshots)),
             Some("SNAPSHOT[:PATH]") => argument.add(ArgValueCompleter::new(parts)),
+            // Of `cat`, whose first argument says of what.
+            Some("ID") if is_of_objects => argument.add(ArgValueCompleter::new(objects)),
             Some("SECOND") => argument.add(ArgValueCompleter::new(parts_or_files)),
             _ => argument,
         }
@@ -85,6 +88,13 @@ fn snapshots(typed: &OsStr) -> Vec<CompletionCandidate> {
     found.extend(ids());
     found.retain(|candidate| candidate.get_value().to_string_lossy().starts_with(typed));
     found
+}
+
+/// Snapshots, where `cat` is asked for one.
+fn objects(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let words: Vec<OsString> = env::args_os().collect();
+    let is_snapshot = words.windows(2).any(|pair| pair[0] == "cat" && pair[1] == "snapshot");
+    if is_snapshot { snapshots(typed) } else { Vec::new() }
 }
 
 /// The newest snapshots, if the repository opens without a question and soon enough.

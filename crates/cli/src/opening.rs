@@ -249,6 +249,20 @@ pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<
     Ok(())
 }
 
+/// What a restore must leave alone: the repository, and the files that open it, by whatever name it meets them.
+pub(crate) fn untouched(invocation: &Invocation<'_>, opened: &Opened) -> Vec<(u64, u64)> {
+    let mut untouched = opened.backend.identities();
+    let (options, environment) = (invocation.global, &invocation.environment);
+    let named = [&options.key_file, &options.password_file, &environment.key_file, &environment.password_file];
+    let default = DefaultRepository::places().map(|default| default.key);
+    for file in named.into_iter().flatten().chain(&default) {
+        // A link that leads to it is as good as the file.
+        let found = [file.metadata(), file.symlink_metadata()];
+        untouched.extend(found.iter().flatten().map(|metadata| (metadata.dev(), metadata.ino())));
+    }
+    untouched
+}
+
 /// Passes when a file that is to be written would not lie in the repository.
 pub(crate) fn refuse_output(opened: &Opened, file: &Path) -> anyhow::Result<()> {
     if lbak::lies_in(file, &opened.backend.identities()) {

@@ -49,6 +49,13 @@ pub(crate) fn file(
             target.findings.note(FindingKind::Unwritable, directory.path_of(&entry.name), message);
             return Ok(None);
         }
+        Fate::Untouched => {
+            // No other name is to be linked to it.
+            if let Some(origin) = origin {
+                origin.failed();
+            }
+            return Ok(None);
+        }
         Fate::Free => (Base::left(target, directory, &entry.name, entry.size).unwrap_or_default(), None),
         Fate::Stay { stat, is_same } => {
             stay(target, directory, &entry, &stat, is_same);

@@ -6,13 +6,13 @@ use std::{
     os::fd::AsFd,
 };
 
-use lbak_core::tree::Entry;
+use lbak_core::{observe::FindingKind, tree::Entry};
 use rustix::{
     fs::{AtFlags, FileType, Stat},
     io::Errno,
 };
 
-use crate::{directory::Directory, extra, options::Overwrite, system, target::Target, temporary};
+use crate::{directory::Directory, extra, options::Overwrite, system, target::Target, temporary, untouched};
 
 /// The names that a directory held: as numbers, for there may be millions.
 ///
@@ -75,6 +75,8 @@ pub(crate) enum Fate {
         /// It looks like what the snapshot has.
         is_same: bool,
     },
+    /// It stays as it is, whatever the snapshot has, and that was said.
+    Untouched,
     /// A file that is changed where it differs.
     Change(Stat),
     /// Something else that has to go.
@@ -91,6 +93,12 @@ pub(crate) fn fate(
     let Some(stat) = directory.existing(target, &entry.name)? else {
         return if is_taken_in_dry_run(target, directory, &entry.name)? { Err(Errno::EXIST) } else { Ok(Fate::Free) };
     };
+    if target.is_untouched(system::identity(&stat)) {
+        if !target.is_reading_back {
+            target.findings.note(FindingKind::Skipped, directory.path_of(&entry.name), untouched::OF_KEY);
+        }
+        return Ok(Fate::Untouched);
+    }
     if target.is_reading_back {
         return Ok(if system::kind(&stat) == wanted { Fate::Change(stat) } else { Fate::Replace(stat) });
     }

@@ -173,6 +173,7 @@ impl Link {
         // A file that looks the same and is another is no link: it is replaced like one that differs.
         let stat = match existing::fate(target, &self.directory, &self.entry, FileType::Unknown)? {
             Fate::Free => return Ok(Some(None)),
+            Fate::Untouched => return Ok(None),
             Fate::Stay { stat, .. } => {
                 begin::stay(target, &self.directory, &self.entry, &stat, system::identity(&stat) == identity);
                 add(&target.restored.bytes, self.entry.size);

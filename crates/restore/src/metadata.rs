@@ -35,6 +35,8 @@ pub(crate) struct Owners {
     gid: u32,
     /// Entries that belong to somebody else.
     foreign: AtomicU64,
+    /// Entries that were left without what would have given the power of an owner who was not asked for.
+    powerless: AtomicU64,
     /// Entries whose attributes the file system can not hold.
     without_attributes: AtomicU64,
 }
@@ -43,7 +45,15 @@ impl Owners {
     pub(crate) fn new(ownership: Ownership) -> Self {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let people = if ownership == Ownership::Names { People::read() } else { People::default() };
-        Self { ownership, people, uid, gid, foreign: AtomicU64::new(0), without_attributes: AtomicU64::new(0) }
+        Self {
+            ownership,
+            people,
+            uid,
+            gid,
+            foreign: AtomicU64::new(0),
+            powerless: AtomicU64::new(0),
+            without_attributes: AtomicU64::new(0),
+        }
     }
 
     /// The numbers that an entry gets; `None` when it belongs to whoever makes it.
@@ -58,7 +68,17 @@ impl Owners {
         }
     }
 
-    /// Sets the owner as far as that is allowed, and returns those of its mode bits that may not be set without it.
+    /// What an entry gets nothing of because its owner was not asked for, and is another.
+    fn left_out(&self, entry: &Entry) -> u32 {
+        if self.ownership != Ownership::Nobody || matches!(entry.node, Node::Directory { .. }) {
+            return 0;
+        }
+        let is_mine = |stored: u32, mine: u32, bit: u32| if stored == mine { 0 } else { bit };
+        is_mine(entry.uid, self.uid, SET_USER) | is_mine(entry.gid, self.gid, SET_GROUP)
+    }
+
+    /// Sets the owner as far as that is allowed, and returns those bits that may not be set without it. The power of a capability
+    /// comes from an owner too: it goes with the bit of the user.
     fn give(
         &self,
         entry: &Entry,
@@ -67,10 +87,18 @@ impl Owners {
     ) -> u32 {
         let withheld = self.try_to_give(entry, unset, change);
         // On a directory the bit only says whose group new files get.
-        let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { entry.mode & withheld };
-        // Who asked for no owner asked for this, too.
-        if withheld != 0 && self.ownership != Ownership::Nobody {
-            unset.push(format!("mode bits {withheld:04o}: its owner could not be set"));
+        let withheld = if matches!(entry.node, Node::Directory { .. }) { 0 } else { withheld };
+        let (bits, has_capability) = (entry.mode & withheld, withheld & SET_USER != 0 && has_capability(entry));
+        // Who asked for no owner asked for this, too: it is said once for all.
+        if self.ownership == Ownership::Nobody {
+            self.powerless.fetch_add(u64::from(bits != 0 || has_capability), Ordering::Relaxed);
+            return withheld;
+        }
+        if bits != 0 {
+            unset.push(format!("mode bits {bits:04o}: its owner could not be set"));
+        }
+        if has_capability {
+            unset.push("attribute security.capability: its owner could not be set".to_owned());
         }
         withheld
     }
@@ -85,10 +113,7 @@ impl Owners {
         unset: &mut Vec<String>,
         change: impl Fn(Option<Uid>, Option<Gid>) -> Result<()>,
     ) -> u32 {
-        let Some((user, group)) = self.wanted(entry) else {
-            let is_mine = |stored: u32, mine: u32, bit: u32| if stored == mine { 0 } else { bit };
-            return is_mine(entry.uid, self.uid, SET_USER) | is_mine(entry.gid, self.gid, SET_GROUP);
-        };
+        let Some((user, group)) = self.wanted(entry) else { return self.left_out(entry) };
         if user == u32::MAX || group == u32::MAX {
             unset.push("its owner has no valid number".into());
             return SET_USER | SET_GROUP;
@@ -122,6 +147,13 @@ impl Owners {
         withheld
     }
 
+    /// What was asked for, and is to be said once in the end.
+    pub(crate) fn note(&self) -> Option<String> {
+        let powerless = self.powerless.load(Ordering::Relaxed);
+        let what = "set-user-id and set-group-id bits and capabilities left out";
+        (powerless > 0).then(|| format!("{what} of {powerless} entries: they are only set with their owner"))
+    }
+
     /// What is to be said in the end.
     pub(crate) fn summary(&self) -> Vec<String> {
         let mut summary = Vec::new();
@@ -138,6 +170,13 @@ impl Owners {
     }
 }
 
+/// The attribute that gives a program a part of what root may do.
+const CAPABILITY: &[u8] = b"security.capability";
+
+fn has_capability(entry: &Entry) -> bool {
+    matches!(&entry.attributes, Attributes::Inline(pairs) if pairs.iter().any(|(name, _)| name == CAPABILITY))
+}
+
 /// Sets all of it on an open file or directory. One that `was_there` may have attributes of its own.
 pub(crate) fn set_on_open(
     target: &Target,
@@ -151,7 +190,7 @@ pub(crate) fn set_on_open(
     if was_there {
         remove_attributes(target, fd, entry, &mut unset);
     }
-    set_attributes(target, entry, &mut unset, |name, value| {
+    set_attributes(target, entry, withheld, &mut unset, |name, value| {
         rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
     });
     let is_there = |name: &str| rustix::fs::fgetxattr(fd, name, &mut [0; 0]).is_ok();
@@ -173,7 +212,7 @@ pub(crate) fn set_on_named(
 ) {
     let mut unset = Vec::new();
     let withheld = target.owners.give(entry, &mut unset, |uid, gid| named.set_owner(uid, gid));
-    set_attributes(target, entry, &mut unset, |name, value| named.set_attribute(name, value));
+    set_attributes(target, entry, withheld, &mut unset, |name, value| named.set_attribute(name, value));
     if !matches!(entry.node, Node::Symlink { .. }) {
         let is_there = |name: &str| named.attribute(name.as_bytes()).is_some();
         let remove = |name: &str| named.remove_attribute(name.as_bytes());
@@ -231,7 +270,8 @@ pub(crate) fn is_directory_same(target: &Target, fd: BorrowedFd<'_>, stat: &Stat
 
 /// Tells whether permission bits and owner are those that an entry would get.
 pub(crate) fn is_mode_and_owner(target: &Target, stat: &Stat, entry: &Entry) -> bool {
-    let is_mode = matches!(entry.node, Node::Symlink { .. }) || system::permissions(stat) == entry.mode & 0o7777;
+    let is_mode = matches!(entry.node, Node::Symlink { .. })
+        || system::permissions(stat) == entry.mode & 0o7777 & !target.owners.left_out(entry);
     let owners = &target.owners;
     let is_owner = owners.wanted(entry).is_none_or(|(user, group)| {
         // Others can not give files away; that they would have to is no difference that they can mend.
@@ -252,8 +292,11 @@ fn differing_attributes(
         Attributes::None | Attributes::Stored(_) => &[],
     };
     let extra = extra_attributes(target, found, entry);
+    let is_powerless = target.owners.left_out(entry) & SET_USER != 0;
     let is_missing = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        is_attribute_wanted(&target.attributes, name) && value_of(name).as_ref() != Some(value)
+        is_attribute_wanted(&target.attributes, name)
+            && !(is_powerless && name == CAPABILITY)
+            && value_of(name).as_ref() != Some(value)
     };
     (extra, wanted.iter().any(is_missing))
 }
@@ -264,7 +307,14 @@ fn extra_attributes(target: &Target, found: Vec<Vec<u8>>, entry: &Entry) -> Vec<
         return Vec::new();
     }
     let wanted: HashSet<&[u8]> = match &entry.attributes {
-        Attributes::Inline(pairs) => pairs.iter().map(|(name, _)| name.as_slice()).collect(),
+        Attributes::Inline(pairs) => {
+            let is_powerless = target.owners.left_out(entry) & SET_USER != 0;
+            pairs
+                .iter()
+                .map(|(name, _)| name.as_slice())
+                .filter(|&name| !(is_powerless && name == CAPABILITY))
+                .collect()
+        }
         Attributes::None | Attributes::Stored(_) => HashSet::new(),
     };
     let is_extra = |name: &Vec<u8>| {
@@ -293,11 +343,20 @@ fn note_attribute(name: &[u8], outcome: Result<()>, unset: &mut Vec<String>) {
     }
 }
 
-fn set_attributes(target: &Target, entry: &Entry, unset: &mut Vec<String>, set: impl Fn(&[u8], &[u8]) -> Result<()>) {
+fn set_attributes(
+    target: &Target,
+    entry: &Entry,
+    withheld: u32,
+    unset: &mut Vec<String>,
+    set: impl Fn(&[u8], &[u8]) -> Result<()>,
+) {
     // Those that were stored apart have been read by now.
     let Attributes::Inline(pairs) = &entry.attributes else { return };
     let mut is_without = false;
-    for (name, value) in pairs.iter().filter(|(name, _)| is_attribute_wanted(&target.attributes, name)) {
+    let is_wanted = |name: &[u8]| {
+        is_attribute_wanted(&target.attributes, name) && !(withheld & SET_USER != 0 && name == CAPABILITY)
+    };
+    for (name, value) in pairs.iter().filter(|(name, _)| is_wanted(name)) {
         match set(name, value) {
             Ok(()) => {}
             Err(Errno::NOTSUP) => is_without = true,

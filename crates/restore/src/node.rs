@@ -51,6 +51,7 @@ fn try_make(target: &Target, directory: &Arc<Directory>, entry: &Entry) -> rusti
     let path = || directory.path_of(&entry.name);
     let replaced = match fate {
         Fate::Free => None,
+        Fate::Untouched => return Ok(None),
         Fate::Stay { stat, .. } => {
             begin::stay(target, directory, entry, &stat, false);
             return Ok(None);

@@ -25,7 +25,8 @@ pub struct RestoreOptions {
     /// Device and inode of directories in which nothing is ever deleted or restored, whatever the snapshot has: the repository that
     /// is read may lie in the target ([`LocalBackend::identities`](lbak_core::backend::LocalBackend::identities)). That nothing is
     /// deleted is [`Skipped`](lbak_core::observe::FindingKind::Skipped), what would have been restored there is
-    /// [`Unwritable`](lbak_core::observe::FindingKind::Unwritable), and a target that lies in one is refused.
+    /// [`Unwritable`](lbak_core::observe::FindingKind::Unwritable), and a target that lies in one is refused. A file that is named
+    /// so (a key file) is neither deleted nor changed, which is [`Skipped`](lbak_core::observe::FindingKind::Skipped) too.
     pub untouched: Vec<(u64, u64)>,
     /// Whose the restored files are.
     pub ownership: Ownership,
@@ -118,7 +119,8 @@ pub enum Ownership {
     Numbers,
     /// Of the user and group that have the stored names on this machine; where there are none, of the stored numbers.
     Names,
-    /// Of whoever restores them.
+    /// Of whoever restores them. What gives the power of another owner (set-id bits, `security.capability`) is left out, which is
+    /// [`Skipped`](lbak_core::observe::FindingKind::Skipped) once for all of them.
     Nobody,
 }
 

@@ -94,6 +94,9 @@ fn restore_announced(
     for summary in target.owners.summary() {
         target.findings.note(FindingKind::MetadataUnset, b"/".to_vec(), summary);
     }
+    if let Some(note) = target.owners.note() {
+        target.findings.note(FindingKind::Skipped, b"/".to_vec(), note);
+    }
     let mut verified_files = 0;
     if options.verify && !options.dry_run {
         stage(Stage::ReadingData);

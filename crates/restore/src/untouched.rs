@@ -1,4 +1,4 @@
-//! What a restore never touches: the repository that it reads.
+//! What a restore never touches: the repository that it reads, and the files that open it.
 //!
 //! Directories are told by device and inode, for a mount or a link may give them several names.
 
@@ -19,6 +19,9 @@ pub(crate) const OF_REPOSITORY: &str = "it belongs to the repository: nothing is
 
 /// What is said of it where something would have been restored.
 pub(crate) const NOTHING_RESTORED: &str = "it belongs to the repository: nothing is restored into it";
+
+/// What is said of a file that opens it.
+pub(crate) const OF_KEY: &str = "it is needed to open the repository (a key or password file): it stays as it is";
 
 /// Tells whether a path is one of these directories or files, named by device and inode, or lies in one; what is not there
 /// lies where it would be made.

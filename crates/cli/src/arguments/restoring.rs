@@ -106,7 +106,7 @@ pub(crate) enum OwnerArgument {
     Number,
     /// Who has the stored names on this machine, else the stored numbers
     Name,
-    /// Whoever restores
+    /// Whoever restores; set-id bits and capabilities of others' files are left out
     None,
 }
 

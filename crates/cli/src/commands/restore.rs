@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         patterns: given.patterns.clone(),
         place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
         in_place: arguments.in_place(),
-        untouched: opened.backend.identities(),
+        untouched: opening::untouched(invocation, &opened),
         ownership: arguments.setting.owner.into(),
         attributes,
         verify: arguments.setting.verify,

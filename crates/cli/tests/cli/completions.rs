@@ -56,6 +56,8 @@ fn snapshot_ids_are_completed_where_that_costs_no_question() {
         let all = offered_in_the_end(&home, &[command, ""]);
         assert!(all.contains(&"latest".to_owned()) && all.contains(&id[..8].to_owned()), "{command}: {all:?}");
     }
+    assert_eq!(offered_in_the_end(&home, &["cat", "snapshot", &id[..4]]), [&id[..8]]);
+    assert_eq!(offered(&home, &["cat", "pack", &id[..4]]), Vec::<String>::new());
     let home = Home::empty();
     home.write("password", "secret");
     home.run(["init", "-r", "place", "--password-file", "password"]).expect_code(0);

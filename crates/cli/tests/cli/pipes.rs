@@ -47,7 +47,9 @@ fn what_was_done_is_done_when_nobody_reads_of_it() {
 fn a_full_disk_behind_standard_output_is_an_error() {
     let home = Home::with_repository();
     home.snapshot();
-    let Ok(full) = File::options().write(true).open("/dev/full") else { return };
-    let output = home.command(["snapshots"]).stdout(full).stderr(Stdio::piped()).output().expect("the binary runs");
-    Run::of(&output).expect_code(1).expect_stderr("cannot write to standard output");
+    for arguments in [&["snapshots"][..], &["--help"], &["restore", "--help"], &["help", "ls"], &["--version"]] {
+        let Ok(full) = File::options().write(true).open("/dev/full") else { return };
+        let output = home.command(arguments).stdout(full).stderr(Stdio::piped()).output().expect("the binary runs");
+        Run::of(&output).expect_code(1).expect_stderr("cannot write to standard output");
+    }
 }

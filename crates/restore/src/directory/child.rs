@@ -181,7 +181,11 @@ impl Directory {
             return Err(if found.is_some() { Errno::NOTDIR } else { Errno::NOENT });
         }
         let mut has_replaced = false;
-        if found.is_some() {
+        if let Some(stat) = &found {
+            if target.is_untouched(system::identity(stat)) {
+                target.findings.note(FindingKind::Skipped, self.path_of(name), untouched::OF_KEY);
+                return Err(Errno::EXIST);
+            }
             match target.overwrite().filter(|_| is_restored) {
                 // With `IfNewer` a directory has no time that would tell which is newer.
                 Some(Overwrite::Always | Overwrite::IfChanged) => has_replaced = true,

@@ -147,6 +147,10 @@ impl Removal<'_> {
                 }
             }
             Choice::OnTheWay => Ok(Step::Kept),
+            Choice::Wanted if self.target.is_untouched(system::identity(&stat)) => {
+                self.target.findings.note(FindingKind::Skipped, self.path.clone(), untouched::OF_KEY);
+                Ok(Step::Kept)
+            }
             // No snapshot has one, whoever listens on it; only with its directory it goes.
             Choice::Wanted if system::kind(&stat) == FileType::Socket && !level.is_going => Ok(Step::Kept),
             Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
@@ -229,6 +233,11 @@ impl Removal<'_> {
     }
 
     fn unlink(&self, fd: &OwnedFd, name: &[u8], is_directory: bool) -> rustix::io::Result<()> {
+        // What a file is mounted on can not be deleted: better known before anything is.
+        let is_tried = !self.is_looking && !self.target.dry_run;
+        if !is_tried && !is_directory && system::is_mount_point_at(fd.as_fd(), name) == Some(true) {
+            return Err(Errno::BUSY);
+        }
         if self.is_looking {
             return Ok(());
         }

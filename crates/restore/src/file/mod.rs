@@ -253,7 +253,9 @@ impl File {
         if target.dry_run {
             // The restore itself gives it another number, so no name that leads to the old one is its name.
             state.identity = None;
-            return Ok(action);
+            let at = self.directory.fd(target);
+            let is_mounted = |at: Arc<OwnedFd>| system::is_mount_point_at(at.as_fd(), &self.entry.name) == Some(true);
+            return if was_there && at.is_ok_and(is_mounted) { Err(Errno::BUSY) } else { Ok(action) };
         }
         let fd = self.open(target, state)?;
         if self.ends_in_hole.load(Ordering::Relaxed) || self.base.is_some() {

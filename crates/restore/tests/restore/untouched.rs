@@ -126,3 +126,93 @@ fn a_place_beside_is_none_inside() {
         assert!(!lies_in(&beside, &options.untouched), "{}", beside.display());
     }
 }
+
+/// The key file that the restore was opened with was deleted, or replaced by an old one.
+#[test]
+fn a_file_that_opens_the_repository_is_neither_deleted_nor_changed() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fs::create_dir(folders.source.join("dir")).expect("directory");
+    for name in ["old", "dir/within", "link", "one", "two"] {
+        fs::write(folders.source.join(name), "old").expect("write");
+    }
+    fs::remove_file(folders.source.join("link")).expect("remove");
+    symlink("nowhere", folders.source.join("link")).expect("link");
+    fs::remove_file(folders.source.join("two")).expect("remove");
+    fs::hard_link(folders.source.join("one"), folders.source.join("two")).expect("link");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir_all(folders.target.join("extra/deep")).expect("directory");
+    let keys = ["key", "extra/deep/key", "old", "link", "one", "dir"].map(|name| folders.target.join(name));
+    for key in &keys {
+        fs::write(key, "the key").expect("write");
+    }
+    fs::write(folders.target.join("extra/gone"), "gone").expect("write");
+    let untouched = keys.iter().map(|key| identity(key)).collect();
+    let options = RestoreOptions { untouched, ..with_delete(Overwrite::Always) };
+    for dry_run in [true, false] {
+        let options = RestoreOptions { dry_run, ..options.clone() };
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+        let named: Vec<String> = report
+            .findings
+            .iter()
+            .filter(|finding| finding.kind == FindingKind::Skipped && finding.message.contains("key"))
+            .map(|finding| String::from_utf8_lossy(&finding.path).into_owned())
+            .collect();
+        for name in ["old", "link", "one", "dir"] {
+            assert!(named.contains(&path(name)), "{name} is not named: {:?}", report.findings);
+        }
+        for key in &keys {
+            assert_eq!(fs::read_to_string(key).expect("it is there"), "the key", "{}", key.display());
+        }
+    }
+    assert_eq!(fs::read_to_string(folders.target.join("two")).expect("it is there"), "old");
+}
+
+#[test]
+fn a_key_stays_where_all_else_is_deleted() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fs::write(folders.source.join("a"), "a").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir_all(folders.target.join("extra/deep")).expect("directory");
+    let keys = ["key", "extra/deep/key"].map(|name| folders.target.join(name));
+    keys.iter().for_each(|key| fs::write(key, "the key").expect("write"));
+    fs::write(folders.target.join("extra/gone"), "gone").expect("write");
+    let untouched = keys.iter().map(|key| identity(key)).collect();
+    let options = RestoreOptions { untouched, ..with_delete(Overwrite::IfChanged) };
+    for dry_run in [true, false] {
+        let options = RestoreOptions { dry_run, ..options.clone() };
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        let path = |name: &str| folders.source.join(name).to_str().expect("text").to_owned();
+        assert_eq!(found(&report, FindingKind::Skipped), [path("key"), path("extra/deep/key")].into());
+        assert_eq!(report.actions.deleted, 1);
+    }
+    assert!(keys.iter().all(|key| key.exists()) && !folders.target.join("extra/gone").exists());
+}
+
+/// A dry run counted files that the restore could not delete.
+#[test]
+fn a_dry_run_knows_that_a_mounted_file_stays() {
+    let (_, repository) = shared();
+    let folders = folders();
+    fs::write(folders.source.join("a"), "a").expect("write");
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir_all(folders.target.join("extra")).expect("directory");
+    let mounted = ["a", "b", "extra/c"].map(|name| folders.target.join(name));
+    mounted.iter().for_each(|path| fs::write(path, "not of the snapshot").expect("write"));
+    let outside = folders.folder.path().join("outside");
+    fs::write(&outside, "mounted").expect("write");
+    let bound: Vec<Option<Bound>> = mounted.iter().map(|path| bind(&outside, path)).collect();
+    if bound.iter().any(Option::is_none) {
+        println!("not tested: this user can not mount anything");
+        return;
+    }
+    let options = with_delete(Overwrite::Always);
+    let dry = RestoreOptions { dry_run: true, ..options.clone() };
+    let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!(shown.findings, report.findings);
+    assert_eq!(shown.actions, report.actions);
+    assert_eq!((report.actions.deleted, found(&report, FindingKind::Unwritable).is_empty()), (0, false));
+}
