@@ -2,6 +2,7 @@
 
 use super::{compare::keep_identity, listing::Place, reuse::Reuse, walk::Walk};
 use crate::{
+    backend::ObjectName,
     error::{Error, Result},
     id::ChunkKind,
     metadata::FileKind,
@@ -81,6 +82,16 @@ impl Walk<'_> {
         }
         self.is_trusted = false;
         self.context.writer.doubt(error.damaged_object());
+        let view = &self.attempt.session.view;
+        let is_known = match error.damaged_object().and_then(ObjectName::parse) {
+            // A repair has marked it: this run is what heals it.
+            Some(ObjectName::Pack(pack)) => view.damaged_packs.contains(&pack),
+            // What a damaged segment knew of is lost for now; the segment is told.
+            _ => matches!(error, Error::Lost { .. }) && !view.damage.is_empty(),
+        };
+        if is_known {
+            return;
+        }
         let damage = error.to_string();
         if self.walked.damage.len() < MOST_DAMAGE && !self.walked.damage.contains(&damage) {
             self.walked.damage.push(damage);
