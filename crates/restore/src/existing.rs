@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{directory::Directory, extra, options::Overwrite, system, target::Target, temporary, untouched};
+use crate::{directory::Directory, extra, options::Overwrite, system, target::Target, temporary, times, untouched};
 
 /// The names that a directory held: as numbers, for there may be millions.
 ///
@@ -105,12 +105,13 @@ pub(crate) fn fate(
     let Some(overwrite) = target.overwrite() else { return Ok(Fate::Replace(stat)) };
     let is_kind = system::kind(&stat) == wanted;
     let is_file = wanted == FileType::RegularFile;
-    let looks_same = is_kind && is_file && system::size(&stat) == entry.size && system::modified(&stat) == entry.mtime;
+    let looks_same =
+        is_kind && is_file && system::size(&stat) == entry.size && times::is_same(target, &stat, entry.mtime);
     // A name that stands alone in the snapshot must not lead to a file that has other names.
     let is_wrongly_linked = is_file && entry.link_group == 0 && stat.st_nlink > 1;
     let stays = match overwrite {
         Overwrite::Never => true,
-        Overwrite::IfNewer => entry.mtime <= system::modified(&stat),
+        Overwrite::IfNewer => !times::is_older(target, &stat, entry.mtime),
         Overwrite::IfChanged => looks_same && !is_wrongly_linked,
         Overwrite::Always => false,
     };

@@ -46,6 +46,7 @@ mod spared;
 mod system;
 mod target;
 mod temporary;
+mod times;
 mod untouched;
 mod window;
 mod write;

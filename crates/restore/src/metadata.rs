@@ -6,7 +6,7 @@
 use std::{
     collections::HashSet,
     os::fd::BorrowedFd,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use lbak_core::{
@@ -21,7 +21,7 @@ use rustix::{
     io::{Errno, Result},
 };
 
-use crate::{named::Named, options::Ownership, people::People, system, target::Target};
+use crate::{named::Named, options::Ownership, people::People, system, target::Target, times};
 
 /// The set-uid and set-gid bits.
 const SET_USER: u32 = 0o4000;
@@ -37,6 +37,8 @@ pub(crate) struct Owners {
     foreign: AtomicU64,
     /// Entries that were left without what would have given the power of an owner who was not asked for.
     powerless: AtomicU64,
+    /// The target has kept a time to the second, where the snapshot has it more exactly.
+    pub(crate) coarse_times: AtomicBool,
     /// Entries whose attributes the file system can not hold.
     without_attributes: AtomicU64,
 }
@@ -52,6 +54,7 @@ impl Owners {
             gid,
             foreign: AtomicU64::new(0),
             powerless: AtomicU64::new(0),
+            coarse_times: AtomicBool::new(false),
             without_attributes: AtomicU64::new(0),
         }
     }
@@ -166,6 +169,9 @@ impl Owners {
         if without > 0 {
             summary.push(format!("extended attributes of {without} entries not set: the file system has none"));
         }
+        if self.coarse_times.load(Ordering::Relaxed) {
+            summary.push("times are kept to the second here: the file system has no parts of seconds".to_owned());
+        }
         summary
     }
 }
@@ -198,7 +204,7 @@ pub(crate) fn set_on_open(
     drop_inherited(target, entry, was_there, &mut unset, is_there, remove);
     set_mode(entry, withheld, &mut unset, |mode| rustix::fs::fchmod(fd, system::mode(mode)));
     note("time", rustix::fs::futimens(fd, &timestamps(entry.mtime)), &mut unset);
-    check_time(entry, &mut unset, || rustix::fs::fstat(fd));
+    check_time(target, entry, &mut unset, || rustix::fs::fstat(fd));
     tell(target, unset, path);
 }
 
@@ -220,7 +226,7 @@ pub(crate) fn set_on_named(
         set_mode(entry, withheld, &mut unset, |mode| named.set_mode(mode));
     }
     note("time", named.set_times(&timestamps(entry.mtime)), &mut unset);
-    check_time(entry, &mut unset, || named.stat());
+    check_time(target, entry, &mut unset, || named.stat());
     tell(target, unset, path);
 }
 
@@ -245,7 +251,7 @@ pub(crate) fn mend_on_name(
         differing_attributes(target, entry, named.attribute_names(), |name| named.attribute(name));
     let are_attributes_same = extra.is_empty() && !is_missing || !named.has_attributes();
     let is_same =
-        are_attributes_same && is_mode_and_owner(target, stat, entry) && system::modified(stat) == entry.mtime;
+        are_attributes_same && is_mode_and_owner(target, stat, entry) && times::is_same(target, stat, entry.mtime);
     if !is_same && !target.dry_run {
         let mut unset = Vec::new();
         if !are_attributes_same && target.owners.uid != 0 && !matches!(entry.node, Node::Symlink { .. }) {
@@ -264,7 +270,7 @@ pub(crate) fn is_directory_same(target: &Target, fd: BorrowedFd<'_>, stat: &Stat
     let names = || system::attribute_names(|buffer| rustix::fs::flistxattr(fd, buffer));
     let value = |name: &[u8]| system::attribute(|buffer| rustix::fs::fgetxattr(fd, name, buffer));
     is_mode_and_owner(target, stat, entry)
-        && system::modified(stat) == entry.mtime
+        && times::is_same(target, stat, entry.mtime)
         && matches!(differing_attributes(target, entry, names(), value), (extra, false) if extra.is_empty())
 }
 
@@ -396,16 +402,19 @@ fn drop_inherited(
 }
 
 /// File systems bring times that they can not keep to the nearest one they can, without a word.
-fn check_time(entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<Stat>) {
+fn check_time(target: &Target, entry: &Entry, unset: &mut Vec<String>, look: impl Fn() -> Result<Stat>) {
     let wanted = entry.mtime.seconds;
-    // Every file system keeps those from 1970 to 2038.
-    if (0..=i64::from(i32::MAX)).contains(&wanted) {
+    // Every file system keeps whole seconds from 1970 to 2038; what one makes of their parts needs to be seen once.
+    let is_kept = (0..=i64::from(i32::MAX)).contains(&wanted);
+    if is_kept && (entry.mtime.nanoseconds == 0 || target.owners.coarse_times.load(Ordering::Relaxed)) {
         return;
     }
-    if let Ok(found) = look().map(|stat| stat.st_mtime)
-        && found != wanted
-    {
-        unset.push(format!("time: this file system has made {found} of {wanted} seconds since 1970"));
+    let Ok(stat) = look() else { return };
+    let found = system::modified(&stat);
+    if found.seconds != wanted {
+        unset.push(format!("time: this file system has made {} of {wanted} seconds since 1970", found.seconds));
+    } else if found.nanoseconds == 0 && entry.mtime.nanoseconds != 0 {
+        target.owners.coarse_times.store(true, Ordering::Relaxed);
     }
 }
 

@@ -180,6 +180,18 @@ pub(crate) fn modified(stat: &Stat) -> Timestamp {
     Timestamp { seconds: stat.st_mtime as i64, nanoseconds: stat.st_mtime_nsec as u32 }
 }
 
+/// When its status was changed last, which the system alone sets.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
+    reason = "the fields of `stat` have other types on other platforms; nanoseconds are below 1,000,000,000"
+)]
+pub(crate) fn changed(stat: &Stat) -> Timestamp {
+    Timestamp { seconds: stat.st_ctime as i64, nanoseconds: stat.st_ctime_nsec as u32 }
+}
+
 /// Bytes of a file.
 #[allow(
     clippy::unnecessary_cast,

@@ -24,7 +24,7 @@ use crate::{
     options::{Overwrite, Place},
     system::{self, Identity},
     target::{Target, add},
-    untouched,
+    times, untouched,
 };
 
 /// A directory that a name now leads to.
@@ -62,7 +62,7 @@ pub(crate) fn gets_metadata(target: &Target, found: Option<&Stat>, entry: &Entry
         // What is put back where it was is to be what it was; the names in it are another matter.
         (Some(_), None) => target.place == Place::Original,
         (Some(_), Some(Overwrite::Never)) => false,
-        (Some(stat), Some(Overwrite::IfNewer)) => system::modified(stat) < entry.mtime,
+        (Some(stat), Some(Overwrite::IfNewer)) => times::is_older(target, stat, entry.mtime),
         (Some(_), Some(Overwrite::Always | Overwrite::IfChanged)) => true,
     }
 }

@@ -1,6 +1,7 @@
 //! Snapshots of real directories, restored and compared; damage, hostile repositories, bad targets.
 
 mod choosing;
+mod coarse;
 mod cost;
 mod damage;
 mod deleting;
@@ -28,8 +29,8 @@ fn every_file_here_is_part_of_this_binary() {
         .map(|entry| entry.expect("entry").file_name().into_string().expect("text"))
         .collect();
     files.sort();
-    let modules = "choosing cost damage deleting dry_runs dump hostile hostile_entries in_place inherited large \
-                   main partial resuming roots round_trips sinks support targets untouched";
+    let modules = "choosing coarse cost damage deleting dry_runs dump hostile hostile_entries in_place inherited \
+                   large main partial resuming roots round_trips sinks support targets untouched";
     let expected: Vec<String> = modules.split_whitespace().map(|name| format!("{name}.rs")).collect();
     assert_eq!(files, expected);
 }
