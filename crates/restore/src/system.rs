@@ -61,18 +61,21 @@ pub(crate) fn identity(stat: &Stat) -> Identity {
 /// The name of another file in a directory that stands in the way of `name`: file systems that fold case, or Unicode forms,
 /// give both names to one file.
 pub(crate) fn other_name(at: BorrowedFd<'_>, name: &[u8]) -> Option<Vec<u8>> {
-    let wanted = look(at, name).ok()?.st_ino;
-    let mut other = None;
+    let fold = |name: &[u8]| String::from_utf8_lossy(name).to_lowercase();
+    let (wanted, folded) = (look(at, name).ok()?.st_ino, fold(name));
+    let (mut same_file, mut same_letters) = (None, None);
     for entry in rustix::fs::Dir::read_from(at).ok()?.flatten() {
         match entry.file_name().to_bytes() {
             // It is that very name; others of the same file are hard links.
             found if found == name => return None,
             b"." | b".." => {}
-            found if entry.ino() == wanted => other = Some(found.to_vec()),
+            found if entry.ino() == wanted => same_file = Some(found.to_vec()),
+            // File systems in user space, and servers, may list other numbers than they show of a file.
+            found if fold(found) == folded => same_letters = Some(found.to_vec()),
             _ => {}
         }
     }
-    other
+    same_file.or(same_letters)
 }
 
 /// Opens a file that is there, and makes sure that it is that one. `flags` say what for.
