@@ -30,7 +30,7 @@ use crate::{
 /// Restores a snapshot, or what lies at one path of it.
 ///
 /// The target is made when it is missing (the directory above it is not) and must be empty unless
-/// [`RestoreOptions::in_place`] says what happens to what it holds, or [`Place::Original`] is asked for.
+/// [`RestoreOptions::in_place`] says what happens to what it holds, or [`Place::Original`](crate::Place::Original) is asked for.
 /// When it returns `Ok` (and [`RestoreOptions::sync`] was not turned off), everything that the report counts is on stable storage: the file systems that were written to
 /// have been synced, and none reported that writing had failed. Only root gives files away; others may set
 /// groups that they belong to.
