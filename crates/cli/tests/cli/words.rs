@@ -315,3 +315,13 @@ fn a_full_disk_is_told_first_and_then_how_to_go_on() {
     let (error, go_on) = (run.stderr.find("lbak: cannot"), run.stderr.find("the same command with --in-place"));
     assert!(error.is_some() && error < go_on, "{run:?}");
 }
+
+/// It was left out with exit code 0, as if nothing had been asked for.
+#[test]
+fn a_socket_that_was_named_is_less_than_was_asked_for() {
+    let home = Home::with_repository();
+    home.write("data/a", "content");
+    let _listener = std::os::unix::net::UnixListener::bind(home.path("data/socket")).expect("a socket");
+    home.run(["snapshot", "data"]).expect_code(0);
+    home.run(["snapshot", "data/socket"]).expect_code(3).expect_stderr("data/socket");
+}
