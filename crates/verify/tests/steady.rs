@@ -73,14 +73,15 @@ fn in_small_steps_everything_is_read_once_before_anything_is_read_twice() {
         read += report.packs_read;
         runs += 1;
         let coverage = covered(&report);
-        assert_eq!((coverage.packs, coverage.packs_covered, coverage.packs_never), (packs, read, packs - read));
+        // What room the last step leaves goes to those that were read first.
+        let once = read.min(packs);
+        assert_eq!((coverage.packs, coverage.packs_covered, coverage.packs_never), (packs, once, packs - once));
         assert!(before < packs && runs < 50);
         if coverage.packs_never == 0 {
             break;
         }
         clock.0.fetch_add(DAY, Ordering::Relaxed);
     }
-    assert_eq!(read, packs, "no pack was read twice");
     assert!(runs >= 5, "{runs}");
     assert_eq!(names(&backend, "readings/").len(), runs);
 
