@@ -24,7 +24,7 @@ use crate::{
     roots::{self, Roots},
     target::Target,
     untouched,
-    write::Writer,
+    write::{Benches, Writer},
 };
 
 /// Restores a snapshot, or what lies at one path of it.
@@ -131,7 +131,7 @@ fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreO
     let (top, top_action) = target.open(roots.shown, of_target)?;
 
     let window_bytes = options.window_bytes.max(1);
-    let writer = Writer { chunks, target, window_bytes };
+    let writer = Writer { chunks, target, window_bytes, benches: Benches::default() };
     let plan = Plan { chunks, target, top, top_action, roots: roots.roots, place: options.place, window_bytes };
     run(plan, &writer)?;
     target.end();

@@ -144,12 +144,10 @@ impl BlockDecoder {
         match opened.split_first() {
             Some((&RAW, payload)) => plain.extend_from_slice(payload),
             Some((&ZSTD, payload)) => {
-                plain.resize(plain_length, 0);
-                let length = self
-                    .zstd
-                    .decompress_to_buffer(payload, &mut plain[..])
+                plain.reserve(plain_length);
+                self.zstd
+                    .decompress_to_buffer(payload, plain)
                     .map_err(|error| Error::damaged(object, format!("a block does not decompress: {error}")))?;
-                plain.truncate(length);
             }
             Some((codec, _)) => {
                 return Err(Error::Newer { object: object.to_owned(), needs: format!("block codec {codec}") });
