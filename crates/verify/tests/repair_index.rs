@@ -279,3 +279,28 @@ fn beside_a_round_of_reclaiming_nothing_is_repaired() {
     let error = repair_index(&repository, &RepairOptions::default()).unwrap_err();
     assert!(matches!(error, Error::TooLate { .. }), "{error}");
 }
+
+/// MinIO once listed nothing that began with `f`, and an index that was made anew from that list had lost all of it.
+#[test]
+fn what_a_list_that_ends_early_does_not_show_is_not_taken_for_gone() {
+    let (backend, repository) = small();
+    let expected = contents(&repository);
+    // A first repair leaves a fin, and merged segments that it names.
+    backend.tamper(&names(&backend, "index/")[0], None);
+    repair(&repository);
+    let before = backend.contents();
+    for shown in 0..names(&backend, "index/").len() {
+        let faulty = Arc::new(FaultyBackend::new(Arc::clone(&backend), []));
+        let repository = reopen(Arc::clone(&faulty) as _);
+        faulty.add(Fault::new(Operation::List, Effect::TruncateList(shown)).on("index/"));
+        let outcome = repair_index(&repository, &RepairOptions::default());
+        assert!(faulty.struck() > 0);
+        // A segment of a session, which no fin names, may seem never to have come: what it told is then told anew.
+        if let Ok(report) = outcome {
+            assert_eq!(report.segments_set_aside, 0, "{shown} shown: {report:?}");
+        }
+        assert_only_added(&before, &backend);
+        assert!(read_data(&reopen(Arc::clone(&backend) as _)).is_sound());
+    }
+    assert_eq!(contents(&repository), expected);
+}
