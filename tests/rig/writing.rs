@@ -65,3 +65,21 @@ fn what_can_not_be_read_back_is_not_taken_for_stored() {
         }
     }
 }
+
+/// What a store does not list is not what it does not have, and what it refuses it does not keep.
+#[test]
+fn what_fails_for_good_stops_a_writer_and_nothing_is_committed() {
+    let lists =
+        ["fin/", "marks/", "damaged/", "forgotten/", "snapshots/", "index/"].map(|prefix| (Operation::List, prefix));
+    let puts = ["sessions/", "packs/", "index/", "snapshots/"].map(|prefix| (Operation::Put, prefix));
+    for (operation, prefix) in lists.into_iter().chain(puts) {
+        let memory = Arc::new(MemoryBackend::new());
+        drop(init(Arc::clone(&memory) as _));
+        let faulty = Arc::new(FaultyBackend::new(Arc::clone(&memory), []));
+        let repository = open(Arc::clone(&faulty) as _);
+        faulty.add(Fault::new(operation, Effect::FailBefore(BackendErrorKind::Denied)).on(prefix));
+        let error = take(&repository, "h", LineageKind::Full, &model()).unwrap_err();
+        assert!(matches!(error, Error::Store { .. }), "{operation:?} {prefix}: {error}");
+        assert!(open(memory).catalog().unwrap().snapshots.is_empty(), "{operation:?} {prefix}");
+    }
+}
