@@ -426,6 +426,27 @@ fn what_a_damaged_pack_held_is_stored_anew() {
     tree.assert_restores(&repository, &second);
 }
 
+/// The parent's trees are sound, and nothing in the source has changed: what it refers to is looked up all the same.
+#[test]
+fn what_a_damaged_pack_of_data_held_is_stored_anew_though_no_file_changed() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    let is_data =
+        |pack: &PackId| backend.get_range(&ObjectName::Pack(*pack), 0, 80).unwrap()[4] == Kind::DataPack as u8;
+    let damaged: Vec<PackId> = pack_ids(&*backend).into_iter().filter(is_data).collect();
+    for pack in &damaged {
+        let record = DamagedRecord { by: "test".into(), what: "a flipped bit".into(), at: Timestamp::default() };
+        put(&repository, &ObjectName::Damaged(*pack), Kind::Damaged, &record.encode().unwrap());
+    }
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new > 3_000_000, "{:?}", second.sizes);
+    for pack in damaged {
+        backend.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+    tree.assert_restores(&repository, &second);
+}
+
 /// A repository whose packs were all gone got a snapshot every night, each with exit code 0, none of which could be restored.
 #[test]
 fn packs_that_are_found_missing_or_damaged_are_told_and_stored_anew() {
