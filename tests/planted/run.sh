@@ -6,6 +6,8 @@
 #     tests/planted/run.sh                          all of them
 #     tests/planted/run.sh p07-no-sync-of-files     one
 #
+# Some tests need `strace`, or the right to mount (`unshare`): where they can not run, their bugs go unnoticed, and that is said.
+#
 # The copy is `target/planted` and stays, so that each bug, and each further run, costs an incremental build. What is not
 # committed yet is in it, too.
 set -u

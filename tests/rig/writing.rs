@@ -26,7 +26,7 @@ fn a_writer_announces_itself_before_it_reads_what_it_may_refer_to() {
                 |record: &&lbak_testkit::Record| record.operation == operation && record.name.starts_with(prefix);
             let mut places = records.iter().enumerate().filter(|(_, record)| is_it(record)).map(|(place, _)| place);
             let first = places.next().unwrap_or_else(|| panic!("no {operation:?} of {prefix}: {records:#?}"));
-            (first, places.last().unwrap_or(first))
+            (first, places.next_back().unwrap_or(first))
         };
         let announced = place(Operation::Put, "sessions/").1;
         // The newest fin and the unfinished marks, the snapshots, the index: each read before the next.
