@@ -213,4 +213,16 @@ mod tests {
         }
         assert!(matches!(decode(&[9, 1, 2], 2), Err(Error::Newer { .. })));
     }
+
+    /// Others have unpacked all of a bomb before they looked how long it had become.
+    #[test]
+    fn what_unpacks_to_more_than_it_says_takes_no_more_room_than_it_says() {
+        let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).expect("compress");
+        assert!(bomb.len() < 10_000, "{}", bomb.len());
+        let mut plain = Vec::new();
+        let outcome =
+            BlockDecoder::new().expect("memory").decode("test", &[&[ZSTD], &bomb[..]].concat(), 5000, &mut plain);
+        assert!(matches!(outcome, Err(Error::Damaged { .. })));
+        assert!(plain.capacity() < 100_000, "{}", plain.capacity());
+    }
 }
