@@ -29,6 +29,7 @@ impl Inherited {
 
     /// Tells whether they belong to these already; `None` is anybody.
     pub(crate) fn is_owner(&self, user: Option<Uid>, group: Option<Gid>) -> bool {
-        user.is_none_or(|user| user.as_raw() == self.owner.0) && group.is_none_or(|group| group.as_raw() == self.owner.1)
+        user.is_none_or(|user| user.as_raw() == self.owner.0)
+            && group.is_none_or(|group| group.as_raw() == self.owner.1)
     }
 }
