@@ -26,6 +26,7 @@ fn home() -> Home {
 }
 
 /// Runs the binary under `strace`; `None`, and a line that says so, where that can not be.
+#[expect(clippy::print_stdout, reason = "what did not run is told")]
 fn traced(home: &Home, strace: &[&str], arguments: &[&str]) -> Option<(Run, String)> {
     let restore = home.command(arguments);
     let mut command = Command::new("strace");
@@ -40,7 +41,8 @@ fn traced(home: &Home, strace: &[&str], arguments: &[&str]) -> Option<(Run, Stri
     Some((Run::of(&output), home.read("trace")))
 }
 
-/// A fence around a folder, and `false` with a line that says so where the kernel has none.
+/// A fence around a folder; `None`, and a line that says so, where the kernel has none.
+#[expect(clippy::print_stdout, reason = "what did not run is told")]
 fn fence(folder: &std::path::Path) -> Option<Fence> {
     let folder = File::open(folder).expect("a folder");
     let fence = Fence::around(&[folder.as_fd()]);
