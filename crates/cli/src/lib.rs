@@ -6,7 +6,7 @@
 //!
 //! Everything that a command does is a function of the facade; what is here is words: options, messages, tables, hints.
 //!
-//! A library only for its own binary, its tests and the fuzz targets: nothing here is an interface for anybody else. Programs embed the
+//! A library only for its own binary and its tests: nothing here is an interface for anybody else. Programs embed the
 //! crate `lbak`.
 #![doc(hidden)]
 
@@ -21,7 +21,6 @@ mod default_repository;
 mod environment;
 mod exit;
 mod findings;
-pub mod fuzzing;
 mod habits;
 mod invocation;
 mod json;
