@@ -55,6 +55,8 @@ mod write;
 
 pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 pub use list::{ListReport, ListedEntry, list};
-pub use options::{ActionCounts, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport};
+pub use options::{
+    ActionCounts, BeforeWriting, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
+};
 pub use restore::restore;
 pub use untouched::lies_in;

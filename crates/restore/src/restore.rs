@@ -1,6 +1,7 @@
 //! The verb `restore`.
 
 use std::{
+    os::fd::AsFd,
     path::Path,
     sync::{atomic::Ordering, mpsc::sync_channel},
     thread,
@@ -129,6 +130,11 @@ fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreO
     let of_target = of_target.map(|root| root.selected.entry.clone());
     debug_assert!(of_target.as_ref().is_none_or(|entry| matches!(entry.node, Node::Directory { .. })));
     let (top, top_action) = target.open(roots.shown, of_target)?;
+    if let Some(call) = options.before_writing.as_ref().filter(|_| !target.is_reading_back)
+        && let Ok(directory) = top.fd(target)
+    {
+        call(directory.as_fd());
+    }
 
     let window_bytes = options.window_bytes.max(1);
     let writer = Writer { chunks, target, window_bytes, benches: Benches::default() };
