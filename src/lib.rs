@@ -36,7 +36,7 @@ pub use lbak_core::{
         CommandSource, ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source,
         StreamSource, words_for_people,
     },
-    store::WriterOptions,
+    store::{ReadBack, WriterOptions},
 };
 
 // What was backed up.

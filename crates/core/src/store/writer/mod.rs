@@ -14,6 +14,7 @@ mod budget;
 mod claims;
 mod doubt;
 mod failure;
+mod read_back;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -30,12 +31,15 @@ use std::{
 
 pub use self::{
     budget::{Budget, Share},
+    read_back::{Encode, ReadBack},
     segments::chunk_rows,
 };
-use self::{claims::Claims, doubt::Doubt, failure::Failure, segments::PendingSegment, upload::Upload};
+use self::{
+    claims::Claims, doubt::Doubt, failure::Failure, read_back::ReadingBack, segments::PendingSegment, upload::Upload,
+};
 use crate::{
     backend::Backend,
-    codec::{BlockEncoder, Codec, Kind},
+    codec::{Codec, Kind},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId, SessionId},
     index::Index,
@@ -59,6 +63,8 @@ pub struct WriterOptions {
     pub segment_chunks: usize,
     /// Stored bytes after which a segment is put.
     pub segment_bytes: u64,
+    /// How much of what was sealed is opened again before it is stored.
+    pub read_back: ReadBack,
 }
 
 impl Default for WriterOptions {
@@ -72,6 +78,7 @@ impl Default for WriterOptions {
             queued_bytes: (16 + 4) << 20,
             segment_chunks: 131_072,
             segment_bytes: 4 << 30,
+            read_back: ReadBack::default(),
         }
     }
 }
@@ -89,6 +96,9 @@ pub struct Stored {
     pub new_data_bytes: u64,
     /// Chunks stored.
     pub chunks: u64,
+    /// Blocks that were not what was meant just after they were sealed, and were sealed once more: memory or processor of this
+    /// machine is unreliable.
+    pub spoiled_blocks: u64,
 }
 
 impl std::ops::AddAssign for Stored {
@@ -98,6 +108,7 @@ impl std::ops::AddAssign for Stored {
         self.bytes += other.bytes;
         self.new_data_bytes += other.new_data_bytes;
         self.chunks += other.chunks;
+        self.spoiled_blocks += other.spoiled_blocks;
     }
 }
 
@@ -125,6 +136,7 @@ struct Shared {
     index: Arc<Index>,
     usable: UsablePacks,
     doubt: Doubt,
+    read_back: ReadingBack,
     /// Count, and store nothing.
     is_dry_run: bool,
     options: WriterOptions,
@@ -173,6 +185,7 @@ impl ChunkWriter {
             index,
             usable,
             doubt: Doubt::default(),
+            read_back: ReadingBack::new(options.read_back),
             is_dry_run,
             claims: Claims::default(),
             budget: Arc::new(Budget::new(options.read_bytes, options.queued_bytes, Arc::clone(&failure))),
@@ -250,10 +263,11 @@ impl ChunkWriter {
     /// Encodes a block of claimed chunks, seals it and adds it to a pack. `scratch` is overwritten.
     ///
     /// # Errors
-    /// When the writer failed; the chunks are not stored then and the session must not be committed.
+    /// When the writer failed; the chunks are not stored then and the session must not be committed. [`Error::Unreliable`] when what
+    /// was sealed is not what was meant.
     pub fn store_block(
         &self,
-        encoder: &mut BlockEncoder,
+        encoder: &mut dyn Encode,
         plain: &[u8],
         chunks: Vec<ChunkEntry>,
         scratch: &mut Vec<u8>,
@@ -276,21 +290,30 @@ impl ChunkWriter {
             .filter(|&length| length as usize <= crate::codec::LARGEST_BLOCK)
             .ok_or_else(|| Error::TooLarge { what: "a block".into(), limit: "16 MiB".into() })?;
 
+        let Shared { read_back, codec, .. } = &*self.shared;
+        let mut is_read_back = read_back.is_due(is_data);
         loop {
             let pack = self.open_pack(is_data)?;
-            match pack.reserve(scratch.len(), plain_length, chunks.clone()) {
-                Some(place) => {
-                    if pack.fill(place, scratch) {
-                        self.upload(is_data, pack);
-                    }
-                    return Ok(());
+            let Some(place) = pack.reserve(scratch.len(), plain_length, chunks.clone()) else {
+                if pack.close() {
+                    self.upload(is_data, pack);
                 }
-                None => {
-                    if pack.close() {
-                        self.upload(is_data, pack);
-                    }
-                }
+                continue;
+            };
+            let (is_complete, proven) = match is_read_back {
+                false => (pack.fill(place, scratch), Ok(())),
+                true => pack.fill_if(place, scratch, |header, offset, sealed| {
+                    read_back.prove_block(codec, header, offset, sealed, &chunks)
+                }),
+            };
+            if is_complete {
+                self.upload(is_data, pack);
             }
+            let Err(fault) = proven else { return Ok(()) };
+            read_back.take_note(codec, &fault, plain, &chunks)?;
+            scratch.clear();
+            encoder.encode(plain, scratch);
+            is_read_back = true;
         }
     }
 
@@ -305,6 +328,7 @@ impl ChunkWriter {
             bytes: read(&counters.bytes),
             new_data_bytes: read(&counters.new_data_bytes),
             chunks: read(&counters.chunks),
+            spoiled_blocks: self.shared.read_back.spoiled(),
         }
     }
 

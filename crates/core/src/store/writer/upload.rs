@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
 
-use super::{Shared, budget::Share};
+use super::{Shared, budget::Share, read_back::prove_directory};
 use crate::{
     backend::{ObjectName, Sealed},
     error::{BackendErrorKind, Error, Result},
@@ -39,7 +39,12 @@ fn put_guarded(shared: &Shared, pack: &PackBuilder) -> Result<()> {
 
 impl Shared {
     fn put_pack(&self, pack: &PackBuilder) -> Result<()> {
-        let pack = pack.finish();
+        let pack = pack.finish()?;
+        // The only block of it was not what was meant, and is in another pack.
+        if pack.directory.blocks.iter().all(|block| block.chunks.is_empty()) {
+            return Ok(());
+        }
+        prove_directory(&self.codec, &pack)?;
         let name = ObjectName::Pack(pack.id);
         put_object(&*self.backend, &name, &pack.sealed)?;
         self.confirm(&name, &pack.sealed)?;
