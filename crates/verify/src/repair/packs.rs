@@ -123,6 +123,7 @@ fn confirm(
     // Listed anew: what was listed with a wrong length was read wrongly.
     let mut listed = Vec::new();
     for pack in damaged {
+        repository.backend().forget_cached(&ObjectName::Pack(*pack));
         listed.extend(stored_size(&**repository.backend(), pack)?.map(|size| (*pack, size)));
     }
     let anew = Packs::new(listed);

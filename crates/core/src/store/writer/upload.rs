@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc};
 
 use super::{Shared, budget::Share, read_back::prove_directory};
 use crate::{
-    backend::{ObjectName, Sealed},
-    error::{BackendErrorKind, Error, Result},
+    backend::ObjectName,
+    error::{Error, Result},
     pack::PackBuilder,
     store::put_object,
 };
@@ -47,26 +47,9 @@ impl Shared {
         prove_directory(&self.codec, &pack)?;
         let name = ObjectName::Pack(pack.id);
         put_object(&*self.backend, &name, &pack.sealed)?;
-        self.confirm(&name, &pack.sealed)?;
         self.counters.packs.fetch_add(1, Ordering::Relaxed);
         self.counters.bytes.fetch_add(pack.sealed.as_bytes().len() as u64, Ordering::Relaxed);
         self.add_rows(pack)?;
         self.put_segment(false)
-    }
-
-    /// Reads the end of the object back: it is there, and as long as it should be.
-    pub(super) fn confirm(&self, name: &ObjectName, sealed: &Sealed) -> Result<()> {
-        const CONFIRMED: usize = 64;
-        let bytes = sealed.as_bytes();
-        let start = bytes.len().saturating_sub(CONFIRMED);
-        let stored = self
-            .backend
-            .get_range(name, start as u64, (bytes.len() - start) as u64)
-            .map_err(|error| Error::store("confirm", name, error))?;
-        if stored == bytes[start..] {
-            Ok(())
-        } else {
-            Err(Error::store("confirm", name, BackendErrorKind::Corrupt.into()))
-        }
     }
 }
