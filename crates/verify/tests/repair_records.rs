@@ -247,7 +247,7 @@ fn what_is_left_of_a_lost_snapshot_whose_packs_are_damaged_too_is_written() {
 }
 
 #[test]
-fn a_newer_record_is_left_alone_and_one_that_was_read_wrongly_once_is_said() {
+fn a_record_that_was_read_wrongly_once_is_said_and_stays() {
     let (backend, _) = small();
     let faulty = Arc::new(FaultyBackend::new(Arc::clone(&backend), []));
     let repository = reopen(Arc::clone(&faulty) as _);

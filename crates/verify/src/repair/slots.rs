@@ -23,7 +23,7 @@ use lbak_core::{
     tree::{NameRule, TreeNode, TreeReader, decode_tree},
 };
 
-use super::{DamagedSlot, FoundAgain, RepairOptions, records, salvage::stored_size};
+use super::{DamagedSlot, FoundAgain, RepairOptions, asking::twice, records, salvage::stored_size};
 use crate::VerifyOptions;
 
 /// A damaged slot, and the snapshots that it may have held.
@@ -40,6 +40,9 @@ pub(super) fn find(
     catalog: &Catalog,
     looking: &VerifyOptions,
 ) -> Result<Vec<LostSlot>> {
+    if let Some(error) = view.damage.first() {
+        return Err(Error::damaged("the index", format!("repair it first ({error})")));
+    }
     let mut lost = Vec::new();
     for (session, _) in &catalog.damaged {
         looking.cancellation.check()?;
@@ -64,7 +67,7 @@ pub(super) fn find(
 fn announcement(repository: &Repository, session: SessionId) -> Result<Option<SessionRecord>> {
     use lbak_core::repository::StoredObject;
     let name = ObjectName::Session(session);
-    match repository.open_stored(&name, 0) {
+    match twice(|| repository.open_stored(&name, 0)) {
         Ok(StoredObject::Session(record)) => Ok(Some(record)),
         Ok(_) => Ok(None),
         Err(error) if error.is_of_one_object() => Ok(None),
@@ -77,9 +80,11 @@ fn changed_by(repository: &Repository, catalog: &Catalog, session: SessionId) ->
     let mut changed = Vec::new();
     for old in &catalog.forgotten {
         let name = ObjectName::Forgotten(old.session);
-        let opened = get_object(&**repository.backend(), &name)
-            .and_then(|stored| repository.codec().open_object(&name, &[Kind::Forgotten], None, &stored));
-        if of_one_object(opened)?.is_some_and(|opened| opened.session == session) {
+        let open = || {
+            let stored = get_object(&**repository.backend(), &name)?;
+            repository.codec().open_object(&name, &[Kind::Forgotten], None, &stored)
+        };
+        if of_one_object(twice(open))?.is_some_and(|opened| opened.session == session) {
             changed.push(Committed { session, ..old.clone() });
         }
     }
@@ -97,7 +102,10 @@ fn held_by(
     for root in roots_of(repository, view, session)? {
         let reader = repository.reader(view);
         let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
-        let Ok(entries) = TreeReader::open(NameRule::AbsolutePath, root, &read) else { continue };
+        // Entries that are lost are told when what is left is written.
+        let Some(entries) = of_one_object(twice(|| TreeReader::open(NameRule::AbsolutePath, root, &read)))? else {
+            continue;
+        };
         let mut paths: Vec<Vec<u8>> = entries.filter_map(|entry| entry.ok().map(|entry| entry.name)).collect();
         paths.sort_unstable();
         held.push(Committed {
@@ -153,19 +161,20 @@ fn roots_of(repository: &Repository, view: &View, session: SessionId) -> Result<
     let (mut roots, mut below) = (BTreeSet::new(), BTreeSet::new());
     let mut packs = BTreeSet::new();
     for segment in view.index.segments() {
-        let Some(rows) = of_one_object(segment.pack_rows())? else { continue };
+        let rows = twice(|| segment.pack_rows())?;
         let is_of_session = |kind: Kind, of: SessionId| kind == Kind::TreePack && of == session;
         packs.extend(rows.iter().filter(|row| is_of_session(row.header.kind, row.header.session)).map(|row| row.id));
     }
     for pack in packs {
+        backend.forget_cached(&ObjectName::Pack(pack));
         let Some(size) = stored_size(backend, &pack)? else { continue };
-        let read = read_directory(backend, repository.codec(), pack, size);
-        let Some((_, directory)) = of_one_object(read)? else { continue };
+        let read = || read_directory(backend, repository.codec(), pack, size);
+        let Some((_, directory)) = of_one_object(twice(read))? else { continue };
         for chunk in directory.blocks.iter().flat_map(|block| &block.chunks) {
             if chunk.kind != ChunkKind::Tree {
                 continue;
             }
-            let Some(bytes) = of_one_object(reader.read(ChunkKind::Tree, &chunk.id))? else { continue };
+            let Some(bytes) = of_one_object(twice(|| reader.read(ChunkKind::Tree, &chunk.id)))? else { continue };
             match decode_tree("tree", NameRule::AbsolutePath, &bytes) {
                 Ok(TreeNode::Run(entries)) if !entries.is_empty() => _ = roots.insert(chunk.id),
                 Ok(TreeNode::Inner { children, .. }) => {

@@ -231,12 +231,18 @@ impl Mending<'_> {
 
     /// Writes all that is left below a list of roots as a new snapshot; `None` when there is nothing left.
     fn write_again(&self, held: &Committed, found: &Found, families: &mut Families) -> Result<Option<SnapshotId>> {
+        // What seems lost is read a second time before that is written down for good.
+        let mut is_sure = false;
         for _ in 0..MOST_LOST_SESSIONS {
             let session = self.repository.announce(&self.announcement(held))?;
             let abandon = |reason: &str| self.repository.abandon(session.id, &self.options.program(), reason);
             let attempt = self.attempt(&held.manifest, &session, found, false);
             let attempt = attempt.inspect_err(|error| abandon(&error.to_string()))?;
-            let (stored_bytes, is_whole) = (attempt.stored.bytes, !attempt.losses.is_any());
+            let (stored_bytes, is_whole) = (attempt.stored.bytes, attempt.left.is_some() && !attempt.losses.is_any());
+            if !is_whole && !std::mem::replace(&mut is_sure, true) {
+                abandon("what seems lost is read a second time");
+                continue;
+            }
             let Some(left) = attempt.left else {
                 abandon("nothing of the snapshot can be read");
                 return Ok(None);
