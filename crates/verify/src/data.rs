@@ -121,6 +121,7 @@ impl<'a> PackReading<'a> {
         match self.check_pack(pack, buffers) {
             Err(error) if error.is_damage() && error.damaged_object() == Some(&pack.name().to_string()) => {
                 self.backend.forget_cached(&pack.name());
+                self.ledger.expect_more_bytes(pack.size);
                 self.check_pack(pack, buffers)?;
                 let name = pack.name();
                 self.ledger.note(format!(
