@@ -88,7 +88,7 @@ fn what_a_damaged_record_of_a_snapshot_held_is_a_snapshot_again() {
     damage(&slot);
     let verified = home.run(["verify"]).expect_code(20).expect_stdout(&format!("damaged: {}", name(&slot)));
     verified.expect_stdout("it was begun by").expect_stderr("`lbak repair snapshots`");
-    home.run(["restore", "latest", "lost"]).expect_code(22);
+    home.run(["restore", "latest", "lost"]).expect_code(20);
     home.run(["repair", "snapshots", "-n"]).expect_code(0).expect_stdout("would be a new snapshot");
     let run = home.run(["repair", "snapshots", "--json"]).expect_code(0);
     let told = run.message("record_repaired");
@@ -168,4 +168,36 @@ fn what_was_read_when_is_shown() {
         assert_eq!(shown["packs"].as_array().map(Vec::len), Some(packs));
         assert!(shown["at"].is_string() && shown["by"].is_string());
     }
+}
+
+/// Another repository of the same data has other keys, and so other ids: it can not be read from, but what it restores can be backed up.
+#[test]
+fn what_is_lost_here_comes_back_from_another_repository_by_a_restore_and_a_snapshot() {
+    let home = Home::with_repository();
+    home.write(
+        "data/large",
+        (0..400_000_u32).flat_map(|word| word.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<u8>>(),
+    );
+    let other = ["--repository", "other", "--key-file", "other-key"];
+    let run = |words: &[&str]| home.run([words, &other[..]].concat());
+    run(&["init"]).expect_code(0);
+    run(&["snapshot", "data"]).expect_code(0);
+    let old = home.snapshot();
+    std::fs::rename(home.path("data"), home.path("kept")).expect("it is there");
+    for pack in home.objects("packs") {
+        if std::fs::read(&pack).expect("a pack")[4] == 4 {
+            damage(&pack);
+        }
+    }
+    home.run(["repair", "packs", "--from", "other"]).expect_code(12);
+    home.run(["repair", "packs"]).expect_code(20);
+    home.run(["verify", "--read-data"]).expect_code(20).expect_stdout("hurt: snapshot");
+    run(&["restore", "latest", "data"]).expect_code(0);
+    home.run(["snapshot", "data"]).expect_code(0);
+    home.run(["verify", "--read-data"]).expect_code(0);
+    home.run(["restore", &old, "out"]).expect_code(0);
+    assert!(
+        std::fs::read(home.path("out/large")).expect("restored")
+            == std::fs::read(home.path("kept/large")).expect("kept")
+    );
 }
