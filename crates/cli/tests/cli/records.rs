@@ -1,16 +1,16 @@
 //! Small objects that do not open, through the binary: verify says 20 and what to do; that is done, and verify says 0.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::home::{Home, damage};
 
-fn name(path: &PathBuf) -> String {
+fn name(path: &Path) -> String {
     let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_str().expect("text")).collect();
     format!("{}/{}", parts[1], parts[0])
 }
 
 /// Damages an object, has verify name it and the command that helps, runs that, and has verify tell that it was set aside.
-fn told_repaired_told(home: &Home, path: &PathBuf, repair: &[&str]) {
+fn told_repaired_told(home: &Home, path: &Path, repair: &[&str]) {
     damage(path);
     let name = name(path);
     let command = format!("`lbak {}`", repair.join(" "));
