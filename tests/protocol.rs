@@ -538,7 +538,7 @@ fn effects(operation: Operation) -> Vec<Effect> {
         Operation::Put => effects.push(Effect::Pretend),
         // What is missing or short where something refers to it is damage, and met as such.
         Operation::Get | Operation::GetRange => {
-            effects.extend([Effect::FailBefore(NotFound), Effect::FailBefore(Corrupt)])
+            effects.extend([Effect::FailBefore(NotFound), Effect::FailBefore(Corrupt)]);
         }
         _ => {}
     }
