@@ -243,6 +243,12 @@ fn salvage_all(
             let (damaged, stored) = outcome?;
             report.damaged = damaged;
             (report.packs_written, report.stored_bytes) = (stored.packs, stored.bytes);
+            if stored.spoiled_blocks > 0 {
+                report.notes.push(
+                    "a block was sealed wrongly, and once more: memory or processor of this machine is unreliable"
+                        .into(),
+                );
+            }
             return Ok(());
         }
     }
