@@ -246,6 +246,39 @@ fn what_a_collector_took_with_a_closed_session_is_stored_again() {
     tree.assert_restores(&repository, &report);
 }
 
+/// The tree of what was read lies in sound packs, what it refers to in condemned ones: it is looked up chunk by chunk.
+#[test]
+fn what_a_closed_session_stored_is_not_taken_over_unseen() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let codec = init(&backend).codec().clone();
+    let is_data = |backend: &dyn Backend, pack: &PackId| {
+        backend.get_range(&ObjectName::Pack(*pack), 0, 80).unwrap()[4] == Kind::DataPack as u8
+    };
+    let condemn = move |backend: &dyn Backend, session| {
+        close(&codec, backend, session);
+        let condemned = pack_ids(backend).into_iter().filter(|pack| is_data(backend, pack)).collect();
+        let mark = MarkRecord { condemned }.encode().unwrap();
+        let sealed = codec.seal_object(&ObjectName::Mark(0), Kind::Mark, SessionId([9; 16]), &mark).unwrap();
+        backend.put(&ObjectName::Mark(0), &sealed).unwrap();
+    };
+    let repository = meddled(&backend, Box::new(condemn));
+    let stored = || pack_ids(&*backend);
+    let report = tree.snapshot(&repository, LineageKind::Full).unwrap();
+    assert_eq!(report.lost_sessions, 1);
+    let mark = repository.codec().open_object(
+        &ObjectName::Mark(0),
+        &[Kind::Mark],
+        None,
+        &backend.get(&ObjectName::Mark(0)).unwrap(),
+    );
+    let condemned = MarkRecord::decode("mark", &mark.unwrap().plain).unwrap().condemned;
+    assert!(!condemned.is_empty() && condemned.len() < stored().len());
+    for pack in condemned {
+        backend.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+    tree.assert_restores(&repository, &report);
+}
+
 /// A stream of some bytes that no other has, and a command that prints them.
 fn streams(folder: &Path, seed: u64) -> (Vec<u8>, [Box<dyn Source>; 2]) {
     let bytes = noise(seed, 5_000_000);
@@ -393,6 +426,27 @@ fn what_a_damaged_pack_held_is_stored_anew() {
     tree.assert_restores(&repository, &second);
 }
 
+/// The parent's trees are sound, and nothing in the source has changed: what it refers to is looked up all the same.
+#[test]
+fn what_a_damaged_pack_of_data_held_is_stored_anew_though_no_file_changed() {
+    let (tree, (_, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    let is_data =
+        |pack: &PackId| backend.get_range(&ObjectName::Pack(*pack), 0, 80).unwrap()[4] == Kind::DataPack as u8;
+    let damaged: Vec<PackId> = pack_ids(&*backend).into_iter().filter(is_data).collect();
+    for pack in &damaged {
+        let record = DamagedRecord { by: "test".into(), what: "a flipped bit".into(), at: Timestamp::default() };
+        put(&repository, &ObjectName::Damaged(*pack), Kind::Damaged, &record.encode().unwrap());
+    }
+    let second = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(second.sizes.new > 3_000_000, "{:?}", second.sizes);
+    for pack in damaged {
+        backend.remove(&ObjectName::Pack(pack)).unwrap();
+    }
+    tree.assert_restores(&repository, &second);
+}
+
 /// A repository whose packs were all gone got a snapshot every night, each with exit code 0, none of which could be restored.
 #[test]
 fn packs_that_are_found_missing_or_damaged_are_told_and_stored_anew() {
@@ -453,6 +507,25 @@ fn a_damaged_segment_costs_space_and_never_a_snapshot() {
     assert!(second.sizes.new > 3_000_000, "nothing that only the damaged segment knows is taken on trust");
     assert_eq!(second.damage.len(), 1);
     tree.assert_restores(&repository, &second);
+}
+
+/// The parent's trees open, and what they refer to is named by a damaged segment alone.
+#[test]
+fn what_only_a_damaged_segment_names_is_not_taken_over_unseen() {
+    let (tree, (memory, backend)) = (Tree::new(), memory());
+    let repository = init(&backend);
+    tree.snapshot(&repository, LineageKind::Full).unwrap();
+    let first = names(&*backend, Folder::Index);
+    tree.write("more", 1000);
+    tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    for name in first {
+        let mut damaged = backend.get(&name).unwrap().to_vec();
+        damaged[90] ^= 1;
+        memory.tamper(&name.to_string(), Some(damaged.into()));
+    }
+    let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+    assert!(third.sizes.new > 3_000_000, "{:?}", third.sizes);
+    tree.assert_restores(&repository, &third);
 }
 
 #[test]

@@ -41,6 +41,32 @@ fn main() {
     manifest();
     slot_and_key_file();
     patterns();
+    paths();
+    wires();
+}
+
+fn paths() {
+    for (name, path) in [
+        ("plain", &b"/srv//models/./small.bin"[..]),
+        ("up", b"a/../b"),
+        ("strange", b"a\x1b[2J\\x41\xff/\xe2\x80\xae\n"),
+        ("object", b"snapshots/03030303030303030303030303030303"),
+        ("round", b"fin/12"),
+    ] {
+        seed("path", name, &[path]);
+    }
+}
+
+fn wires() {
+    let encoded = |record: lbak_core::error::Result<Vec<u8>>| record.expect("a small record");
+    let words = || vec!["one".to_owned(), String::new(), "three".to_owned()];
+    let mixed = (7_u16, Some(-9_i64), vec![Ok::<_, [u8; 3]>("so".to_owned()), Err([1, 2, 3])], true, 'g');
+    seed("wire", "text", &[&[0, 1], &encoded(wire::encode("a seed", 1, &"text"))]);
+    seed("wire", "lying", &[&[0, 1, 1], &u64::MAX.to_le_bytes(), b"short"]);
+    seed("wire", "words", &[&[1, 1], &encoded(wire::encode("a seed", 1, &words()))]);
+    seed("wire", "nested", &[&[2, 1], &encoded(wire::encode("a seed", 1, &vec![vec![vec![1_u8, 2]], vec![]]))]);
+    seed("wire", "mixed", &[&[3, 1], &encoded(wire::encode("a seed", 1, &mixed))]);
+    seed("wire", "newer", &[&[3, 1], &encoded(wire::encode("a seed", 2, &mixed))]);
 }
 
 fn patterns() {

@@ -19,7 +19,8 @@ fuzz_target!(|input: &[u8]| {
         false => Patterns::with_case(patterns, NONE, patterns, NONE),
         true => Patterns::with_case(NONE, patterns, NONE, patterns),
     };
-    memory::within(memory::in_proportion_to(input), || {
+    // Each line is compiled for two roles, and then once more to be asked alone.
+    memory::within(4 * memory::in_proportion_to(input), || {
         let understood: Vec<&[u8]> = lines(file).filter(|line| compile(&[line]).is_ok()).collect();
         let patterns = compile(&understood).expect("each of them is understood");
         let absolute = [b"/", path].concat();

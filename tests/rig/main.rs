@@ -10,3 +10,4 @@ mod every_byte;
 mod oracle;
 mod power;
 mod support;
+mod writing;

@@ -121,6 +121,11 @@ pub(crate) fn xdg(variable: &str, default: &str) -> Option<PathBuf> {
     given.or_else(|| env::home_dir().filter(is_absolute).map(|home| home.join(OsStr::new(default))))
 }
 
+/// Where copies of what was read from repositories are kept.
+pub(crate) fn cache() -> Option<PathBuf> {
+    xdg("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("lbak"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -301,8 +301,8 @@ fn unlock(
     threads: Option<usize>,
 ) -> anyhow::Result<Opened> {
     let known = Known::of(folder);
-    let cache = environment::xdg("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("lbak"));
-    let options = OpenOptions { threads, expected: known.repository(), cache, ..OpenOptions::default() };
+    let options =
+        OpenOptions { threads, expected: known.repository(), cache: environment::cache(), ..OpenOptions::default() };
     let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
     let repository = Repository::open(shared, credential, &options).map_err(|error| match (&error, known.file()) {
         (Error::OtherRepository { .. }, Some(file)) => {

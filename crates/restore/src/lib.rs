@@ -31,6 +31,7 @@ mod file;
 mod findings;
 mod handles;
 mod holes;
+mod inherited;
 mod links;
 mod list;
 mod lost;
@@ -38,6 +39,7 @@ mod metadata;
 mod named;
 mod node;
 mod options;
+mod owners;
 mod people;
 mod plan;
 mod restore;
@@ -53,6 +55,8 @@ mod write;
 
 pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
 pub use list::{ListReport, ListedEntry, list};
-pub use options::{ActionCounts, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport};
+pub use options::{
+    ActionCounts, BeforeWriting, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
+};
 pub use restore::restore;
 pub use untouched::lies_in;

@@ -1,12 +1,15 @@
 //! How a snapshot is restored, and what is reported of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{os::fd::BorrowedFd, sync::Arc, time::Duration};
 
 use lbak_core::{
     observe::{Cancellation, Finding, Observer, Silent},
     patterns::{PatternCount, Patterns},
     snapshot::{FindingCount, Totals},
 };
+
+/// Is called with the directory that everything goes into.
+pub type BeforeWriting = Arc<dyn Fn(BorrowedFd<'_>) + Send + Sync>;
 
 /// How a snapshot is restored.
 #[derive(Clone)]
@@ -47,6 +50,11 @@ pub struct RestoreOptions {
     /// A restore of so many bytes may take long: it announces a session that keeps what it reads from being collected,
     /// where the repository can be written to. Shorter ones leave no trace in the repository.
     pub announce_from: u64,
+    /// Called once on the calling thread, when the directory that everything goes into is open (made, if it was missing), and before anything of
+    /// the snapshot is put there; not by a dry run whose target is missing. Whoever wants its process to write nowhere else
+    /// confines it here: what works then are the calling thread, those that are started after it, and
+    /// [`Repository::workers`](lbak_core::repository::Repository::workers). This library confines nobody.
+    pub before_writing: Option<BeforeWriting>,
     /// Wait in the end until everything is on stable storage, whatever else is being written there.
     pub sync: bool,
 }
@@ -143,6 +151,7 @@ impl Default for RestoreOptions {
             cancellation: Cancellation::default(),
             window_bytes: 64 << 20,
             announce_from: LONG_RESTORE,
+            before_writing: None,
             sync: true,
         }
     }

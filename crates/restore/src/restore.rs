@@ -1,6 +1,7 @@
 //! The verb `restore`.
 
 use std::{
+    os::fd::AsFd,
     path::Path,
     sync::{atomic::Ordering, mpsc::sync_channel},
     thread,
@@ -24,7 +25,7 @@ use crate::{
     roots::{self, Roots},
     target::Target,
     untouched,
-    write::Writer,
+    write::{Benches, Writer},
 };
 
 /// Restores a snapshot, or what lies at one path of it.
@@ -129,9 +130,14 @@ fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreO
     let of_target = of_target.map(|root| root.selected.entry.clone());
     debug_assert!(of_target.as_ref().is_none_or(|entry| matches!(entry.node, Node::Directory { .. })));
     let (top, top_action) = target.open(roots.shown, of_target)?;
+    if let Some(call) = options.before_writing.as_ref().filter(|_| !target.is_reading_back)
+        && let Ok(directory) = top.fd(target)
+    {
+        call(directory.as_fd());
+    }
 
     let window_bytes = options.window_bytes.max(1);
-    let writer = Writer { chunks, target, window_bytes };
+    let writer = Writer { chunks, target, window_bytes, benches: Benches::default() };
     let plan = Plan { chunks, target, top, top_action, roots: roots.roots, place: options.place, window_bytes };
     run(plan, &writer)?;
     target.end();

@@ -32,8 +32,9 @@ use crate::{
     directory::{self, Directory, Top},
     findings::Findings,
     handles::Handles,
-    metadata::{self, Owners},
+    metadata,
     options::{ActionCounts, Delete, InPlace, Overwrite, Place, RestoreOptions},
+    owners::Owners,
     system::{self, Identity},
     temporary,
 };

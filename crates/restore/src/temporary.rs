@@ -32,8 +32,9 @@ pub(crate) fn update_name(codec: &Codec, name: &[u8]) -> Vec<u8> {
 fn with_hash(prefix: &[u8], codec: &Codec, name: &[u8]) -> Vec<u8> {
     // Nobody without the key can make up two names that have the same.
     let id = codec.keys().chunk_id(ChunkKind::Data, name);
-    let hash: String = id.0.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    [prefix, hash.as_bytes()].concat()
+    let digit = |value: u8| char::from_digit(value.into(), 16).expect("below 16") as u8;
+    let digits = id.0.iter().take(HASH_BYTES).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    prefix.iter().copied().chain(digits).collect()
 }
 
 /// Tells whether a name is one of a file that is being made.

@@ -42,6 +42,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) chunks: &'a Chunks,
     pub(crate) target: &'a Target,
     pub(crate) window_bytes: usize,
+    pub(crate) benches: Benches,
 }
 
 /// A wanted chunk and where it lies.
@@ -81,6 +82,20 @@ struct Failure {
 struct Bench {
     sealed: Vec<u8>,
     plain: Vec<u8>,
+}
+
+/// What no worker is using just now: buffers of megabytes that the system would have to fill with zeros each time.
+#[derive(Default)]
+pub(crate) struct Benches(Mutex<Vec<Bench>>);
+
+impl Benches {
+    fn with<T>(&self, work: impl FnOnce(&mut Bench) -> T) -> T {
+        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut bench = free.unwrap_or_default();
+        let done = work(&mut bench);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bench);
+        done
+    }
 }
 
 impl Writer<'_> {
@@ -268,14 +283,13 @@ impl Writer<'_> {
             .collect();
         let sealed: u64 = blocks.iter().map(|block| u64::from(block.place.sealed_length)).sum();
         let workers = self.chunks.workers().current_num_threads() as u64;
-        // Four reads for each worker, so that none is left waiting for another at the end of the window.
-        let limit = (sealed / (4 * workers)).clamp(SHORTEST_RUN, LONGEST_RUN);
+        // Sixteen reads for each worker, so that none waits long for another at the end of the window.
+        let limit = (sealed / (16 * workers)).clamp(SHORTEST_RUN, LONGEST_RUN);
         let runs = runs(&blocks, limit);
         let failures = Mutex::new(Vec::new());
         let task = WindowTask { target, reader, window, failures: &failures };
-        self.chunks.workers().install(|| {
-            runs.par_iter().with_max_len(1).try_for_each_init(Bench::default, |bench, run| task.write_run(run, bench))
-        })?;
+        let write_run = |run: &&[Block<'_>]| self.benches.with(|bench| task.write_run(run, bench));
+        self.chunks.workers().install(|| runs.par_iter().with_max_len(1).try_for_each(write_run))?;
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -13,12 +13,15 @@ use common::*;
 use lbak_core::{
     backend::{Backend, MemoryBackend, ObjectName},
     capture::{SnapshotOptions, snapshot},
-    codec::Kind,
-    id::SessionId,
+    codec::{BlockEncoder, Compression, Kind},
+    id::{ChunkKind, SessionId},
+    index::Index,
     metadata::Timestamp,
+    pack::ChunkEntry,
     repository::Repository,
     snapshot::{DamagedRecord, LineageKind},
     source::{MemoryNode, MemorySource},
+    store::{ChunkWriter, WriterOptions},
 };
 use lbak_verify::{Share, VerifyOptions, verify, verify_without_key};
 
@@ -323,4 +326,28 @@ fn orphans_and_strangers_are_notes() {
             assert!(structure(&repository).is_sound() && without_key(&backend).is_empty());
         },
     );
+}
+
+/// Bad memory between hashing and sealing: the seal is right, and so is the name of the pack.
+#[test]
+fn what_was_sealed_under_a_wrong_id_is_found() {
+    let backend = Arc::new(MemoryBackend::new());
+    let repository = new_repository(Arc::clone(&backend) as _);
+    let writer = ChunkWriter::start(
+        Arc::clone(repository.backend()),
+        repository.codec().clone(),
+        Arc::new(Index::new()),
+        SessionId([4; 16]),
+        Arc::new(|_| true),
+        false,
+        WriterOptions::default(),
+    )
+    .unwrap();
+    let id = repository.codec().keys().chunk_id(ChunkKind::Data, b"what was read");
+    let chunk = ChunkEntry { kind: ChunkKind::Data, length: 13, id, base: None };
+    let mut encoder = BlockEncoder::new(Compression::Auto).unwrap();
+    writer.store_block(&mut encoder, b"what was rEad", vec![chunk], &mut Vec::new()).unwrap();
+    writer.finish().unwrap();
+    assert!(structure(&repository).is_sound(), "that takes no reading");
+    assert_eq!(damaged(&read_data(&repository)), names(&backend, "packs/"));
 }

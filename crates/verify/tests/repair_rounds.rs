@@ -14,8 +14,8 @@ use lbak_core::{
     backend::{Backend, BackendError, Description, MemoryBackend, ObjectName, Sealed},
     codec::{Kind, object_hash},
     error::Error,
-    id::{PackId, SessionId},
-    index::SegmentBuilder,
+    id::{ChunkKind, PackId, SessionId},
+    index::{ChunkRow, SegmentBuilder},
     repository::{Repository, StoredObject},
     snapshot::{FinRecord, MarkRecord, RemovalsRecord},
     source::MemoryNode,
@@ -184,6 +184,33 @@ fn a_wrong_length_in_the_index_is_mended_there_and_marks_no_pack() {
     let verified = read_data(&repository);
     assert!(verified.is_sound(), "{:?}", verified.damage);
     assert_eq!(contents(&repository), expected);
+}
+
+/// A record that points beside its chunk costs that chunk when it is restored, however sound its pack is.
+#[test]
+fn an_index_that_points_beside_a_chunk_is_found_by_reading_data() {
+    let (backend, repository) = small();
+    let mut is_one_moved = false;
+    for name in names(&backend, "index/") {
+        let view = repository.view().unwrap();
+        let segment = view.index.segments().into_iter().find(|segment| segment.name().to_string() == name).unwrap();
+        let mut builder = SegmentBuilder::new();
+        for row in segment.pack_rows().unwrap() {
+            let (_, directory) = directory(&repository, &ObjectName::Pack(row.id).to_string());
+            let mut rows = chunk_rows(&directory);
+            let is_movable = |row: &&mut ChunkRow| row.kind == ChunkKind::Data && row.offset > 0;
+            if let Some(moved) = rows.iter_mut().find(is_movable).filter(|_| !is_one_moved) {
+                (moved.offset, is_one_moved) = (moved.offset - 1, true);
+            }
+            builder.add_pack(*row, &rows).unwrap();
+        }
+        let (wrong, sealed) = builder.finish(repository.codec(), Kind::Segment, segment.session()).unwrap();
+        backend.tamper(&name, None);
+        backend.put(&wrong, &sealed).unwrap();
+    }
+    assert!(is_one_moved);
+    assert!(structure(&repository).is_sound(), "that takes reading");
+    assert_eq!(damaged(&read_data(&repository)), ["index"]);
 }
 
 /// A store that lists a wrong length once must not have a sound pack marked.

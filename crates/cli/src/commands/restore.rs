@@ -6,11 +6,12 @@ use lbak::{Error, Finding, FindingKind, Manifest, RestoreOptions, RestoreReport}
 
 use crate::{
     arguments::RestoreArguments,
-    chosen, environment,
+    chosen, confining, environment,
     exit::{Exit, Trouble, with_hint},
     findings,
     invocation::Invocation,
-    json, opening,
+    json,
+    opening::{self, Opened},
     output::Output,
     path_lines::PathLines,
     paths,
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         dry_run: arguments.dry_run,
         observer: PathLines::new(progress.observer(), output, arguments.dry_run),
         cancellation: invocation.cancellation(),
+        before_writing: confined(arguments, invocation, &opened)?,
         ..RestoreOptions::default()
     };
     // With `--original` every path has its own place, below the root.
@@ -79,6 +81,20 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
     tell_what_else_to_do(output, arguments, &report);
     let is_damaged = report.lost > 0 || !repository.damage().is_empty();
     Ok(exit.or_worse(findings::exit(&report.finding_counts)).or_worse(Exit::damage_if(is_damaged)))
+}
+
+/// Nothing but the target is written to, and where lbak keeps its own. What goes back to where it was may go anywhere.
+fn confined(
+    arguments: &RestoreArguments,
+    invocation: &Invocation<'_>,
+    opened: &Opened,
+) -> anyhow::Result<Option<lbak::BeforeWriting>> {
+    if arguments.original {
+        return Ok(None);
+    }
+    let own = [Some(opening::Place::meant(invocation)?.folder().to_owned()), environment::cache()];
+    let own = own.into_iter().flatten().collect();
+    Ok(Some(confining::to_target(&opened.repository, own, invocation.output)))
 }
 
 /// `lbak restore latest /` would be a mistake with no way back.

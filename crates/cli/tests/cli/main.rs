@@ -7,6 +7,7 @@ mod backups;
 mod cache;
 mod cat;
 mod completions;
+mod confined;
 mod default_repository;
 mod diff;
 mod dump;

@@ -98,4 +98,23 @@ mod tests {
         assert!(is_unsettled(at(1000), at(1120), 3600) && !is_unsettled(at(1000), at(4660), 3600));
         assert!(is_unsettled(at(2000), at(1000), 0), "a ctime in the future");
     }
+
+    #[test]
+    fn what_was_not_read_settled_and_whole_is_read_again_though_nothing_has_changed() {
+        let found = Metadata::default();
+        let content = crate::tree::Content::Inline(Vec::new());
+        let mut entry = Entry::new(b"file".to_vec(), crate::tree::Node::File { content }, &found);
+        let mut reason = |flag: Option<EntryFlags>| {
+            entry.flags = EntryFlags::default();
+            flag.into_iter().for_each(|flag| entry.flags.insert(flag));
+            reason_to_read(&entry, &found, 0, Ignored::default())
+        };
+        assert_eq!(reason(None), None);
+        assert_eq!(reason(Some(EntryFlags::NAMES_LEFT_OUT)), None);
+        assert_eq!(reason(Some(EntryFlags::UNSETTLED)), Some(ReadReason::Unsettled));
+        assert_eq!(reason(Some(EntryFlags::CHANGED)), Some(ReadReason::WasChanging));
+        for flag in [EntryFlags::METADATA_INCOMPLETE, EntryFlags::CONTENT_UNREAD, EntryFlags::CONTENT_LOST] {
+            assert_eq!(reason(Some(flag)), Some(ReadReason::WasIncomplete));
+        }
+    }
 }

@@ -144,12 +144,10 @@ impl BlockDecoder {
         match opened.split_first() {
             Some((&RAW, payload)) => plain.extend_from_slice(payload),
             Some((&ZSTD, payload)) => {
-                plain.resize(plain_length, 0);
-                let length = self
-                    .zstd
-                    .decompress_to_buffer(payload, &mut plain[..])
+                plain.reserve(plain_length);
+                self.zstd
+                    .decompress_to_buffer(payload, plain)
                     .map_err(|error| Error::damaged(object, format!("a block does not decompress: {error}")))?;
-                plain.truncate(length);
             }
             Some((codec, _)) => {
                 return Err(Error::Newer { object: object.to_owned(), needs: format!("block codec {codec}") });
@@ -214,5 +212,17 @@ mod tests {
             assert!(decode(&encoded[..length], 5000).is_err(), "cut at {length}");
         }
         assert!(matches!(decode(&[9, 1, 2], 2), Err(Error::Newer { .. })));
+    }
+
+    /// Others have unpacked all of a bomb before they looked how long it had become.
+    #[test]
+    fn what_unpacks_to_more_than_it_says_takes_no_more_room_than_it_says() {
+        let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).expect("compress");
+        assert!(bomb.len() < 10_000, "{}", bomb.len());
+        let mut plain = Vec::new();
+        let outcome =
+            BlockDecoder::new().expect("memory").decode("test", &[&[ZSTD], &bomb[..]].concat(), 5000, &mut plain);
+        assert!(matches!(outcome, Err(Error::Damaged { .. })));
+        assert!(plain.capacity() < 100_000, "{}", plain.capacity());
     }
 }

@@ -156,3 +156,27 @@ pub(super) fn split_header<'a>(object: &str, bytes: &'a [u8]) -> Result<(Header,
     let header = Header::parse(object, bytes)?;
     Ok((header, &bytes[HEADER..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{super::header::Kind, *};
+    use crate::id::{RepositoryId, SessionId};
+
+    /// Tarsnap 1.0.22 to 1.0.27 had lost the line that counts its nonces: whoever had two pieces knew how they differ.
+    #[test]
+    fn no_two_parts_of_an_object_are_sealed_with_the_same_nonce() {
+        use Domain::{Block, Directory, Fences, Filter, PackTable, Page, Summary, Whole};
+        let header = Header::draw(Kind::DataPack, 0, RepositoryId([1; 16]), SessionId([2; 16])).expect("random bytes");
+        let sealer = Sealer::new(header, &Secret::new([3; 32]));
+        let mut key_streams = BTreeSet::new();
+        for domain in [Block, Directory, Page, PackTable, Fences, Filter, Summary, Whole] {
+            for counter in [0, 1, 2, 255, 256, 1 << 24, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+                let mut zeros = [0; 64];
+                let _ = sealer.seal_in_place(domain, counter, &[], &mut zeros);
+                assert!(key_streams.insert(zeros), "{domain:?} {counter}");
+            }
+        }
+    }
+}

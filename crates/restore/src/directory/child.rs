@@ -117,6 +117,7 @@ impl Directory {
             was_there: opened.found.is_some(),
             is_imagined: opened.fd.is_none(),
             present: OnceLock::new(),
+            inherited: OnceLock::new(),
             extra: Mutex::default(),
             is_partial: AtomicBool::new(false),
             pending: AtomicU64::new(1),

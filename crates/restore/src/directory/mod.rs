@@ -6,7 +6,7 @@
 mod child;
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,7 +28,8 @@ use crate::{
     existing::{self, Present},
     extra::{self, Extra, Spared},
     handles::Handle,
-    metadata,
+    inherited::Inherited,
+    metadata::{self, Origin},
     system::{self, Identity},
     target::Target,
     temporary,
@@ -53,6 +54,8 @@ pub(crate) struct Directory {
     is_imagined: bool,
     /// What it held when that was asked for the first time.
     present: OnceLock<Present>,
+    /// What new files in it have of it.
+    inherited: OnceLock<Inherited>,
     /// What to do in the end with names that the snapshot does not have.
     extra: Mutex<Option<Extra>>,
     /// Something in it could not be restored: nothing is deleted.
@@ -101,6 +104,7 @@ impl Directory {
             was_there: top.was_there,
             is_imagined,
             present: OnceLock::new(),
+            inherited: OnceLock::new(),
             extra: Mutex::default(),
             is_partial: AtomicBool::new(false),
             pending: AtomicU64::new(1),
@@ -128,6 +132,15 @@ impl Directory {
             Ok(fd) if self.was_there() => Present::read(&*fd),
             _ => Present::default(),
         })
+    }
+
+    /// What new files in it have of it, asked of one that was just made.
+    pub(crate) fn inherited(&self, target: &Target, file: BorrowedFd<'_>) -> Option<&Inherited> {
+        if self.inherited.get().is_none() {
+            let inherited = Inherited::of(file, self.fd(target).ok()?.as_fd()).ok()?;
+            let _ = self.inherited.set(inherited);
+        }
+        self.inherited.get()
     }
 
     /// Looks at a name that may be there already, spelt exactly so.
@@ -233,8 +246,9 @@ impl Directory {
         }
         let Some(entry) = &self.entry else { return };
         let path = || self.path();
+        let origin = if self.was_there { Origin::WasThere } else { Origin::Made };
         match self.fd(target) {
-            Ok(fd) => metadata::set_on_open(target, fd.as_fd(), entry, self.was_there, &path),
+            Ok(fd) => metadata::set_on_open(target, fd.as_fd(), entry, origin, &path),
             Err(errno) => target.findings.note(FindingKind::MetadataUnset, path(), format!("cannot open it: {errno}")),
         }
     }

@@ -265,7 +265,12 @@ impl File {
         if self.entry.size > LARGE && target.sync {
             rustix::fs::fdatasync(&fd)?;
         }
-        metadata::set_on_open(target, fd.as_fd(), &self.entry, self.base.is_some(), &|| self.path());
+        let origin = match (&self.base, self.directory.inherited(target, fd.as_fd())) {
+            (Some(_), _) => metadata::Origin::WasThere,
+            (None, None) => metadata::Origin::Made,
+            (None, Some(inherited)) => metadata::Origin::MadeWith(inherited),
+        };
+        metadata::set_on_open(target, fd.as_fd(), &self.entry, origin, &|| self.path());
         if self.origin.is_some() {
             state.identity = Some(system::identity(&rustix::fs::fstat(&fd)?));
         }

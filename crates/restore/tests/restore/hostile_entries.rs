@@ -154,3 +154,23 @@ fn chunks_that_are_something_else_are_refused() {
         assert!(!folders.target.join("a").is_file(), "case {case}");
     }
 }
+
+/// Bad memory between hashing and sealing, or somebody who has the keys: what is sealed rightly is proven by its id alone (I14).
+#[test]
+fn content_under_the_id_of_another_is_refused() {
+    for is_directory in [false, true] {
+        let (folders, report) = attack_with(|forge, file| {
+            let kind = if is_directory { ChunkKind::Tree } else { ChunkKind::Data };
+            let chunk = match is_directory {
+                true => lbak_core::tree::encode_tree(&lbak_core::tree::TreeNode::Run(vec![file(b"deep")])),
+                false => b"evil".to_vec(),
+            };
+            let id = forge.store_as(kind, ChunkId([9; 32]), chunk);
+            let file = Node::File { content: Content::Inline(vec![Piece::data(4, id)]) };
+            vec![entry(b"a", if is_directory { directory(id) } else { file })]
+        });
+        assert!(report.lost > 0, "{:?}", report.findings);
+        let restored = folders.target.join("a");
+        assert!(!restored.is_file() && !restored.join("deep").exists());
+    }
+}

@@ -1,5 +1,6 @@
 //! Snapshots of real directories, restored and compared; damage, hostile repositories, bad targets.
 
+mod bounded;
 mod choosing;
 mod coarse;
 mod cost;

@@ -134,6 +134,11 @@ impl Forge {
 
     pub(crate) fn store(&mut self, kind: ChunkKind, chunk: Vec<u8>) -> ChunkId {
         let id = self.repository.codec().keys().chunk_id(kind, &chunk);
+        self.store_as(kind, id, chunk)
+    }
+
+    /// Stores a chunk under any id.
+    pub(crate) fn store_as(&mut self, kind: ChunkKind, id: ChunkId, chunk: Vec<u8>) -> ChunkId {
         if self.writer.claim(kind, &id).expect("claim") {
             let length = u32::try_from(chunk.len()).expect("small");
             let entry = ChunkEntry { kind, length, id, base: None };

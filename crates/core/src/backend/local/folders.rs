@@ -3,7 +3,10 @@
 use std::{
     collections::HashSet,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::{
@@ -64,10 +67,26 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 /// A folder that is merely *there* may have been made by another program a moment ago, its name not yet on the disk;
 /// an object put into it would be lost with it. So before the first `put` into a folder its parent is synced, once
 /// for all folders that are in the parent by then: 256 shelves of packs cost one `fsync`, not 256.
+///
+/// A sync that failed is never trusted to succeed later: the system may have dropped what it could not write.
 #[derive(Debug, Default)]
-pub(super) struct DurableFolders(Mutex<HashSet<String>>);
+pub(super) struct DurableFolders {
+    durable: Mutex<HashSet<String>>,
+    /// A folder could not be synced: nothing is promised any more.
+    has_lost_sync: AtomicBool,
+}
 
 impl DurableFolders {
+    /// Tells whether a folder could not be synced before.
+    pub(super) fn has_lost_sync(&self) -> bool {
+        self.has_lost_sync.load(Ordering::Relaxed)
+    }
+
+    /// Makes the names in a folder durable.
+    pub(super) fn sync(&self, folder: BorrowedFd<'_>) -> Result<()> {
+        platform::sync_folder(folder).inspect_err(|_| self.has_lost_sync.store(true, Ordering::Relaxed))
+    }
+
     /// Opens a folder below the root to put an object into it; makes what is missing of its path.
     pub(super) fn open_or_make(&self, root: BorrowedFd<'_>, path: &str, owner: Owner) -> Result<OwnedFd> {
         let mut folder = open_child(root, ".")?;
@@ -104,12 +123,12 @@ impl DurableFolders {
                 there.push(format!("{parent_path}{name}/"));
             }
         }
-        platform::sync_folder(parent.as_fd())?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
+        self.sync(parent.as_fd())?;
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).extend(there);
         Ok(())
     }
 
     fn contains(&self, path: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 }

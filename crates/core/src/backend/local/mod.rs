@@ -28,10 +28,7 @@ use std::{
         unix::{ffi::OsStrExt, fs::DirBuilderExt},
     },
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -67,8 +64,6 @@ pub struct LocalBackend {
     folders: DurableFolders,
     publisher: Publisher,
     handles: Handles,
-    /// A folder could not be synced: nothing is promised any more.
-    has_lost_sync: AtomicBool,
 }
 
 /// Tells whether other machines keep the state of the file system that an open file lies on, and so its clock: network file
@@ -121,7 +116,6 @@ impl LocalBackend {
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
             handles: Handles::default(),
-            has_lost_sync: AtomicBool::new(false),
         })
     }
 
@@ -204,7 +198,7 @@ impl Backend for LocalBackend {
         let name = name.to_string();
         let (folder, leaf) = split(&name);
         let folder = self.folders.open_or_make(self.root.as_fd(), folder, self.owner).map_err(failed)?;
-        if self.has_lost_sync.load(Ordering::Relaxed) {
+        if self.folders.has_lost_sync() {
             let what = "a folder could not be synced before: what was written may not survive a loss of power";
             return Err(BackendError::new(BackendErrorKind::Other, what));
         }
@@ -212,11 +206,7 @@ impl Backend for LocalBackend {
         match published {
             // Its writer may not have synced the folder yet, or have failed to: whoever takes this answer for
             // "it is stored" must be right.
-            // A failed sync is never trusted to succeed later: the system may have dropped what it could not write.
-            Ok(()) | Err(Errno::EXIST) => platform::sync_folder(folder.as_fd()).map_err(|errno| {
-                self.has_lost_sync.store(true, Ordering::Relaxed);
-                failed(errno)
-            })?,
+            Ok(()) | Err(Errno::EXIST) => self.folders.sync(folder.as_fd()).map_err(failed)?,
             Err(_) => {}
         }
         published.map_err(failed)
