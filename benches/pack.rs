@@ -38,11 +38,11 @@ fn fill(codec: &Codec, buffers: &PackBuffers, encoded: &[u8], chunks: &[ChunkEnt
         block.clear();
         block.extend_from_slice(encoded);
         if pack.fill(place, &mut block) {
-            return pack.finish();
+            return pack.finish().expect("memory that keeps its bits");
         }
     }
     assert!(pack.close(), "it holds blocks, all of them filled");
-    pack.finish()
+    pack.finish().expect("memory that keeps its bits")
 }
 
 fn pack(criterion: &mut Criterion) {

@@ -36,7 +36,7 @@ pub use lbak_core::{
         CommandSource, ExclusionCount, LocalSource, Marker, MemorySource, SelectedSource, SelectionRules, Source,
         StreamSource, words_for_people,
     },
-    store::WriterOptions,
+    store::{ReadBack, WriterOptions},
 };
 
 // What was backed up.
@@ -69,8 +69,9 @@ pub use lbak_verify::{
 
 // And if not?
 pub use lbak_verify::repair::{
-    DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, RepairOptions, SnapshotsRepairReport,
-    repair_index, repair_packs, repair_snapshots,
+    DamagedPack, DamagedSlot, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
+    RecordsRepairReport, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_records,
+    repair_snapshots,
 };
 
 // Looking into snapshots.

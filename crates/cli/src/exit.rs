@@ -158,6 +158,9 @@ fn hint_for(error: &Error) -> Option<String> {
         _ if error.is_damage() => {
             "`lbak verify --read-data` names what is damaged and which snapshots and paths it hurts; `lbak repair --help` tells what to do then"
         }
+        Error::Store { action: "confirm", .. } => {
+            "the store said that it had taken this, and does not give it back: look at its disk or server before you trust it"
+        }
         Error::Store { action, source, .. } => match source.kind {
             BackendErrorKind::Full => "make room where the repository lies; what was stored is used by the next run",
             BackendErrorKind::Denied if matches!(*action, "read" | "list" | "open") => {
@@ -168,6 +171,10 @@ fn hint_for(error: &Error) -> Option<String> {
             }
             _ => return None,
         },
+        Error::Unreliable { .. } => {
+            "nothing was committed; test this machine's memory, and let `lbak verify --read-data` on another one tell whether earlier snapshots are \
+             sound"
+        }
         Error::NoRepository { .. } => "is the disk mounted? `lbak init -r PLACE` makes a new repository",
         Error::WrongKey { what: "the password", slots: 0, .. } => {
             "no password opens this repository, only a key file: give it with --key-file or LBAK_KEY_FILE"

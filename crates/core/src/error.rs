@@ -214,6 +214,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What was just computed is not what it should be: memory or processor of this machine is bad. Nothing was committed.
+    #[error("memory or processor of this machine is unreliable: {what}")]
+    Unreliable {
+        /// What was found.
+        what: String,
+    },
     /// A worker panicked: a defect in lbak.
     #[error("a worker panicked while {doing}; please report this")]
     Panicked {

@@ -103,6 +103,10 @@ impl<B: Backend> Backend for CrashingBackend<B> {
         self.change(|| self.inner.remove(name))
     }
 
+    fn forget_cached(&self, name: &ObjectName) {
+        self.inner.forget_cached(name);
+    }
+
     fn describe(&self) -> Description {
         self.inner.describe()
     }

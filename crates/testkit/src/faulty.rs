@@ -17,6 +17,8 @@ pub enum Effect {
     FailBefore(BackendErrorKind),
     /// The operation is done, and fails all the same: its acknowledgement was lost.
     FailAfter(BackendErrorKind),
+    /// The operation says that it was done, and was not: a `put` or `remove` that changes nothing.
+    Pretend,
     /// A `list` reports so many objects and then ends as if those were all.
     TruncateList(usize),
     /// A read succeeds with one bit of the byte at this position (counted around the end) turned over.
@@ -162,7 +164,11 @@ fn spoil(effect: Option<Effect>, bytes: Bytes) -> Bytes {
 
 impl<B: Backend> Backend for FaultyBackend<B> {
     fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        with_effect(self.effect(Operation::Put, &name.to_string()), || self.inner.put(name, object))
+        let effect = self.effect(Operation::Put, &name.to_string());
+        if effect == Some(Effect::Pretend) {
+            return Ok(());
+        }
+        with_effect(effect, || self.inner.put(name, object))
     }
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
@@ -197,7 +203,15 @@ impl<B: Backend> Backend for FaultyBackend<B> {
     }
 
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        with_effect(self.effect(Operation::Remove, &name.to_string()), || self.inner.remove(name))
+        let effect = self.effect(Operation::Remove, &name.to_string());
+        if effect == Some(Effect::Pretend) {
+            return Ok(());
+        }
+        with_effect(effect, || self.inner.remove(name))
+    }
+
+    fn forget_cached(&self, name: &ObjectName) {
+        self.inner.forget_cached(name);
     }
 
     fn describe(&self) -> Description {

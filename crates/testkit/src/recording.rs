@@ -123,6 +123,10 @@ impl<B: Backend> Backend for RecordingBackend<B> {
         result
     }
 
+    fn forget_cached(&self, name: &ObjectName) {
+        self.inner.forget_cached(name);
+    }
+
     fn describe(&self) -> Description {
         self.inner.describe()
     }

@@ -53,6 +53,18 @@ fn a_lost_acknowledgement_leaves_the_object() {
 }
 
 #[test]
+fn what_a_store_pretends_to_have_done_was_not_done() {
+    let pretend = |operation| Fault::new(operation, Effect::Pretend).once();
+    let backend = FaultyBackend::new(MemoryBackend::new(), [pretend(Operation::Put), pretend(Operation::Remove)]);
+    assert_eq!((put(&backend, 1), count(&backend)), (Ok(()), 0));
+    assert_eq!((put(&backend, 1), count(&backend)), (Ok(()), 1));
+    backend.remove(&session(1)).unwrap();
+    assert_eq!(count(&backend), 1);
+    backend.remove(&session(1)).unwrap();
+    assert_eq!((count(&backend), backend.struck()), (0, 2));
+}
+
+#[test]
 fn reads_and_lists_are_spoiled_without_a_word() {
     let (name, object) = pack(noise(1, 1000));
     let backend = FaultyBackend::new(MemoryBackend::new(), []);

@@ -110,7 +110,7 @@ impl<'a> PackReading<'a> {
                     return Ok(());
                 }
                 self.ledger.check_cancelled()?;
-                let outcome = self.check_pack(pack, buffers);
+                let outcome = self.check_twice(pack, buffers);
                 self.read.fetch_add(1, Ordering::Relaxed);
                 // Its bytes are those that were written: only this version is at a loss.
                 let is_newer = matches!(outcome, Err(Error::Newer { .. }));
@@ -127,6 +127,24 @@ impl<'a> PackReading<'a> {
             work(&mut Buffers::default()).inspect_err(|_| is_stopped.store(true, Ordering::Relaxed))
         })?;
         Ok(unsound.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads a pack that is not as it should be once more, from where it lies: what was read may have been spoiled on its way, and would be
+    /// spoiled still in the system's memory.
+    fn check_twice(&self, pack: &ListedPack, buffers: &mut Buffers) -> Result<()> {
+        match self.check_pack(pack, buffers) {
+            Err(error) if error.is_damage() && error.damaged_object() == Some(&pack.name().to_string()) => {
+                self.backend.forget_cached(&pack.name());
+                self.ledger.expect_more_bytes(pack.size);
+                self.check_pack(pack, buffers)?;
+                let name = pack.name();
+                self.ledger.note(format!(
+                    "{name} was read wrongly once and rightly the second time: look at memory, cable and disk"
+                ));
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     /// What is sealed proves itself, and the index says which pack it is: then its checksum, which costs as much as the ids of all that is in

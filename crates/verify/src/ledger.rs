@@ -157,6 +157,13 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// The same, with what was said of it when it was set aside.
+    pub(crate) fn set_aside_as(&self, object: &str, what: &str) {
+        if let Some(damage) = self.all().remove(object) {
+            self.aside().insert(object.to_owned(), Damage { what: what.to_owned(), ..damage });
+        }
+    }
+
     /// Tells whether any object is damaged for which this holds.
     pub(crate) fn any(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
         self.all().keys().any(|object| is_wanted(object))

@@ -12,8 +12,8 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord, SessionRecord,
-        Slot, Version, open_slot, replaced,
+        AsideRecord, Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord,
+        SessionRecord, Slot, Version, open_slot, read_aside, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -41,7 +41,7 @@ pub(crate) struct KnownSnapshot {
 
 /// What the small objects told.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     snapshots: Vec<KnownSnapshot>,
     closed: u64,
     damaged_slots: u64,
@@ -49,7 +49,7 @@ struct Told {
 }
 
 /// Folders of small objects, those that a snapshot's safety hangs on in the order of reading.
-const FOLDERS: [Folder; 9] = [
+const FOLDERS: [Folder; 10] = [
     Folder::Features,
     Folder::Sessions,
     Folder::Forgotten,
@@ -59,6 +59,7 @@ const FOLDERS: [Folder; 9] = [
     Folder::Removals,
     Folder::Fin,
     Folder::Readings,
+    Folder::Aside,
 ];
 
 /// Opens every small object. Returns the snapshots, oldest session name first.
@@ -97,6 +98,10 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
     told.snapshots.sort_by_key(|snapshot| snapshot.session);
     told.rounds.sort_by_key(|(round, ..)| *round);
+    // Before anything is said to be missing: what was set aside is there.
+    for (name, what) in read_aside(backend, repository.codec())? {
+        ledger.set_aside_as(&name, &what);
+    }
     set_replaced_aside(&mut told.snapshots);
     check_history(&told, ledger);
     check_rounds(&told, &names, ledger);
@@ -138,7 +143,8 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
     Ok(())
 }
 
-fn open_record(
+/// Opens one small object and notes what it tells.
+pub(crate) fn open_record(
     repository: &Repository,
     name: &ObjectName,
     size: u64,
@@ -167,6 +173,7 @@ fn open_record(
         ObjectName::Mark(_) => MarkRecord::decode(&object, &open(MarkRecord::KIND, None)?).map(|_| ()),
         ObjectName::Removals(_) => RemovalsRecord::decode(&object, &open(RemovalsRecord::KIND, None)?).map(|_| ()),
         ObjectName::Reading(_) => ReadingRecord::decode(&object, &open(ReadingRecord::KIND, None)?).map(|_| ()),
+        ObjectName::Aside(_) => AsideRecord::decode(&object, &open(AsideRecord::KIND, None)?).map(|_| ()),
         ObjectName::Fin(round) => {
             let fin = FinRecord::decode(&object, &open(FinRecord::KIND, None)?)?;
             told.lock().unwrap_or_else(PoisonError::into_inner).rounds.push((*round, object_hash(&stored), fin));

@@ -55,4 +55,8 @@ pub(crate) enum ObjectKind {
     Removals,
     /// A finished round of reclaiming
     Fin,
+    /// Which packs were read when, by its number
+    Reading,
+    /// Damaged records that a repair has set aside, by its number
+    Aside,
 }

@@ -8,8 +8,8 @@ use lbak::{PackId, Share};
 /// Mend what damage has left: nothing is ever deleted
 ///
 /// When `lbak verify` ends with 20, take these in order: `config` and `index` if it names them, `packs`, then a new snapshot of everything
-/// that is still there, then `snapshots` for what is gone for good. Each can be run at any time, beside backups, and again. What is wrong
-/// with snapshots/… or keys/… comes back only from a copy of the repository's folder: put these files back as they are there.
+/// that is still there, then `snapshots` for what is gone for good and for records of snapshots that do not open, then `records` for what else
+/// does not open. Each can be run at any time, beside backups, and again.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Example:\n  lbak repair packs && lbak snapshot ~/models && lbak verify --read-data",
@@ -27,6 +27,7 @@ pub(crate) enum RepairCommand {
     Index(RepairIndexArguments),
     Packs(RepairPacksArguments),
     Snapshots(RepairSnapshotsArguments),
+    Records(RepairRecordsArguments),
 }
 
 /// Write config anew from the copy in the key slot
@@ -79,6 +80,9 @@ pub(crate) struct RepairPacksArguments {
 ///
 /// The new snapshot lacks the directories that are lost, and has holes where bytes of files are lost; its findings name both. Such files are
 /// restored as NAME.lbak-partial (exit code 20), and read again by the next snapshot. Exit code 20 when any snapshot lacks something.
+///
+/// A record under snapshots/ that does not open is looked behind, too: what it told of is found in the packs and written as a new snapshot,
+/// and the record is set aside. Put it back from a copy of the repository first, if there is one.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak repair snapshots --dry-run")]
 pub(crate) struct RepairSnapshotsArguments {
@@ -88,6 +92,19 @@ pub(crate) struct RepairSnapshotsArguments {
     /// Read the packs first, as `lbak verify --read-data` does; else only those are tried that are missing or known to be damaged
     #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub(crate) read_data: Option<Share>,
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Set small objects aside that do not open
+///
+/// Announcements of sessions, marks that say who forgot a snapshot or found a pack damaged, lists of finished rounds, and notes of what was read:
+/// no snapshot needs what they held. They stay where they are, and `lbak verify` lists them as set aside. A session that has no outcome and
+/// whose announcement does not open is closed. Exit code 20 when something is left for another repair.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  lbak repair records --dry-run")]
+pub(crate) struct RepairRecordsArguments {
     /// Show what would be done, change nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,

@@ -42,6 +42,9 @@ pub(crate) struct SnapshotArguments {
     /// Read and compare, but store nothing; with -v, say what would be read and why
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Open again all that was sealed, before it is stored: for machines whose memory or processor is in doubt
+    #[arg(long)]
+    pub(crate) paranoid: bool,
     /// How hard to try to store less
     #[arg(long, value_enum, default_value_t = CompressionArgument::Auto, value_name = "LEVEL")]
     pub(crate) compression: CompressionArgument,

@@ -103,6 +103,8 @@ fn find(repository: &Repository, kind: ObjectKind, digits: &str) -> anyhow::Resu
         ObjectKind::Mark => Folder::Marks,
         ObjectKind::Removals => Folder::Removals,
         ObjectKind::Fin => Folder::Fin,
+        ObjectKind::Reading => Folder::Readings,
+        ObjectKind::Aside => Folder::Aside,
         _ => Folder::Snapshots,
     };
     let found: Vec<ObjectName> = repository.objects_like(folder, digits)?.into_iter().map(|(name, _)| name).collect();

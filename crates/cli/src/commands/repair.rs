@@ -1,7 +1,10 @@
 //! `lbak repair`: mends the index, packs and snapshots.
 
+mod records;
+
 use lbak::{
-    DamagedPack, Depth, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions, Selection,
+    DamagedPack, Depth, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions,
+    Selection,
 };
 
 use crate::{
@@ -22,6 +25,7 @@ pub(crate) fn run(arguments: &RepairArguments, invocation: &Invocation<'_>) -> a
         RepairCommand::Index(arguments) => index(arguments.dry_run, invocation),
         RepairCommand::Packs(arguments) => packs(arguments, invocation),
         RepairCommand::Snapshots(arguments) => snapshots(arguments, invocation),
+        RepairCommand::Records(arguments) => records::run(arguments.dry_run, invocation),
     }
 }
 
@@ -179,16 +183,21 @@ fn snapshots(arguments: &RepairSnapshotsArguments, invocation: &Invocation<'_>) 
             false => output.line(&outcome_of(snapshot))?,
         }
     }
+    for slot in &report.slots {
+        records::tell_slot(output, slot, dry_run)?;
+    }
     if output.is_json() {
         output.json(&told::SnapshotsSummary::of(&report, dry_run))?;
     } else {
         let checked = sizes::counted(report.checked, "snapshot", "snapshots");
         output.report(&match report.hurt.len() as u64 {
-            0 => format!("{checked} looked at, nothing is lost: nothing to do"),
+            0 if report.slots.is_empty() => format!("{checked} looked at, nothing is lost: nothing to do"),
+            0 => format!("{checked} looked at, nothing of them is lost"),
             hurt => format!("{checked} looked at, {} of them lack something", sizes::count(hurt)),
         })?;
     }
-    Ok(Exit::damage_if(!report.hurt.is_empty()))
+    let is_lost = report.slots.iter().any(|slot| slot.found == FoundAgain::Nowhere);
+    Ok(Exit::damage_if(!report.hurt.is_empty() || is_lost))
 }
 
 fn outcome_of(snapshot: &MendedSnapshot) -> String {

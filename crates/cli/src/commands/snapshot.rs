@@ -3,8 +3,8 @@
 use std::{os::unix::ffi::OsStrExt, sync::Arc};
 
 use lbak::{
-    ExclusionCount, Lineage, LineageKind, Observer, Repository, SelectedSource, SnapshotOptions, SnapshotReport,
-    Source, patterns::PatternCount,
+    ExclusionCount, Lineage, LineageKind, Observer, ReadBack, Repository, SelectedSource, SnapshotOptions,
+    SnapshotReport, Source, WriterOptions, patterns::PatternCount,
 };
 
 use crate::{
@@ -87,6 +87,7 @@ pub(super) fn tell_all(
     let told = told.and_then(|()| output.finish());
     findings::tell(output, &report.finding_counts, &report.findings);
     tell_damage(output, &opened.repository, report);
+    tell_spoiled(output, report.spoiled_blocks);
     told.map_err(|error| match report.head {
         Some(_) => {
             let what = format!("snapshot {} was committed, but the report could not be written", report.snapshot);
@@ -95,7 +96,24 @@ pub(super) fn tell_all(
         None => error,
     })?;
     let is_damaged = !report.damage.is_empty() || !opened.repository.damage().is_empty();
-    Ok(findings::exit(&report.finding_counts).or_worse(Exit::damage_if(is_damaged)))
+    let of_machine = if report.spoiled_blocks > 0 { Exit::Incomplete } else { Exit::Done };
+    Ok(findings::exit(&report.finding_counts).or_worse(of_machine).or_worse(Exit::damage_if(is_damaged)))
+}
+
+/// Tells that this machine makes mistakes. Programs read of it in the summary.
+fn tell_spoiled(output: &Output, blocks: u64) {
+    if blocks == 0 || output.is_json() {
+        return;
+    }
+    output.warn(&format!(
+        "{} not what was meant just after it was sealed, and was sealed once more: memory or processor of this machine is unreliable",
+        sizes::counted(blocks, "block was", "blocks were"),
+    ));
+    output.detail("hint: test its memory, and run `lbak verify --read-data` on another machine");
+}
+
+fn read_back(arguments: &SnapshotArguments) -> ReadBack {
+    if arguments.paranoid { ReadBack::Everything } else { ReadBack::Sampled }
 }
 
 /// Tells of damage in the repository that did no harm to this snapshot. Programs read of it in the summary.
@@ -136,6 +154,7 @@ pub(super) fn take(
         ignore_ctime: arguments.ignore_ctime,
         ignore_inode: arguments.ignore_inode,
         dry_run: arguments.dry_run,
+        writer: WriterOptions { read_back: read_back(arguments), ..WriterOptions::default() },
         observer: Arc::clone(&observing.observer),
         cancellation: invocation.cancellation(),
         ..SnapshotOptions::default()

@@ -145,27 +145,36 @@ fn tell_notes(output: &Output, report: &VerifyReport) {
         return report.notes.iter().for_each(|note| output.note(note));
     }
     for damage in &report.set_aside {
-        output.note(&format!("set aside: {}: {}; nothing needs it", damage.object, damage.what));
+        output.note(&format!("set aside: {}: {}", damage.object, damage.what));
     }
 }
 
 /// What there is to do about damage, in the order in which it is done.
 fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
-    const STEPS: [(&[&str], &str); 5] = [
+    const STEPS: [(&[&str], &str); 7] = [
         (&["config"], "`lbak repair config` writes config anew from the copy in the key slot"),
         (
             &["keys/"],
             "`lbak key add` makes a new key slot while this one opens; or put the file back from a copy of the repository",
         ),
-        (&["index", "fin/"], "`lbak repair index` makes the index whole again from the packs"),
+        (&["index", "fin/", "marks/"], "`lbak repair index` makes the index whole again from the packs"),
         (
             &["packs/", "tree ", "list "],
             "`lbak repair packs` saves what still opens; then `lbak snapshot` of everything that is still there stores the rest anew, \
              and `lbak repair snapshots` writes what is left of snapshots that are still hurt",
         ),
         (
-            &["snapshots/", "head "],
-            "put the files of `snapshots` back from a copy of the repository's folder, if there is one; no other snapshot depends on them",
+            &["snapshots/"],
+            "put the files of `snapshots` back from a copy of the repository's folder, if there is one; else `lbak repair snapshots` finds what \
+             they held and sets them aside; no other snapshot depends on them",
+        ),
+        (
+            &["head "],
+            "put the files of `snapshots` that are gone back from a copy of the repository's folder: somebody took them away",
+        ),
+        (
+            &["sessions/", "forgotten/", "damaged/", "removals/", "readings/", "aside/"],
+            "`lbak repair records` sets aside what does not open and no snapshot needs",
         ),
     ];
     let is_named = |prefix: &&str| report.damage.iter().any(|damage| damage.object.starts_with(*prefix));

@@ -10,6 +10,7 @@ pub(crate) mod object;
 mod paths;
 mod patterns;
 pub(crate) mod repair;
+pub(crate) mod repair_records;
 mod restored;
 mod snapshots;
 mod stream;

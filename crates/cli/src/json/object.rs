@@ -58,6 +58,11 @@ pub(crate) fn object(object: &StoredObject) -> Value {
             "at": rfc3339(record.at),
             "packs": record.packs.iter().map(|pack| pack.iter().map(|byte| format!("{byte:02x}")).collect()).collect::<Vec<String>>(),
         }),
+        StoredObject::Aside(record) => json!({
+            "by": record.by,
+            "at": rfc3339(record.at),
+            "objects": record.objects.iter().map(|object| json!({ "name": object.name, "what": object.what })).collect::<Vec<_>>(),
+        }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
             "replaced": hex(&record.replaced),

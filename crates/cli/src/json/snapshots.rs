@@ -47,6 +47,7 @@ pub(crate) struct SnapshotSummary {
     patterns: Vec<PatternCount>,
     damage: Vec<String>,
     lost_sessions: u32,
+    spoiled_blocks: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<String>,
 }
@@ -87,6 +88,7 @@ impl SnapshotSummary {
             patterns: pattern_counts(patterns),
             damage: report.damage.clone(),
             lost_sessions: report.lost_sessions,
+            spoiled_blocks: report.spoiled_blocks,
             head: report.head.map(|head| head.to_string()),
         }
     }

@@ -24,6 +24,7 @@ mod listing;
 mod pipes;
 mod places;
 mod reading;
+mod records;
 mod repair;
 mod restore;
 mod restoring;

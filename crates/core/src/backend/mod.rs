@@ -91,6 +91,12 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// When it may still be there.
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError>;
 
+    /// Has the next read of an object come from where it lies, not from memory that holds what was read before. For whoever doubts what was
+    /// read; best effort, and nothing where there is no such memory. A wrapper passes it on.
+    fn forget_cached(&self, name: &ObjectName) {
+        let _ = name;
+    }
+
     /// Says what this store is and what it promises.
     fn describe(&self) -> Description;
 }
@@ -144,6 +150,10 @@ impl<T: Backend + ?Sized> Backend for Arc<T> {
 
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
         (**self).remove(name)
+    }
+
+    fn forget_cached(&self, name: &ObjectName) {
+        (**self).forget_cached(name);
     }
 
     fn describe(&self) -> Description {

@@ -55,6 +55,10 @@ use crate::{
 /// Sessions that may be lost to reclaiming in a row before that is taken for a fault.
 const MOST_LOST_SESSIONS: u32 = 8;
 
+/// What is said of a block that was sealed wrongly.
+const SPOILED: &str = "a block was not what was meant just after it was sealed, and was sealed once more: memory or processor of this \
+                       machine is unreliable";
+
 /// Takes a snapshot of a source.
 ///
 /// When it returns `Ok`, everything the snapshot refers to is stored and confirmed, and the snapshot is visible.
@@ -93,6 +97,9 @@ pub fn snapshot(repository: &Repository, source: &dyn Source, options: &Snapshot
             captured.stored += lost.stored;
         }
         let stored = captured.stored;
+        if stored.spoiled_blocks > 0 {
+            options.observer.event(&Event::Note(SPOILED));
+        }
         options.observer.event(&Event::Stage(Stage::Committing));
         let manifest = attempt.manifest(id, started_at, &base, &mut captured, said)?;
         let mut report = report(repository, &manifest, &session, options, captured, begun);
@@ -308,5 +315,6 @@ fn report(
         is_complete: manifest.is_complete,
         damage: [met_damage(repository, session), captured.walked.damage].concat(),
         lost_sessions: 0,
+        spoiled_blocks: captured.stored.spoiled_blocks,
     }
 }

@@ -111,6 +111,9 @@ pub struct SnapshotReport {
     pub damage: Vec<String>,
     /// How often a collector closed its session and it was begun again.
     pub lost_sessions: u32,
+    /// Blocks that were not what was meant just after they were sealed, and were sealed once more, correctly: memory or processor of
+    /// this machine is unreliable. What was sealed before was opened again only in part, unless all was asked for.
+    pub spoiled_blocks: u64,
 }
 
 /// What was done with regular files.

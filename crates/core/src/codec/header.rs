@@ -47,10 +47,11 @@ pub enum Kind {
     Fin = 14,
     Feature = 15,
     Reading = 16,
+    Aside = 17,
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Config,
         Self::Slot,
         Self::Session,
@@ -67,6 +68,7 @@ impl Kind {
         Self::Fin,
         Self::Feature,
         Self::Reading,
+        Self::Aside,
     ];
 
     /// The class whose secret seals it; `None` for slots, which are sealed by passwords and key files.
@@ -75,7 +77,7 @@ impl Kind {
         match self {
             Self::Slot => None,
             Self::DataPack | Self::TreePack | Self::Manifest => Some(Class::Content),
-            Self::Config | Self::Forgotten | Self::Damaged | Self::Feature => Some(Class::Rule),
+            Self::Config | Self::Forgotten | Self::Damaged | Self::Feature | Self::Aside => Some(Class::Rule),
             Self::Session
             | Self::Segment
             | Self::MergedSegment

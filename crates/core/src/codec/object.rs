@@ -36,17 +36,34 @@ pub fn object_hash(stored: &[u8]) -> ObjectHash {
 }
 
 impl Codec {
-    /// Seals a record as one object.
+    /// Seals a record as one object, and opens it again: a bit that turns over here may cost a snapshot.
     ///
     /// # Errors
-    /// When the operating system has no random bytes.
+    /// When the operating system has no random bytes; [`Error::Unreliable`] when what was sealed does not open.
     pub fn seal_object(&self, name: &ObjectName, kind: Kind, session: SessionId, plain: &[u8]) -> Result<Sealed> {
         let sealer = self.sealer(kind, session)?;
         let mut bytes = Vec::with_capacity(HEADER + plain.len() + TAG + TRAILER);
         bytes.extend_from_slice(&sealer.header().encode());
         bytes.extend_from_slice(plain);
         sealer.seal_tail(Domain::Whole, 0, name.to_string().as_bytes(), &mut bytes, HEADER);
-        Ok(finish(bytes))
+        let sealed = finish(bytes);
+        self.prove_object(name, kind, session, plain, sealed.as_bytes())?;
+        Ok(sealed)
+    }
+
+    fn prove_object(
+        &self,
+        name: &ObjectName,
+        kind: Kind,
+        session: SessionId,
+        plain: &[u8],
+        stored: &[u8],
+    ) -> Result<()> {
+        match self.open_object(name, &[kind], Some(session), stored) {
+            Ok(opened) if opened.plain == plain => Ok(()),
+            Ok(_) => Err(Error::Unreliable { what: format!("{name} does not hold what was sealed") }),
+            Err(error) => Err(Error::Unreliable { what: error.to_string() }),
+        }
     }
 
     /// Opens an object that must be one of `kinds`, written by `session` where that is known.
@@ -126,6 +143,22 @@ mod tests {
         assert!(open(&ObjectName::Snapshot(SessionId([4; 16])), &[Kind::Closed], None).is_err());
         assert!(open(&name, &[Kind::Manifest], None).is_err());
         assert!(open(&name, &[Kind::Closed], Some(SessionId([4; 16]))).is_err());
+    }
+
+    #[test]
+    fn what_was_sealed_wrongly_is_found_before_it_is_stored() {
+        let (codec, name) = (codec(), ObjectName::Session(SESSION));
+        let sealed = codec.seal_object(&name, Kind::Session, SESSION, b"hello").expect("seal");
+        let prove = |plain: &[u8], stored: &[u8]| codec.prove_object(&name, Kind::Session, SESSION, plain, stored);
+        assert!(prove(b"hello", sealed.as_bytes()).is_ok());
+        let spoiled = finish({
+            let mut body = sealed.as_bytes()[..sealed.as_bytes().len() - TRAILER].to_vec();
+            body[HEADER] ^= 1;
+            body
+        });
+        for (plain, stored) in [(&b"jello"[..], sealed.as_bytes()), (b"hello", spoiled.as_bytes())] {
+            assert!(matches!(prove(plain, stored), Err(Error::Unreliable { .. })));
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Fills one pack, from several workers at once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 
@@ -13,6 +16,7 @@ use super::{
 use crate::{
     backend::Sealed,
     codec::{Domain, HEADER, Header, Sealer, TAG},
+    error::{Error, Result},
     id::PackId,
 };
 
@@ -40,6 +44,8 @@ struct State {
     chunk_count: usize,
     unfilled: usize,
     is_closed: bool,
+    /// Blocks that were proven: where each lies, and the hash of its sealed bytes.
+    proven: Vec<(Range<usize>, blake3::Hash)>,
 }
 
 /// A pack that is ready to be stored.
@@ -66,6 +72,7 @@ impl PackBuilder {
             chunk_count: 0,
             unfilled: 0,
             is_closed: false,
+            proven: Vec::new(),
         };
         Self { sealer, target: u64::from(target), state: Mutex::new(state) }
     }
@@ -106,10 +113,40 @@ impl PackBuilder {
         assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
         let mut state = self.state();
         let start = place.offset as usize;
-        let bytes = state.bytes.as_mut().expect("a pack with an unfilled place is not finished");
-        bytes.filled()[start..start + encoded.len()].copy_from_slice(encoded);
+        state.bytes_of(start..start + encoded.len()).copy_from_slice(encoded);
         state.unfilled -= 1;
         state.is_closed && state.unfilled == 0
+    }
+
+    /// The same for a block that is proven first: `prove` is shown the pack's header, the block's place, and its sealed bytes, which it may
+    /// open where they lie.
+    ///
+    /// What does not prove itself leaves padding in its place and is to be stored in another one: no part of it ever leaves this
+    /// builder, so its nonce is used once all the same. What does must still be the same when the pack is finished.
+    pub fn fill_if<E>(
+        &self,
+        place: Place,
+        encoded: &mut Vec<u8>,
+        prove: impl FnOnce(&Header, u32, &mut [u8]) -> Result<(), E>,
+    ) -> (bool, Result<(), E>) {
+        self.sealer.seal_tail(Domain::Block, u64::from(place.offset), &[], encoded, 0);
+        assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
+        let range = place.offset as usize..place.offset as usize + place.sealed_length;
+        self.state().bytes_of(range.clone()).copy_from_slice(encoded);
+        let hash = blake3::hash(encoded);
+        let proven = prove(self.sealer.header(), place.offset, encoded);
+        let mut state = self.state();
+        match proven {
+            Ok(()) => state.proven.push((range, hash)),
+            Err(_) => {
+                state.turn_into_padding(place.offset);
+                let (zeros, tag) = state.bytes_of(range).split_at_mut(place.sealed_length - TAG);
+                zeros.fill(0);
+                tag.copy_from_slice(&self.sealer.seal_in_place(Domain::Block, u64::from(place.offset), &[], zeros));
+            }
+        }
+        state.unfilled -= 1;
+        (state.is_closed && state.unfilled == 0, proven)
     }
 
     /// Takes no more blocks. Returns true when the pack holds some, all filled: the caller must have it finished.
@@ -136,8 +173,10 @@ impl PackBuilder {
     ///
     /// # Panics
     /// When a reserved place was not filled, or it was finished before: what is stored must be what was meant.
-    #[must_use]
-    pub fn finish(&self) -> FinishedPack {
+    ///
+    /// # Errors
+    /// [`Error::Unreliable`] when a block that was proven has changed since.
+    pub fn finish(&self) -> Result<FinishedPack> {
         let mut state = self.state();
         // Closed for good: who still holds this builder must not find an empty pack that nobody will store.
         state.is_closed = true;
@@ -147,7 +186,14 @@ impl PackBuilder {
             .expect("padding is shorter than the pack");
         let mut bytes = state.bytes.take().expect("a pack is finished once");
         let mut directory = std::mem::take(&mut state.directory);
+        let proven = std::mem::take(&mut state.proven);
         drop(state);
+
+        if proven.iter().any(|(range, hash)| blake3::hash(&bytes.filled()[range.clone()]) != *hash) {
+            return Err(Error::Unreliable {
+                what: "a block that was sealed changed in memory before it was stored".into(),
+            });
+        }
 
         let offset = bytes.length();
         bytes.extend_by(padding).fill(0);
@@ -168,12 +214,12 @@ impl PackBuilder {
         bytes.extend_from_slice(&directory_length.to_le_bytes());
         bytes.extend_from_slice(&0_u16.to_le_bytes());
         let id = PackId(*blake3::hash(bytes.as_ref()).as_bytes());
-        FinishedPack {
+        Ok(FinishedPack {
             id,
             header: *self.sealer.header(),
             sealed: Sealed::from_sealer(Bytes::from_owner(bytes)),
             directory,
-        }
+        })
     }
 
     fn seal_tail(&self, domain: Domain, counter: u64, bytes: &mut PackBuffer, from: usize) {
@@ -196,6 +242,19 @@ impl PackBuilder {
 }
 
 impl State {
+    /// The bytes of a place that was reserved.
+    fn bytes_of(&mut self, range: Range<usize>) -> &mut [u8] {
+        let bytes = self.bytes.as_mut().expect("a pack with an unfilled place is not finished");
+        &mut bytes.filled()[range]
+    }
+
+    fn turn_into_padding(&mut self, offset: u32) {
+        let Some(block) = self.directory.blocks.iter_mut().find(|block| block.offset == offset) else { return };
+        self.chunk_count -= block.chunks.len();
+        block.plain_length = block.sealed_length.saturating_sub(u32::try_from(TAG).expect("16"));
+        (block.is_padding, block.chunks) = (true, Vec::new());
+    }
+
     fn length(&self) -> usize {
         self.bytes.as_ref().map_or(0, PackBuffer::length)
     }
@@ -208,3 +267,54 @@ impl State {
 }
 
 const _: () = assert!(HEADER == 80, "offsets of blocks begin behind the header");
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        codec::{Codec, Kind},
+        id::{ChunkId, ChunkKind, RepositoryId, SessionId},
+        keys::{Keys, Secret},
+        pack::PackBuffers,
+    };
+
+    fn builder() -> PackBuilder {
+        let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
+        let codec = Codec::new(keys, RepositoryId([2; 16]));
+        let sealer = codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random");
+        PackBuilder::new(sealer, 1 << 20, PackBuffers::new(1 << 20).lend())
+    }
+
+    fn add(builder: &PackBuilder, outcome: Result<(), ()>) {
+        let chunk = ChunkEntry { kind: ChunkKind::Data, length: 1000, id: ChunkId([7; 32]), base: None };
+        let place = builder.reserve(1001, 1000, vec![chunk]).expect("room");
+        assert_eq!(builder.fill_if(place, &mut vec![0; 1001], |_, _, _| outcome), (false, outcome));
+    }
+
+    #[test]
+    fn what_does_not_prove_itself_is_padding_and_what_does_is_there() {
+        let builder = builder();
+        add(&builder, Err(()));
+        add(&builder, Ok(()));
+        assert!(builder.close());
+        let pack = builder.finish().expect("unchanged");
+        let [spoiled, block, last] = &pack.directory.blocks[..] else { panic!("{:?}", pack.directory) };
+        assert!(spoiled.is_padding && spoiled.chunks.is_empty() && spoiled.plain_length == 1001);
+        assert!(!block.is_padding && block.chunks.len() == 1 && last.is_padding);
+        let length = pack.sealed.as_bytes().len() as u64;
+        assert_eq!(length, padded_length(length), "the directory is as long as it was counted");
+    }
+
+    #[test]
+    fn a_bit_that_turns_over_while_a_pack_waits_is_found() {
+        for place in [HEADER, HEADER + 500, HEADER + 1001 + TAG - 1] {
+            let builder = builder();
+            add(&builder, Ok(()));
+            builder.state().bytes_of(place..place + 1)[0] ^= 4;
+            assert!(builder.close());
+            assert!(matches!(builder.finish(), Err(Error::Unreliable { .. })), "{place}");
+        }
+    }
+}

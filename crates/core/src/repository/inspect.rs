@@ -12,8 +12,8 @@ use crate::{
     index::{Location, PackRow, Segment, Summary},
     pack::{Directory, read_directory},
     snapshot::{
-        DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord, SessionRecord, Slot,
-        open_slot,
+        AsideRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord,
+        SessionRecord, Slot, open_slot,
     },
     store::{get_listed, list_names},
 };
@@ -46,6 +46,8 @@ pub enum StoredObject {
     Fin(FinRecord),
     /// Packs that were read.
     Reading(ReadingRecord),
+    /// Damaged records that were set aside.
+    Aside(AsideRecord),
 }
 
 impl Repository {
@@ -103,6 +105,7 @@ impl Repository {
             ObjectName::Reading(_) => {
                 StoredObject::Reading(ReadingRecord::decode(&object, &record(ReadingRecord::KIND)?)?)
             }
+            ObjectName::Aside(_) => StoredObject::Aside(AsideRecord::decode(&object, &record(AsideRecord::KIND)?)?),
             ObjectName::Feature(_) => return Err(Error::Invalid { what: format!("{name} holds nothing to show") }),
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{
+    aside::read_aside,
     history::{self, Version},
     kept::KeptSlots,
     manifest::Manifest,
@@ -71,7 +72,7 @@ pub struct Catalog {
     pub forgotten: Vec<Committed>,
     /// Older versions of these snapshots, from before a tag or description changed: see [`replaced`](super::replaced).
     pub replaced: Vec<Committed>,
-    /// Slots that are damaged, or that a newer version wrote: never taken for closed.
+    /// Slots that are damaged and were not [set aside](super::set_aside), or that a newer version wrote: never taken for closed.
     pub damaged: Vec<(SessionId, Error)>,
     /// Sessions whose slots were forgotten or replaced, as far as that is said in `forgotten/`.
     set_aside: HashSet<SessionId>,
@@ -129,6 +130,11 @@ impl Catalog {
                 Err(error) if error.is_of_one_object() => damaged.push((session, error)),
                 Err(error) => return Err(error),
             }
+        }
+        // What was set aside was told, and is told by verification still.
+        if !damaged.is_empty() {
+            let aside = read_aside(backend, codec)?;
+            damaged.retain(|(session, _)| !aside.contains_key(&ObjectName::Snapshot(*session).to_string()));
         }
         if let Some(slots) = slots {
             slots.write(kept, Some(&listed).filter(|_| group.is_none()));

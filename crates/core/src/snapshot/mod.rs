@@ -3,6 +3,7 @@
 //! A snapshot is the manifest in the slot of the session that took it. Its root tree is complete, so it restores alone;
 //! its lineage is a record, never a chain.
 
+mod aside;
 mod catalog;
 mod history;
 mod kept;
@@ -11,13 +12,14 @@ mod manifest;
 mod protocol;
 mod select;
 
+pub use aside::{read_aside, set_aside};
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
 pub use history::{Version, replaced};
 pub use kept::KeptSlots;
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
 pub use manifest::{FindingCount, Manifest, Sizes, SourceKind, StoredFindings, Totals};
 pub use protocol::{
-    ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, Purpose, ReadingRecord, RemovalsRecord,
-    SessionRecord,
+    AsideObject, AsideRecord, ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, Purpose,
+    ReadingRecord, RemovalsRecord, SessionRecord,
 };
 pub use select::{Chosen, Pick, Selection};

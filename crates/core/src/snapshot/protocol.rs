@@ -148,6 +148,28 @@ pub struct ReadingRecord {
     pub packs: Vec<[u8; 16]>,
 }
 
+/// `aside/<n>`: these objects do not open, and whoever was asked decided that nothing waits for them any more.
+///
+/// Only verification, and listings of snapshots, ask for it: it says what is told of damage, and permits nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsideRecord {
+    /// Who set them aside, for people.
+    pub by: String,
+    /// When, by that one's clock.
+    pub at: Timestamp,
+    /// What was set aside.
+    pub objects: Vec<AsideObject>,
+}
+
+/// A damaged object that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsideObject {
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it, and what became of what it told, for people.
+    pub what: String,
+}
+
 record!(SessionRecord, "a session", Kind::Session);
 record!(ClosedRecord, "a closed slot", Kind::Closed);
 record!(ForgottenRecord, "a forgotten mark", Kind::Forgotten);
@@ -156,3 +178,4 @@ record!(MarkRecord, "a mark", Kind::Mark);
 record!(RemovalsRecord, "a removal list", Kind::Removals);
 record!(FinRecord, "a fin", Kind::Fin);
 record!(ReadingRecord, "a record of reading", Kind::Reading);
+record!(AsideRecord, "a record of what was set aside", Kind::Aside);

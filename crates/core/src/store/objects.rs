@@ -20,18 +20,20 @@ pub fn put_object(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> 
 
 /// Puts an object into a slot that others may want too; tells whether it now holds these bytes.
 ///
+/// A store's word that it did is not enough: the end of the object is read back.
+///
 /// # Errors
 /// [`Error::Store`] when that can not be told.
 pub fn put_slot(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Result<bool> {
     let error = match backend.put(name, sealed) {
-        Ok(()) => return Ok(true),
+        Ok(()) => return confirm(backend, name, sealed).map(|()| true),
         Err(error) => error,
     };
     // It may have been stored without the answer reaching us. Reading it back would show that it is visible, not that it
     // is durable; a second put tells both: "there already" is said of what will stay.
     if error.kind != BackendErrorKind::AlreadyExists {
         match backend.put(name, sealed) {
-            Ok(()) => return Ok(true),
+            Ok(()) => return confirm(backend, name, sealed).map(|()| true),
             Err(again) if again.kind == BackendErrorKind::AlreadyExists => {}
             Err(_) => return Err(Error::store("write", name, error)),
         }
@@ -40,6 +42,17 @@ pub fn put_slot(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Re
         Ok(stored) => Ok(stored == *sealed.as_bytes()),
         Err(_) => Err(Error::store("write", name, error)),
     }
+}
+
+/// Reads the end of an object back: it is there, and as long as it should be.
+fn confirm(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Result<()> {
+    const CONFIRMED: usize = 64;
+    let bytes = sealed.as_bytes();
+    let start = bytes.len().saturating_sub(CONFIRMED);
+    let stored = backend
+        .get_range(name, start as u64, (bytes.len() - start) as u64)
+        .map_err(|error| Error::store("confirm", name, error))?;
+    if stored == bytes[start..] { Ok(()) } else { Err(Error::store("confirm", name, BackendErrorKind::Corrupt.into())) }
 }
 
 /// Reads a whole object.

@@ -51,6 +51,7 @@ pub(super) fn every_name_of_the_format_can_be_stored(backend: &dyn Backend) -> O
         ObjectName::Fin(0),
         ObjectName::Fin(u64::MAX),
         ObjectName::Reading(7),
+        ObjectName::Aside(7),
     ]
     .into_iter()
     .map(|name| {

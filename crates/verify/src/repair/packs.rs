@@ -123,6 +123,7 @@ fn confirm(
     // Listed anew: what was listed with a wrong length was read wrongly.
     let mut listed = Vec::new();
     for pack in damaged {
+        repository.backend().forget_cached(&ObjectName::Pack(*pack));
         listed.extend(stored_size(&**repository.backend(), pack)?.map(|size| (*pack, size)));
     }
     let anew = Packs::new(listed);
@@ -242,6 +243,12 @@ fn salvage_all(
             let (damaged, stored) = outcome?;
             report.damaged = damaged;
             (report.packs_written, report.stored_bytes) = (stored.packs, stored.bytes);
+            if stored.spoiled_blocks > 0 {
+                report.notes.push(
+                    "a block was sealed wrongly, and once more: memory or processor of this machine is unreliable"
+                        .into(),
+                );
+            }
             return Ok(());
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lbak_core::{
-    id::{PackId, SnapshotId},
-    snapshot::FindingCount,
+    id::{PackId, SessionId, SnapshotId},
+    snapshot::{FindingCount, SessionRecord},
 };
 
 use crate::Damage;
@@ -109,6 +109,8 @@ pub struct SnapshotsRepairReport {
     pub checked: u64,
     /// Snapshots of which something is lost, in the order in which they were taken.
     pub hurt: Vec<MendedSnapshot>,
+    /// Slots that do not open, whatever snapshots were asked for, in the order of their sessions.
+    pub slots: Vec<DamagedSlot>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -141,4 +143,47 @@ pub enum Mended {
     Already(SnapshotId),
     /// Nothing: not even the tree of its roots can be read.
     Nothing,
+}
+
+/// A slot, `snapshots/<s>`, that does not open: what is recorded of a snapshot, or that there is none, is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedSlot {
+    /// Its session.
+    pub session: SessionId,
+    /// What is wrong with it.
+    pub what: String,
+    /// What its session said when it was begun; `None` when that is lost, too.
+    pub announced: Option<SessionRecord>,
+    /// What became of the snapshot.
+    pub found: FoundAgain,
+}
+
+/// What became of a snapshot whose record is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundAgain {
+    /// The list of roots that its session stored was found; these snapshots hold all that is below, or what is left of it. The slot was
+    /// set aside.
+    Snapshots(Vec<SnapshotId>),
+    /// In a dry run: so many snapshots would be written.
+    WouldBe(usize),
+    /// Its session was there to read or to reclaim: it can not have held a snapshot. The slot was set aside.
+    WasNone,
+    /// Its session stored no list of roots: either it took no snapshot, or what it took was, to the last time stamp, what an earlier
+    /// snapshot held. Which one is not known. The slot was set aside.
+    Nowhere,
+}
+
+/// What came of [`repair_records`](super::repair_records).
+#[derive(Clone, Debug, Default)]
+pub struct RecordsRepairReport {
+    /// Small objects that do not open, and that were set aside, or in a dry run would be; sorted.
+    pub set_aside: Vec<Damage>,
+    /// What is damaged and waits for another repair, or for somebody's decision; sorted.
+    pub left: Vec<Damage>,
+    /// Sessions without an outcome that were closed, as nothing tells any more what they hold fast.
+    pub closed: u64,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+    /// Time it took, by a clock that only goes forward.
+    pub elapsed: Duration,
 }

@@ -12,16 +12,17 @@ use lbak_core::{
     keys::fill_random,
     observe::{Observer, Silent, Stage},
     repository::{Announcement, Outcome, Repository, Session},
-    snapshot::{Committed, Manifest, Sizes},
+    snapshot::{Catalog, Committed, Manifest, Sizes},
     store::Stored,
 };
 
 use super::{
-    Mended, MendedSnapshot, RepairOptions, SnapshotsRepairReport,
+    DamagedSlot, FoundAgain, Mended, MendedSnapshot, RepairOptions, SnapshotsRepairReport,
     family::Families,
     lost::Losses,
     mender::{Left, Mender, Sound},
     packs::{list_packs, start_writer},
+    slots::{self, LostSlot},
     storing::Storing,
 };
 use crate::{
@@ -37,6 +38,9 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// The old one stays. In the new one files that lack bytes have holes there, and directories that lack entries the others; both are
 /// flagged, so that the next snapshot reads them again and a restore tells of them. It has the time of the old one, and stands
 /// just behind it. When an earlier repair has written just that, nothing is.
+///
+/// A slot that does not open is told whatever was asked for: what it held is looked for in the packs of its session and written as a new
+/// snapshot, and the slot is set aside.
 ///
 /// # Errors
 /// [`Error::Damaged`] when the index does not tell of everything ([`repair_index`](super::repair_index) comes first),
@@ -62,7 +66,14 @@ pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Res
     let related: Vec<&Committed> =
         catalog.snapshots.iter().filter(|snapshot| related.contains(&snapshot.manifest.id)).collect();
     let mending = Mending { repository, options, ledger: &ledger };
+    let lost = match catalog.damaged.is_empty() {
+        true => Vec::new(),
+        false => slots::find(repository, &repository.view()?, &catalog, &looking)?,
+    };
     let found = repository.workers().install(|| mending.look(&related))?;
+    for slot in lost {
+        report.slots.push(mending.find_again(slot, &found, &catalog, &mut families)?);
+    }
     for snapshot in wanted {
         if found.hurt.iter().any(|hurt| hurt.snapshot == snapshot.manifest.id) {
             report.hurt.extend(mending.mend(snapshot, &found, &mut families)?);
@@ -186,6 +197,80 @@ impl Mending<'_> {
         Err(Error::SessionsLost { times: MOST_LOST_SESSIONS, place: self.repository.backend().describe().place })
     }
 
+    /// Writes what a slot held that does not open any more, and sets the slot aside.
+    fn find_again(
+        &self,
+        slot: LostSlot,
+        found: &Found,
+        catalog: &Catalog,
+        families: &mut Families,
+    ) -> Result<DamagedSlot> {
+        let LostSlot { mut told, held } = slot;
+        if !held.is_empty() {
+            told.found = FoundAgain::WouldBe(held.len());
+        }
+        if self.options.dry_run {
+            return Ok(told);
+        }
+        let mut again = Vec::new();
+        for held in held {
+            if let Some(before) = slots::written_before(catalog, held.session, held.manifest.root) {
+                again.push(before);
+            } else if let Some(id) = self.write_again(&held, found, families)? {
+                again.push(id);
+            }
+        }
+        told.found = match told.found {
+            FoundAgain::WouldBe(_) if again.is_empty() => FoundAgain::Nowhere,
+            FoundAgain::WouldBe(_) => FoundAgain::Snapshots(again),
+            nowhere => nowhere,
+        };
+        slots::set_aside(self.repository, self.options, &told)?;
+        Ok(told)
+    }
+
+    /// Writes all that is left below a list of roots as a new snapshot; `None` when there is nothing left.
+    fn write_again(&self, held: &Committed, found: &Found, families: &mut Families) -> Result<Option<SnapshotId>> {
+        // What seems lost is read a second time before that is written down for good.
+        let mut is_sure = false;
+        for _ in 0..MOST_LOST_SESSIONS {
+            let session = self.repository.announce(&self.announcement(held))?;
+            let abandon = |reason: &str| self.repository.abandon(session.id, &self.options.program(), reason);
+            let attempt = self.attempt(&held.manifest, &session, found, false);
+            let attempt = attempt.inspect_err(|error| abandon(&error.to_string()))?;
+            let (stored_bytes, is_whole) = (attempt.stored.bytes, attempt.left.is_some() && !attempt.losses.is_any());
+            if !is_whole && !std::mem::replace(&mut is_sure, true) {
+                abandon("what seems lost is read a second time");
+                continue;
+            }
+            let Some(left) = attempt.left else {
+                abandon("nothing of the snapshot can be read");
+                return Ok(None);
+            };
+            let mut id = SnapshotId([0; 16]);
+            fill_random(&mut id.0).inspect_err(|error| abandon(&error.to_string()))?;
+            let new = Manifest {
+                id,
+                root: left.root,
+                program: self.options.program(),
+                description: noted(&held.manifest, format!("found again: snapshots/{} is damaged", held.session)),
+                totals: left.totals,
+                sizes: Sizes { logical: left.logical_bytes, new: 0, stored: stored_bytes },
+                findings: left.findings,
+                is_complete: held.manifest.is_complete && is_whole,
+                origin: Some(held.session),
+                heads: session.catalog.heads(),
+                ..held.manifest.clone()
+            };
+            self.options.cancellation.check().inspect_err(|error| abandon(&error.to_string()))?;
+            if let Outcome::Committed(_) = self.repository.commit(session.id, &new)? {
+                families.add(session.id, &new);
+                return Ok(Some(id));
+            }
+        }
+        Err(Error::SessionsLost { times: MOST_LOST_SESSIONS, place: self.repository.backend().describe().place })
+    }
+
     fn announcement(&self, old: &Committed) -> Announcement {
         Announcement {
             host: old.manifest.host.clone(),
@@ -247,6 +332,9 @@ impl Attempt {
 }
 
 fn described(manifest: &Manifest) -> String {
-    let note = format!("what is left of {}", manifest.id.short());
+    noted(manifest, format!("what is left of {}", manifest.id.short()))
+}
+
+fn noted(manifest: &Manifest, note: String) -> String {
     if manifest.description.is_empty() { note } else { format!("{} ({note})", manifest.description) }
 }

@@ -270,6 +270,12 @@ impl Backend for LocalBackend {
         platform::sync_folder(folder.as_fd()).map_err(failed)
     }
 
+    fn forget_cached(&self, name: &ObjectName) {
+        if let Ok((file, _)) = self.open_object(name) {
+            platform::forget_cached(file.as_fd());
+        }
+    }
+
     fn describe(&self) -> Description {
         let shared = platform::coherence(self.root.as_fd());
         let exclusive_create = if self.publisher.shows_partial_objects() { Promise::Broken } else { shared };

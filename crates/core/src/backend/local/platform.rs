@@ -104,6 +104,11 @@ mod linux {
         fcntl_setfl(file, flags).is_ok()
     }
 
+    /// Drops what the page cache has of a file. Objects are synced, so nothing is held back for being unwritten.
+    pub(in super::super) fn forget_cached(file: BorrowedFd<'_>) {
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     /// Makes a file's bytes durable. Not repeated, whatever the reason it failed for: see `publish`.
     pub(in super::super) fn sync_file(file: BorrowedFd<'_>) -> Result<()> {
         rustix::fs::fsync(file)
@@ -133,6 +138,8 @@ mod other {
     pub(in super::super) fn write_past_cache(_file: BorrowedFd<'_>, _is_wanted: bool) -> bool {
         false
     }
+
+    pub(in super::super) fn forget_cached(_file: BorrowedFd<'_>) {}
 
     pub(in super::super) fn link_anonymous(_file: BorrowedFd<'_>, _folder: BorrowedFd<'_>, _name: &str) -> Result<()> {
         Err(Errno::OPNOTSUPP)

@@ -331,3 +331,38 @@ fn a_file_that_stays_open_is_read_only_while_its_name_leads_to_it() {
         assert_eq!(&backend.get_range(&pack, 8, 1).unwrap()[..], [number], "more files than stay open");
     }
 }
+
+/// How many bytes this process had read from disks so far; `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+fn bytes_from_disks() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/thread-self/io").ok()?;
+    told.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_forgotten_is_read_from_the_disk() {
+    // The folder of the build lies on a disk more often than that of temporary files.
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target");
+    let folder = tempfile::tempdir_in(built).or_else(|_| tempfile::tempdir()).expect("a folder");
+    let backend = LocalBackend::create(folder.path().join("r")).expect("create");
+    let name = ObjectName::Session(SessionId([1; 16]));
+    let body: Vec<u8> = (0..400_000_u32).flat_map(u32::to_le_bytes).collect();
+    let stored = [&body[..], blake3::hash(&body).as_bytes()].concat();
+    let object = Sealed::from_stored(&name, stored.clone().into()).expect("it proves itself");
+    backend.put(&name, &object).expect("put");
+    let read = || {
+        let before = bytes_from_disks();
+        assert_eq!(backend.get(&name).expect("get"), stored);
+        bytes_from_disks().zip(before).map(|(now, before)| now - before)
+    };
+    read();
+    let kept = read();
+    backend.forget_cached(&name);
+    let forgotten = read();
+    backend.forget_cached(&ObjectName::Session(SessionId([2; 16])));
+    match (kept, forgotten) {
+        (Some(0), Some(bytes)) if bytes > 0 => assert!(bytes >= stored.len() as u64, "{bytes}"),
+        other => println!("not shown: this system does not tell what is read from disks, or has none here ({other:?})"),
+    }
+}

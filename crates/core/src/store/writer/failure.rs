@@ -40,6 +40,7 @@ fn copy(error: &Arc<Error>) -> Error {
             Error::Store { action, object: object.clone(), source: BackendError::new(source.kind, source.to_string()) }
         }
         Error::Damaged { object, what } => Error::Damaged { object: object.clone(), what: what.clone() },
+        Error::Unreliable { what } => Error::Unreliable { what: what.clone() },
         Error::Panicked { doing } => Error::Panicked { doing },
         other => Error::Invalid { what: other.to_string() },
     }

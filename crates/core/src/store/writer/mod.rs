@@ -14,6 +14,8 @@ mod budget;
 mod claims;
 mod doubt;
 mod failure;
+mod options;
+mod read_back;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -30,76 +32,21 @@ use std::{
 
 pub use self::{
     budget::{Budget, Share},
+    options::{Stored, WriterOptions},
+    read_back::{Encode, ReadBack},
     segments::chunk_rows,
 };
-use self::{claims::Claims, doubt::Doubt, failure::Failure, segments::PendingSegment, upload::Upload};
+use self::{
+    claims::Claims, doubt::Doubt, failure::Failure, read_back::ReadingBack, segments::PendingSegment, upload::Upload,
+};
 use crate::{
     backend::Backend,
-    codec::{BlockEncoder, Codec, Kind},
+    codec::{Codec, Kind},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId, SessionId},
     index::Index,
     pack::{ChunkEntry, PackBuffers, PackBuilder, padded_length},
 };
-
-/// How a writer works.
-#[derive(Clone, Debug)]
-pub struct WriterOptions {
-    /// Size that packs of data aim at, in bytes.
-    pub data_pack_bytes: u32,
-    /// Size that packs of trees and lists aim at, in bytes.
-    pub tree_pack_bytes: u32,
-    /// Threads that put packs.
-    pub uploads: usize,
-    /// Bytes that may be read and not yet be in a pack.
-    pub read_bytes: usize,
-    /// Bytes in packs on their way from which on nothing more is read.
-    pub queued_bytes: usize,
-    /// New chunks after which a segment is put.
-    pub segment_chunks: usize,
-    /// Stored bytes after which a segment is put.
-    pub segment_bytes: u64,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            data_pack_bytes: 16 << 20,
-            tree_pack_bytes: 4 << 20,
-            uploads: 2,
-            read_bytes: 16 << 20,
-            // One data pack and one tree pack.
-            queued_bytes: (16 + 4) << 20,
-            segment_chunks: 131_072,
-            segment_bytes: 4 << 30,
-        }
-    }
-}
-
-/// What a writer stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// Packs put.
-    pub packs: u64,
-    /// Segments put.
-    pub segments: u64,
-    /// Bytes of both.
-    pub bytes: u64,
-    /// Plain bytes of new data chunks.
-    pub new_data_bytes: u64,
-    /// Chunks stored.
-    pub chunks: u64,
-}
-
-impl std::ops::AddAssign for Stored {
-    fn add_assign(&mut self, other: Self) {
-        self.packs += other.packs;
-        self.segments += other.segments;
-        self.bytes += other.bytes;
-        self.new_data_bytes += other.new_data_bytes;
-        self.chunks += other.chunks;
-    }
-}
 
 /// Tells whether chunks in a pack may be referred to: it is not condemned and not known to be damaged.
 pub type UsablePacks = Arc<dyn Fn(&PackId) -> bool + Send + Sync>;
@@ -125,6 +72,7 @@ struct Shared {
     index: Arc<Index>,
     usable: UsablePacks,
     doubt: Doubt,
+    read_back: ReadingBack,
     /// Count, and store nothing.
     is_dry_run: bool,
     options: WriterOptions,
@@ -173,6 +121,7 @@ impl ChunkWriter {
             index,
             usable,
             doubt: Doubt::default(),
+            read_back: ReadingBack::new(options.read_back),
             is_dry_run,
             claims: Claims::default(),
             budget: Arc::new(Budget::new(options.read_bytes, options.queued_bytes, Arc::clone(&failure))),
@@ -250,10 +199,11 @@ impl ChunkWriter {
     /// Encodes a block of claimed chunks, seals it and adds it to a pack. `scratch` is overwritten.
     ///
     /// # Errors
-    /// When the writer failed; the chunks are not stored then and the session must not be committed.
+    /// When the writer failed; the chunks are not stored then and the session must not be committed. [`Error::Unreliable`] when what
+    /// was sealed is not what was meant.
     pub fn store_block(
         &self,
-        encoder: &mut BlockEncoder,
+        encoder: &mut dyn Encode,
         plain: &[u8],
         chunks: Vec<ChunkEntry>,
         scratch: &mut Vec<u8>,
@@ -276,21 +226,30 @@ impl ChunkWriter {
             .filter(|&length| length as usize <= crate::codec::LARGEST_BLOCK)
             .ok_or_else(|| Error::TooLarge { what: "a block".into(), limit: "16 MiB".into() })?;
 
+        let Shared { read_back, codec, .. } = &*self.shared;
+        let mut is_read_back = read_back.is_due(is_data);
         loop {
             let pack = self.open_pack(is_data)?;
-            match pack.reserve(scratch.len(), plain_length, chunks.clone()) {
-                Some(place) => {
-                    if pack.fill(place, scratch) {
-                        self.upload(is_data, pack);
-                    }
-                    return Ok(());
+            let Some(place) = pack.reserve(scratch.len(), plain_length, chunks.clone()) else {
+                if pack.close() {
+                    self.upload(is_data, pack);
                 }
-                None => {
-                    if pack.close() {
-                        self.upload(is_data, pack);
-                    }
-                }
+                continue;
+            };
+            let (is_complete, proven) = match is_read_back {
+                false => (pack.fill(place, scratch), Ok(())),
+                true => pack.fill_if(place, scratch, |header, offset, sealed| {
+                    read_back.prove_block(codec, header, offset, sealed, &chunks)
+                }),
+            };
+            if is_complete {
+                self.upload(is_data, pack);
             }
+            let Err(fault) = proven else { return Ok(()) };
+            read_back.take_note(codec, &fault, plain, &chunks)?;
+            scratch.clear();
+            encoder.encode(plain, scratch);
+            is_read_back = true;
         }
     }
 
@@ -305,6 +264,7 @@ impl ChunkWriter {
             bytes: read(&counters.bytes),
             new_data_bytes: read(&counters.new_data_bytes),
             chunks: read(&counters.chunks),
+            spoiled_blocks: self.shared.read_back.spoiled(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError, atomic::Ordering};
 
-use super::Shared;
+use super::{Shared, read_back::prove_segment};
 use crate::{
     codec::Kind,
     error::{Error, Result},
@@ -44,8 +44,10 @@ impl Shared {
         drop(pending);
 
         let (name, sealed) = builder.finish(&self.codec, Kind::Segment, self.session)?;
+        if self.read_back.is_of_everything() {
+            prove_segment(&self.codec, &name, &sealed, &ids)?;
+        }
         put_object(&*self.backend, &name, &sealed)?;
-        self.confirm(&name, &sealed)?;
         let size = sealed.as_bytes().len() as u64;
         self.counters.segments.fetch_add(1, Ordering::Relaxed);
         self.counters.rows.fetch_add(ids.len() as u64, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     backend::MemoryBackend,
-    codec::{BlockEncoder, Compression},
+    codec::{BlockEncoder, Compression, Header},
     id::RepositoryId,
     keys::{Keys, Secret},
     store::ChunkReader,
@@ -60,5 +60,174 @@ fn no_block_gets_lost_when_packs_change_under_many_workers() {
         let plain = block(worker, number);
         let id = codec.keys().chunk_id(ChunkKind::Data, &plain);
         assert_eq!(reader.read(ChunkKind::Data, &id).expect("stored"), plain);
+    }
+}
+
+/// Encodes as it should, but for the blocks of these numbers: there it turns a bit over.
+struct Unreliable {
+    encoder: BlockEncoder,
+    number: u64,
+    spoils: fn(u64) -> bool,
+}
+
+impl Encode for Unreliable {
+    fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>) {
+        self.encoder.encode(plain, encoded);
+        if (self.spoils)(self.number) {
+            let place = encoded.len() / 2;
+            encoded[place] ^= 1;
+        }
+        self.number += 1;
+    }
+}
+
+struct Bench {
+    codec: Codec,
+    backend: Arc<dyn Backend>,
+    index: Arc<Index>,
+    writer: Option<ChunkWriter>,
+}
+
+impl Bench {
+    fn new(read_back: ReadBack) -> Self {
+        let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
+        let codec = Codec::new(keys, RepositoryId([2; 16]));
+        let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
+        let index = Arc::new(Index::new());
+        let options = WriterOptions { data_pack_bytes: 64 << 10, read_back, ..WriterOptions::default() };
+        let (session, usable): (_, UsablePacks) = (SessionId([3; 16]), Arc::new(|_| true));
+        let writer = ChunkWriter::start(
+            Arc::clone(&backend),
+            codec.clone(),
+            Arc::clone(&index),
+            session,
+            usable,
+            false,
+            options,
+        );
+        Self { codec, backend, index, writer: Some(writer.expect("threads")) }
+    }
+
+    /// Two chunks for each number.
+    fn plain(number: u64) -> [Vec<u8>; 2] {
+        [1, 2].map(|half| (0..4_000_u64).flat_map(|at| (number * 2 + half + at / 7).to_le_bytes()).collect())
+    }
+
+    /// Stores so many blocks, encoded with such mistakes.
+    fn store(&self, blocks: u64, spoils: fn(u64) -> bool) -> Result<()> {
+        let encoder = BlockEncoder::new(Compression::Auto).expect("memory");
+        let mut encoder = Unreliable { encoder, number: 0, spoils };
+        for number in 0..blocks {
+            let halves = Self::plain(number);
+            let entry = |bytes: &Vec<u8>| {
+                let id = self.codec.keys().chunk_id(ChunkKind::Data, bytes);
+                ChunkEntry { kind: ChunkKind::Data, length: u32::try_from(bytes.len()).expect("short"), id, base: None }
+            };
+            let (plain, chunks) = (halves.concat(), halves.iter().map(entry).collect());
+            let writer = self.writer.as_ref().expect("not finished");
+            writer.store_block(&mut encoder, &plain, chunks, &mut Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// How many of so many blocks come back as they were.
+    fn right(&self, blocks: u64) -> u64 {
+        let reader = ChunkReader::new(Arc::clone(&self.backend), self.codec.clone(), Arc::clone(&self.index));
+        let is_right = |number: &u64| {
+            Self::plain(*number).iter().all(|plain| {
+                let id = self.codec.keys().chunk_id(ChunkKind::Data, plain);
+                reader.read(ChunkKind::Data, &id).is_ok_and(|read| read == plain)
+            })
+        };
+        (0..blocks).filter(is_right).count() as u64
+    }
+}
+
+#[test]
+fn a_block_that_was_sealed_wrongly_is_sealed_once_more_and_told() {
+    for spoiled in [|number| number == 0, |number| number == 17, |number| number == 99] {
+        let mut bench = Bench::new(ReadBack::Everything);
+        bench.store(100, spoiled).expect("the second time was right");
+        let stored = bench.writer.take().expect("once").finish().expect("all is there");
+        assert_eq!((stored.spoiled_blocks, stored.chunks), (1, 200));
+        assert_eq!(bench.right(100), 100);
+    }
+}
+
+#[test]
+fn a_machine_that_makes_mistakes_again_stores_nothing_wrong() {
+    for spoiled in [|_| true, |number| number == 17 || number == 18, |number| number == 17 || number == 70] {
+        let mut bench = Bench::new(ReadBack::Everything);
+        let error = bench.store(100, spoiled).expect_err("twice");
+        assert!(matches!(error, Error::Unreliable { .. }), "{error}");
+        bench.writer.take().expect("once").salvage();
+        // What was stored until then is right: every chunk that the index knows.
+        let known = (0..100).filter(|&number| {
+            let [first, _] = Bench::plain(number);
+            let id = bench.codec.keys().chunk_id(ChunkKind::Data, &first);
+            bench.index.find(&id, ChunkKind::Data, &mut |_| true).expect("an index").is_some()
+        });
+        assert_eq!(bench.right(100), known.count() as u64);
+    }
+}
+
+#[test]
+fn a_sample_finds_what_is_always_wrong_and_then_everything_is_looked_at() {
+    let bench = Bench::new(ReadBack::Sampled);
+    assert!(matches!(bench.store(1, |_| true), Err(Error::Unreliable { .. })), "the first block is looked at");
+    // The fortieth is; the one behind it was not to be, and is now.
+    let bench = Bench::new(ReadBack::Sampled);
+    let error = bench.store(60, |number| number == 40 || number == 43).expect_err("two mistakes were seen");
+    assert!(matches!(error, Error::Unreliable { .. }), "{error}");
+    let mut bench = Bench::new(ReadBack::Sampled);
+    bench.store(60, |number| number == 43).expect("a sample is no proof of the others");
+    bench.writer.take().expect("once").finish().expect("all is there");
+    assert_eq!(bench.right(60), 59, "and no wrong byte is taken for a chunk");
+}
+
+#[test]
+fn plain_bytes_that_changed_in_memory_are_not_stored() {
+    let bench = Bench::new(ReadBack::Everything);
+    let [plain, _] = Bench::plain(1);
+    let id = bench.codec.keys().chunk_id(ChunkKind::Data, &plain);
+    let mut changed = plain;
+    changed[100] ^= 1;
+    let chunk =
+        ChunkEntry { kind: ChunkKind::Data, length: u32::try_from(changed.len()).expect("short"), id, base: None };
+    let mut encoder = BlockEncoder::new(Compression::Auto).expect("memory");
+    let writer = bench.writer.as_ref().expect("not finished");
+    let error = writer.store_block(&mut encoder, &changed, vec![chunk], &mut Vec::new()).expect_err("it changed");
+    assert!(matches!(&error, Error::Unreliable { what } if what.contains("changed in memory")), "{error}");
+}
+
+#[test]
+fn a_directory_or_a_segment_that_is_not_what_was_sealed_is_found() {
+    let bench = Bench::new(ReadBack::Everything);
+    let sealer = bench.codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random");
+    let header: Header = *sealer.header();
+    let builder = PackBuilder::new(sealer, 64 << 10, PackBuffers::new(64 << 10).lend());
+    let [plain, _] = Bench::plain(1);
+    let id = bench.codec.keys().chunk_id(ChunkKind::Data, &plain);
+    let length = u32::try_from(plain.len()).expect("short");
+    let chunk = ChunkEntry { kind: ChunkKind::Data, length, id, base: None };
+    let mut encoded = [&[0], &plain[..]].concat();
+    let place = builder.reserve(encoded.len(), length, vec![chunk]).expect("room");
+    assert!(!builder.fill(place, &mut encoded) && builder.close());
+    let mut pack = builder.finish().expect("unchanged");
+    read_back::prove_directory(&bench.codec, &pack).expect("it is right");
+    pack.directory.blocks[0].chunks[0].id.0[0] ^= 1;
+    assert!(matches!(read_back::prove_directory(&bench.codec, &pack), Err(Error::Unreliable { .. })));
+    pack.directory.blocks[0].chunks[0].id.0[0] ^= 1;
+    pack.header.random[0] ^= 1;
+    assert!(matches!(read_back::prove_directory(&bench.codec, &pack), Err(Error::Unreliable { .. })));
+
+    let mut segment = crate::index::SegmentBuilder::new();
+    let row = crate::index::PackRow { id: pack.id, stored_length: 65_536, header };
+    segment.add_pack(row, &chunk_rows(&pack.directory)).expect("it fits");
+    let (name, sealed) = segment.finish(&bench.codec, Kind::Segment, SessionId([3; 16])).expect("sealed");
+    let prove = |ids: &[ChunkId]| read_back::prove_segment(&bench.codec, &name, &sealed, ids);
+    prove(&[id]).expect("it is right");
+    for wrong in [&[][..], &[id, id], &[ChunkId([9; 32])]] {
+        assert!(matches!(prove(wrong), Err(Error::Unreliable { .. })));
     }
 }
