@@ -10,7 +10,7 @@ use std::{
 
 use lbak_core::{
     backend::{Backend, ObjectName},
-    codec::{BlockEncoder, Compression, Kind},
+    codec::{BlockEncoder, Compression, Encoded, Kind},
     error::Error,
     id::{ChunkId, ChunkKind},
     index::{PackRow, SegmentBuilder},
@@ -177,13 +177,13 @@ fn a_block_that_unpacks_to_more_than_it_claims_costs_its_own_files_and_no_memory
         return;
     }
     const BOMB: usize = 128 << 20;
-    let mut encoded = Vec::new();
-    BlockEncoder::new(Compression::Fast).expect("memory").encode(&vec![0; BOMB], &mut encoded);
+    let encoded =
+        BlockEncoder::new(Compression::Fast).expect("memory").encode(&vec![0; BOMB], &mut Vec::new()).to_vec();
     assert!(encoded.len() < 1 << 20, "it is small: {}", encoded.len());
     let before = peak_kib();
     for claim in [4_u32, 1 << 20, 8 << 20] {
         let (backend, repository) = shared();
-        let id = bomb(&*backend, &repository, encoded.clone(), claim);
+        let id = bomb(&*backend, &repository, &encoded, claim);
         let manifest = forged(&repository, |forge| {
             let good = forge.store(ChunkKind::Data, b"good".to_vec());
             let file = |length, id| Node::File { content: Content::Inline(vec![Piece::data(length, id)]) };
@@ -203,14 +203,14 @@ fn a_block_that_unpacks_to_more_than_it_claims_costs_its_own_files_and_no_memory
 }
 
 /// Stores a pack of one block, sealed as it should be, that claims so many plain bytes.
-fn bomb(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, claim: u32) -> ChunkId {
+fn bomb(backend: &dyn Backend, repository: &Repository, encoded: &[u8], claim: u32) -> ChunkId {
     let (codec, session) = (repository.codec(), objects::session_id(6));
     let id = codec.keys().chunk_id(ChunkKind::Data, &vec![0; claim as usize]);
     let sealer = codec.sealer(Kind::DataPack, session).expect("random bytes");
     let builder = PackBuilder::new(sealer, 16 << 20, PackBuffers::new(1 << 20).lend());
     let chunk = ChunkEntry { kind: ChunkKind::Data, length: claim, id, base: None };
     let place = builder.reserve(encoded.len(), claim, vec![chunk]).expect("room");
-    assert!(!builder.fill(place, &mut encoded) && builder.close());
+    assert!(!builder.fill(place, Encoded(encoded, &[])) && builder.close());
     let pack = builder.finish().expect("it is as it was built");
     backend.put(&ObjectName::Pack(pack.id), &pack.sealed).expect("put");
     let stored_length = u32::try_from(pack.sealed.as_bytes().len()).expect("small");
