@@ -4,6 +4,7 @@
 //! its lineage is a record, never a chain.
 
 mod catalog;
+mod extent;
 mod history;
 mod kept;
 mod lineage;
@@ -12,6 +13,7 @@ mod protocol;
 mod select;
 
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
+pub use extent::Extent;
 pub use history::{Version, replaced};
 pub use kept::KeptSlots;
 pub use lineage::{Base, Lineage, LineageKind, choose_base};
