@@ -11,7 +11,7 @@ use lbak_fuzzing::{TARGETS, Target};
 fn most_steps(name: &str) -> usize {
     match name {
         // A repository is made, verified, restored and repaired for each; a slow key is stretched; all commands are set up.
-        "repository" => 300,
+        "repository" => 150,
         "slot" => 2_000,
         "arguments" | "config" => 1_500,
         _ => 60_000,
@@ -30,7 +30,7 @@ fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
 /// Every input that is one step away, or as many as there may be.
 fn neighbours(input: &[u8], most: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
     let (cuts, bits) = (input.len(), input.len() * 8);
-    // A stride that no power of two divides, so that it is not the same bit of each byte.
+    // An odd stride meets every bit of a byte, in different bytes.
     let stride = match (cuts + bits).div_ceil(most.max(1)) {
         0 | 1 => 1,
         stride => stride | 1,

@@ -2,7 +2,7 @@
 
 use lbak_core::{
     codec::{BlockEncoder, Compression},
-    id::{ChunkId, PackId},
+    id::{ChunkId, PackId, SnapshotId},
     pack::{BlockRow, ChunkEntry, Directory},
     snapshot::{FinRecord, Lineage, Manifest, MarkRecord, Sizes, SourceKind, StoredFindings, Totals},
     tree::{
@@ -60,6 +60,8 @@ impl Parts {
     fn snapshot(&mut self, tree: usize, (files, directories, logical): (u64, u64, u64)) -> usize {
         let root = self.tree(vec![entry("/r", Node::Directory { tree: id(tree) }, 0)]);
         let manifest = Manifest {
+            // Two with the same id would be versions of one.
+            id: SnapshotId([u8::try_from(self.count).expect("few parts"); 16]),
             root: id(root),
             lineage: Lineage::Full,
             paths: vec![b"/r".to_vec()],
@@ -148,26 +150,28 @@ fn large() {
     parts.write("large");
 }
 
-/// 2^30 paths in a few trees, and a file of gigabytes in a few lists.
+/// 2^40 paths in a few trees, sound and not, and a file of 8 GiB in four lists.
 fn shared() {
     let mut parts = Parts::default();
-    let mut below = parts.tree(vec![]);
-    for _ in 0..30 {
-        let child = |name| entry(name, Node::Directory { tree: id(below) }, 0);
-        below = parts.tree(vec![child("a"), child("b")]);
+    for leaf in [vec![], vec![file("x", vec![Piece::data(4, ChunkId(hash(1)))])]] {
+        let mut below = parts.tree(leaf);
+        for _ in 0..40 {
+            let child = |name| entry(name, Node::Directory { tree: id(below) }, 0);
+            below = parts.tree(vec![child("a"), child("b")]);
+        }
+        parts.snapshot(below, (1, 41, 4));
     }
-    parts.snapshot(below, (0, 40, 0));
     parts.write("shared-trees");
 
     let mut parts = Parts::default();
     let piece = parts.add(DATA, b"1234");
     let (mut pieces, mut level) = (1025, 0);
     let mut list = parts.add(LIST, &encode_list(&ListNode::Pieces(vec![Piece::data(4, id(piece)); 1025])));
-    for _ in 0..20 {
+    for _ in 0..3 {
         let child = ListChild { id: id(list), pieces, bytes: pieces * 4 };
         level += 1;
-        pieces *= 2;
-        list = parts.add(LIST, &encode_list(&ListNode::Inner { level, children: vec![child; 2] }));
+        pieces *= 128;
+        list = parts.add(LIST, &encode_list(&ListNode::Inner { level, children: vec![child; 128] }));
     }
     let content = Content::List { id: id(list), level, pieces };
     let top = parts.tree(vec![entry("large", Node::File { content }, pieces * 4)]);

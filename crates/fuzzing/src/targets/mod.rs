@@ -16,7 +16,18 @@ mod tree;
 mod wire;
 
 pub use self::{
-    arguments::arguments, config::config, directory::directory, header::header, keyfile::keyfile, manifest::manifest,
-    path::path, patterns::patterns, repository::repository, segment::segment, slot::slot, time::time, tree::tree,
+    arguments::arguments,
+    config::config,
+    directory::directory,
+    header::header,
+    keyfile::keyfile,
+    manifest::manifest,
+    path::path,
+    patterns::patterns,
+    repository::{repository, repository_of},
+    segment::segment,
+    slot::slot,
+    time::time,
+    tree::tree,
     wire::wire,
 };

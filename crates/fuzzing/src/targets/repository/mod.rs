@@ -47,12 +47,17 @@ const FEW: u64 = 40;
 /// Snapshots of one input that are looked into.
 const SNAPSHOTS: usize = 3;
 
-/// Runs the target.
-pub fn repository(input: &[u8]) {
+/// The repository that an input stands for; `None` when it has features that nobody knows.
+#[must_use]
+pub fn repository_of(input: &[u8]) -> Option<Repository> {
     let (backend, codec) = config::sound_store();
     store::fill(&backend, codec, input);
-    // Features that nobody knows.
-    let Ok(repository) = config::open(&backend) else { return };
+    config::open(&backend).ok()
+}
+
+/// Runs the target.
+pub fn repository(input: &[u8]) {
+    let Some(repository) = repository_of(input) else { return };
     let Ok(catalog) = repository.catalog() else { return };
     let manifests: Vec<&Manifest> = catalog.snapshots.iter().map(|found| &found.manifest).take(SNAPSHOTS).collect();
 

@@ -27,7 +27,7 @@ use crate::take;
 pub(super) const MARK: u8 = 0xc5;
 
 /// Most parts of one input.
-const MOST_PARTS: usize = 64;
+const MOST_PARTS: usize = 128;
 
 /// One session after the other, by the number of the part.
 fn session(number: usize) -> SessionId {
