@@ -25,7 +25,7 @@ use crate::{
     roots::{self, Roots},
     target::Target,
     untouched,
-    write::{Benches, Writer},
+    write::{Spare, Writer},
 };
 
 /// Restores a snapshot, or what lies at one path of it.
@@ -139,7 +139,7 @@ fn restore_to(chunks: &Chunks, roots: Roots, extent: Extent, target: &Target, op
     }
 
     let window_bytes = options.window_bytes.max(1);
-    let writer = Writer { chunks, target, window_bytes, benches: Benches::default() };
+    let writer = Writer { chunks, target, window_bytes, spare: Spare::default() };
     let (roots, place) = (roots.roots, options.place);
     let plan = Plan { chunks, target, top, top_action, roots, extent, place, window_bytes };
     run(plan, &writer)?;

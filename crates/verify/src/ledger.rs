@@ -58,6 +58,12 @@ impl<'a> Ledger<'a> {
         self.total_bytes.store(total, Ordering::Relaxed);
     }
 
+    /// Something is read once more than was expected.
+    pub(crate) fn expect_more_bytes(&self, more: u64) {
+        let add = |total: u64| (total > 0).then(|| total.saturating_add(more));
+        let _ = self.total_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
     /// Counts bytes that were read and tells how far it is.
     pub(crate) fn read(&self, bytes: u64) {
         let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
