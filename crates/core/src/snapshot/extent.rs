@@ -57,15 +57,55 @@ impl Extent {
     /// # Errors
     /// [`Error::Damaged`] when there is much more than the manifest says.
     pub fn meet(&mut self, entry: &Entry) -> Result<()> {
-        self.entries = self.entries.checked_sub(1).ok_or_else(|| self.too_much("entries", self.counted))?;
+        self.entries = less(self.entries, 1).ok_or_else(|| self.too_much("entries", self.counted))?;
         if matches!(entry.node, Node::File { .. }) {
-            self.bytes =
-                self.bytes.checked_sub(entry.size).ok_or_else(|| self.too_much("bytes of files", self.logical))?;
+            self.bytes = less(self.bytes, entry.size).ok_or_else(|| self.too_much("bytes of files", self.logical))?;
         }
         Ok(())
     }
 
     fn too_much(&self, what: &str, counted: u64) -> Error {
         Error::damaged(&self.object, format!("its directories show far more than the {counted} {what} that it counts"))
+    }
+}
+
+/// What is left; of a number that could not be counted any further, all of it. Holes of a few files sum up to that.
+fn less(left: u64, taken: u64) -> Option<u64> {
+    if left == u64::MAX { Some(left) } else { left.checked_sub(taken) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{id::ChunkId, metadata::Metadata, tree::Content};
+
+    fn extent(twice_bytes: u64) -> Extent {
+        Extent { entries: 2, bytes: twice_bytes, object: "snapshot 1".into(), counted: 1, logical: 10 }
+    }
+
+    fn file(size: u64) -> Entry {
+        let node = Node::File { content: Content::Inline(Vec::new()) };
+        let mut entry = Entry::new(b"a".to_vec(), node, &Metadata::default());
+        entry.size = size;
+        entry
+    }
+
+    #[test]
+    fn what_is_far_more_than_was_counted_is_told_of() {
+        let directory = Entry::new(b"d".to_vec(), Node::Directory { tree: ChunkId([1; 32]) }, &Metadata::default());
+        let mut few = extent(100);
+        assert!(few.meet(&directory).is_ok() && few.meet(&directory).is_ok());
+        let told = few.meet(&directory).expect_err("a third").to_string();
+        assert_eq!(told, "snapshot 1 is damaged: its directories show far more than the 1 entries that it counts");
+        let mut small = extent(100);
+        assert!(small.meet(&file(60)).is_ok());
+        let told = small.meet(&file(60)).expect_err("120 of 100").to_string();
+        assert!(told.ends_with("far more than the 10 bytes of files that it counts"), "{told}");
+    }
+
+    #[test]
+    fn files_of_more_bytes_than_can_be_counted_are_let_pass() {
+        let mut huge = extent(u64::MAX);
+        assert!(huge.meet(&file(u64::MAX)).is_ok() && huge.meet(&file(u64::MAX)).is_ok());
     }
 }
