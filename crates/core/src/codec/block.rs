@@ -232,6 +232,14 @@ mod tests {
         for length in 0..encoded.len() {
             assert!(decode(&encoded[..length], 5000).is_err(), "cut at {length}");
         }
+        // Whatever else may come out of a changed block, which its seal and its ids are there to find, it is not longer or shorter.
+        for bit in 0..encoded.len() * 8 {
+            let mut changed = encoded.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let mut plain = Vec::new();
+            let outcome = BlockDecoder::new().expect("memory").decode("test", &changed, 5000, &mut plain);
+            assert!(outcome.is_err() || outcome.is_ok_and(|plain| plain.len() == 5000), "bit {bit}");
+        }
         assert!(matches!(decode(&[9, 1, 2], 2), Err(Error::Newer { .. })));
     }
 
