@@ -15,6 +15,7 @@ mod folders;
 mod handles;
 mod list;
 mod owner;
+mod parts;
 mod platform;
 mod publish;
 #[cfg(test)]
@@ -42,9 +43,10 @@ use self::{
     folders::DurableFolders,
     handles::{Handle, Handles},
     owner::Owner,
+    parts::Permits,
     publish::Publisher,
 };
-use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
+use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Promise, Sealed};
 use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
@@ -64,6 +66,7 @@ pub struct LocalBackend {
     folders: DurableFolders,
     publisher: Publisher,
     handles: Handles,
+    permits: Arc<Permits>,
 }
 
 /// Tells whether other machines keep the state of the file system that an open file lies on, and so its clock: network file
@@ -116,6 +119,7 @@ impl LocalBackend {
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
             handles: Handles::default(),
+            permits: Arc::default(),
         })
     }
 
@@ -224,6 +228,12 @@ impl Backend for LocalBackend {
             return Err(BackendErrorKind::Corrupt.into());
         }
         read_exactly(&handle.file, offset, length)
+    }
+
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        let Some(permit) = self.permits.take() else { return Ok(None) };
+        let (file, _) = self.open_object(name)?;
+        Ok(Some(Box::new(permit.with(file))))
     }
 
     fn list(
