@@ -206,6 +206,32 @@ fn walk(reader: &ChunkReader, rule: NameRule, tree: &lbak_core::id::ChunkId, pat
     }
 }
 
+/// Tells whether each directory is one run of entries. Which names end a run depends on the repository's key.
+pub(crate) fn has_single_runs(repository: &Repository) -> bool {
+    let view = repository.view().unwrap();
+    let reader = repository.reader(&view);
+    let read = |kind: ChunkKind, id: &lbak_core::id::ChunkId| reader.read(kind, id);
+    let mut open: Vec<_> = repository
+        .catalog()
+        .unwrap()
+        .snapshots
+        .iter()
+        .map(|snapshot| (NameRule::AbsolutePath, snapshot.manifest.root))
+        .collect();
+    while let Some((rule, tree)) = open.pop() {
+        // A version and a level.
+        if read(ChunkKind::Tree, &tree).unwrap()[1] != 0 {
+            return false;
+        }
+        for entry in TreeReader::open(rule, tree, &read).unwrap() {
+            if let Node::Directory { tree } = entry.unwrap().node {
+                open.push((NameRule::Component, tree));
+            }
+        }
+    }
+    true
+}
+
 /// What a report says is hurt.
 pub(crate) fn hurt(report: &VerifyReport) -> BTreeMap<String, Vec<Vec<u8>>> {
     report
