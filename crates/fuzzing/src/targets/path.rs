@@ -44,7 +44,7 @@ fn turned_back(shown: &str) -> Vec<u8> {
             (b'\\', [b'x', high, low, behind @ ..]) => {
                 let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
                 let digit = |character: u8| digit(character).expect("two digits");
-                bytes.push(digit(*high) << 4 | digit(*low));
+                bytes.push((digit(*high) << 4) | digit(*low));
                 behind
             }
             (b'\\', _) => panic!("a backslash that means nothing: {shown:?}"),
