@@ -45,6 +45,7 @@ fn neighbours(input: &[u8], most: usize) -> impl Iterator<Item = (String, Vec<u8
     })
 }
 
+#[expect(clippy::print_stdout, reason = "what was replayed is said")]
 fn replay(name: &str) {
     let Some(&(_, run)): Option<&Target> = TARGETS.iter().find(|(target, _)| *target == name) else {
         panic!("there is no target {name}")

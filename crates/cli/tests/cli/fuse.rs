@@ -3,6 +3,8 @@
 //! The kernel's own protocol (`linux/fuse.h`, version 7.31), as much of it as reading one folder takes; no library, no helper but `mount`. A
 //! server that stops answering looks to who reads like a network share whose other end is gone.
 
+#![expect(clippy::print_stderr, reason = "what is not tried here is said")]
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -212,7 +214,7 @@ impl Server {
             return Err(NAME_MISSING);
         }
         // Past the page cache: each read comes here. And nothing is asked when it is closed, which even whoever is killed waits for.
-        let flags = 1_u32 | 1 << 5;
+        let flags = 1_u32 | (1 << 5);
         Ok([vec![0; 8], flags.to_le_bytes().to_vec(), vec![0; 4]].concat())
     }
 

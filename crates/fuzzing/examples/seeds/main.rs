@@ -3,6 +3,8 @@
 //! Each seed is a real encoding behind the parameters that its target reads. The numbers in them never change, but for
 //! slots and what they draw at random.
 
+#![allow(clippy::cast_possible_truncation, reason = "small numbers, made here")]
+
 mod records;
 
 mod repository;
