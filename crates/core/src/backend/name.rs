@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{PackId, SegmentId, SessionId, SlotId};
+use crate::id::{PackId, ParityId, SegmentId, SessionId, SlotId};
 
 /// The name of an object. Can only be one that the format knows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub enum ObjectName {
     Fin(u64),
     /// Which packs were read, and when.
     Reading(u64),
+    /// Recovery sectors of a group of packs.
+    Parity(ParityId),
 }
 
 /// The folders of a repository.
@@ -53,11 +55,12 @@ pub enum Folder {
     Removals,
     Fin,
     Readings,
+    Parity,
 }
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Features,
         Self::Keys,
         Self::Sessions,
@@ -70,6 +73,7 @@ impl Folder {
         Self::Removals,
         Self::Fin,
         Self::Readings,
+        Self::Parity,
     ];
 
     /// The prefix of the names in it.
@@ -88,6 +92,7 @@ impl Folder {
             Self::Removals => "removals/",
             Self::Fin => "fin/",
             Self::Readings => "readings/",
+            Self::Parity => "parity/",
         }
     }
 }
@@ -119,6 +124,7 @@ impl ObjectName {
             "removals" => parse_number(rest).map(Self::Removals),
             "fin" => parse_number(rest).map(Self::Fin),
             "readings" => parse_number(rest).map(Self::Reading),
+            "parity" => ParityId::from_hex(rest).map(Self::Parity),
             _ => None,
         }
     }
@@ -156,6 +162,7 @@ impl fmt::Display for ObjectName {
             Self::Removals(round) => write!(f, "removals/{round:016x}"),
             Self::Fin(round) => write!(f, "fin/{round:016x}"),
             Self::Reading(number) => write!(f, "readings/{number:016x}"),
+            Self::Parity(id) => write!(f, "parity/{id}"),
         }
     }
 }
@@ -188,6 +195,7 @@ mod tests {
             ObjectName::Removals(u64::MAX),
             ObjectName::Fin(17),
             ObjectName::Reading(18),
+            ObjectName::Parity(ParityId([4; 32])),
         ] {
             assert_eq!(ObjectName::parse(&name.to_string()), Some(name));
         }

@@ -47,10 +47,11 @@ pub enum Kind {
     Fin = 14,
     Feature = 15,
     Reading = 16,
+    Parity = 17,
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Config,
         Self::Slot,
         Self::Session,
@@ -67,6 +68,7 @@ impl Kind {
         Self::Fin,
         Self::Feature,
         Self::Reading,
+        Self::Parity,
     ];
 
     /// The class whose secret seals it; `None` for slots, which are sealed by passwords and key files.
@@ -83,7 +85,8 @@ impl Kind {
             | Self::Mark
             | Self::Removals
             | Self::Fin
-            | Self::Reading => Some(Class::Index),
+            | Self::Reading
+            | Self::Parity => Some(Class::Index),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     id::{ChunkId, ChunkKind},
     index::{Location, PackRow, Segment, Summary},
     pack::{Directory, read_directory},
+    parity::{ParityList, ParityObject},
     snapshot::{
         DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord, SessionRecord, Slot,
         open_slot,
@@ -46,6 +47,8 @@ pub enum StoredObject {
     Fin(FinRecord),
     /// Packs that were read.
     Reading(ReadingRecord),
+    /// The packs that a parity object is of, and how much of them it can give back.
+    Parity(ParityList),
 }
 
 impl Repository {
@@ -103,6 +106,7 @@ impl Repository {
             ObjectName::Reading(_) => {
                 StoredObject::Reading(ReadingRecord::decode(&object, &record(ReadingRecord::KIND)?)?)
             }
+            ObjectName::Parity(id) => StoredObject::Parity(ParityObject::read(&**backend, Some(codec), *id, size)?.list),
             ObjectName::Feature(_) => return Err(Error::Invalid { what: format!("{name} holds nothing to show") }),
         })
     }
