@@ -69,8 +69,8 @@ pub use lbak_verify::{
 
 // And if not?
 pub use lbak_verify::repair::{
-    DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, RepairOptions, SnapshotsRepairReport,
-    repair_index, repair_packs, repair_snapshots,
+    DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, ParityOptions, ParityReport,
+    RepairOptions, SnapshotsRepairReport, add_parity, repair_index, repair_packs, repair_snapshots,
 };
 
 // Looking into snapshots.

@@ -1,7 +1,7 @@
 //! `lbak repair`: mends the index, packs and snapshots.
 
 use lbak::{
-    DamagedPack, Depth, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions, Selection,
+    DamagedPack, Depth, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions, Selection,
 };
 
 use crate::{
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &RepairArguments, invocation: &Invocation<'_>) -> a
         RepairCommand::Index(arguments) => index(arguments.dry_run, invocation),
         RepairCommand::Packs(arguments) => packs(arguments, invocation),
         RepairCommand::Snapshots(arguments) => snapshots(arguments, invocation),
+        RepairCommand::AddParity(arguments) => super::parity::run(arguments, invocation),
     }
 }
 
@@ -144,8 +145,14 @@ fn described(pack: &DamagedPack) -> String {
     if !pack.is_known {
         return text + " nothing tells what it held";
     }
+    if pack.healed == Some(Healed::PutBack) {
+        return text + " healed by parity, it is whole again";
+    }
     let chunks = |number| sizes::counted(number, "chunk", "chunks");
     text.push_str(&format!(" {} salvaged", chunks(pack.salvaged_chunks)));
+    if pack.healed_chunks > 0 {
+        text.push_str(&format!(" ({} healed by parity)", sizes::count(pack.healed_chunks)));
+    }
     if pack.copied_chunks > 0 {
         text.push_str(&format!(" ({} from a copy)", sizes::count(pack.copied_chunks)));
     }

@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod object;
 mod paths;
 mod patterns;
+pub(crate) mod parity;
 pub(crate) mod repair;
 mod restored;
 mod snapshots;

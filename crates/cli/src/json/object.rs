@@ -58,6 +58,11 @@ pub(crate) fn object(object: &StoredObject) -> Value {
             "at": rfc3339(record.at),
             "packs": record.packs.iter().map(|pack| pack.iter().map(|byte| format!("{byte:02x}")).collect()).collect::<Vec<String>>(),
         }),
+        StoredObject::Parity(list) => json!({
+            "slices": list.slices(),
+            "recovery_sectors": list.slices() * list.recovery(),
+            "packs": list.packs().iter().map(|pack| pack.id.to_string()).collect::<Vec<_>>(),
+        }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
             "replaced": hex(&record.replaced),

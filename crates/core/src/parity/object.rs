@@ -7,7 +7,7 @@ use crate::{
     backend::{Backend, ObjectName, Sealed},
     codec::{Codec, Domain, HEADER, Header, Kind, TAG},
     error::{Error, Result},
-    id::{ParityId, SessionId},
+    id::{PackId, ParityId, SessionId},
 };
 
 /// Bytes that are read first: the lists of all but very large groups end before.
@@ -114,6 +114,11 @@ impl ParityObject {
     #[must_use]
     pub fn name(&self) -> ObjectName {
         ObjectName::Parity(self.id)
+    }
+
+    /// The ids of the packs that it is of.
+    pub fn packs(&self) -> impl Iterator<Item = PackId> {
+        self.list.packs().iter().map(|pack| pack.id)
     }
 
     /// Reads the checksums of all sectors.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! repair_index      every pack's own directory → what no sound segment tells → merged segments → the next fin names those that count
-//! repair_packs      every pack read → what still opens of damaged ones → new packs → damaged/<pack>: writers store the rest anew
+//! repair_packs      every pack read → what still opens of damaged ones, or what parity heals → new packs → damaged/<pack>: writers store the rest anew
+//! add_parity        packs without parity, in groups → parity/<hash>: what is damaged later can be healed
 //! repair_snapshots  every snapshot walked → of those that lack something, all that is left → a new snapshot beside the old one
 //! ```
 //!
@@ -20,6 +21,7 @@ mod lost;
 mod mender;
 mod options;
 mod packs;
+mod place;
 mod report;
 mod salvage;
 mod snapshots;
@@ -28,5 +30,7 @@ mod storing;
 pub use index::repair_index;
 pub use options::RepairOptions;
 pub use packs::repair_packs;
-pub use report::{DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
+pub use report::{DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
 pub use snapshots::repair_snapshots;
+
+pub use crate::parity::{ParityOptions, ParityReport, add_parity};
