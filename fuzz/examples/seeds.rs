@@ -17,6 +17,7 @@ use lbak_core::{
     metadata::{Metadata, Timestamp},
     observe::{Finding, FindingKind},
     pack::{BlockRow, ChunkEntry, Directory},
+    parity::{CoveredPack, ParityList},
     repository::Config,
     snapshot::{
         ClosedRecord, DamagedRecord, FinRecord, FindingCount, ForgottenRecord, Lineage, Manifest, MarkRecord, Purpose,
@@ -41,6 +42,16 @@ fn main() {
     manifest();
     slot_and_key_file();
     patterns();
+    parity();
+}
+
+fn parity() {
+    let pack = |number: u32| CoveredPack { id: PackId(hash(number)), stored_length: 100_000 * number };
+    for (name, slices, recovery, packs) in [("one", 1, 1, 1_u32..2), ("several", 3, 7, 1..6), ("many", 64, 20, 1..60)] {
+        let list = ParityList::new(slices, recovery, packs.map(pack).collect()).expect("a list");
+        seed("parity", name, &[&list.encode()]);
+        seed("parity", &format!("{name}-behind-header"), &[&header_of(Kind::Parity).encode(), &list.encode(), &[0; 16]]);
+    }
 }
 
 fn patterns() {

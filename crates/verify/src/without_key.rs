@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use crate::{
     VerifyOptions, VerifyReport,
-    ledger::Ledger, object::check_object,
+    ledger::Ledger,
+    object::check_object,
     parity::{Healer, read_objects},
 };
 

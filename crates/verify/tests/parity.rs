@@ -42,7 +42,9 @@ fn data_packs(backend: &MemoryBackend) -> Vec<(String, Bytes)> {
 
 fn the_parity(backend: &MemoryBackend) -> ParityObject {
     let (name, bytes) = backend.contents().into_iter().find(|(name, _)| name.starts_with("parity/")).unwrap();
-    let Some(lbak_core::backend::ObjectName::Parity(id)) = lbak_core::backend::ObjectName::parse(&name) else { panic!("{name}") };
+    let Some(lbak_core::backend::ObjectName::Parity(id)) = lbak_core::backend::ObjectName::parse(&name) else {
+        panic!("{name}")
+    };
     ParityObject::read(backend, None, id, bytes.len() as u64).unwrap()
 }
 
@@ -66,7 +68,10 @@ fn parity_is_added_once_and_only_where_it_lacks() {
     let dry = add_parity(&repository, &ParityOptions { dry_run: true, ..with(5) }).unwrap();
     assert_eq!(backend.contents(), before);
     let added = add_parity(&repository, &with(5)).unwrap();
-    assert_eq!((dry.packs_added, dry.objects, dry.stored_bytes), (added.packs_added, added.objects, added.stored_bytes));
+    assert_eq!(
+        (dry.packs_added, dry.objects, dry.stored_bytes),
+        (added.packs_added, added.objects, added.stored_bytes)
+    );
     assert_eq!((added.packs, added.packs_added, added.packs_skipped), (24, 24, 0));
     only_added(&before, &backend);
     let again = add_parity(&repository, &with(5)).unwrap();
@@ -138,7 +143,8 @@ fn every_pattern_of_damage_up_to_the_limit_is_healed_and_one_beyond_is_said() {
                 // Without a key nobody knows that a pack is missing.
                 assert_eq!(keyless.healable.len(), if case == "missing" { 0 } else { hurt.len() }, "{case}");
                 let before = backend.contents();
-                let dry = repair_packs(&repository, &RepairOptions { dry_run: true, ..RepairOptions::default() }).unwrap();
+                let dry =
+                    repair_packs(&repository, &RepairOptions { dry_run: true, ..RepairOptions::default() }).unwrap();
                 assert_eq!(backend.contents(), before, "{case}");
                 let report = repair_packs(&repository, &RepairOptions::default()).unwrap();
                 assert!(report.is_whole() && dry.is_whole(), "{case}: {report:?}");

@@ -47,7 +47,9 @@ fn pack_like(repository: &Repository, beginning: &str) -> anyhow::Result<PackId>
     let mut found = repository.objects_like(Folder::Packs, digits)?;
     match (found.pop(), found.is_empty()) {
         (Some((ObjectName::Pack(pack), _)), true) => Ok(pack),
-        (Some(_), false) => Err(Trouble::usage(format!("several packs begin with `{digits}`: give more digits")).into()),
+        (Some(_), false) => {
+            Err(Trouble::usage(format!("several packs begin with `{digits}`: give more digits")).into())
+        }
         _ => Err(Trouble::new(Exit::Failed, format!("no pack begins with `{digits}`")).into()),
     }
 }
@@ -61,7 +63,11 @@ fn tell(output: &Output, report: &ParityReport, dry_run: bool) -> anyhow::Result
         output.note(&format!("{} longer than 64 MiB: no parity is made for them", packs(report.packs_too_long)));
     }
     if report.objects == 0 {
-        return output.report(&format!("{} of {} have parity: nothing to do", sizes::count(report.packs_skipped), packs(report.packs)));
+        return output.report(&format!(
+            "{} of {} have parity: nothing to do",
+            sizes::count(report.packs_skipped),
+            packs(report.packs)
+        ));
     }
     let verb = if dry_run { "would be covered" } else { "covered" };
     output.report(&format!(

@@ -1,7 +1,8 @@
 //! `lbak repair`: mends the index, packs and snapshots.
 
 use lbak::{
-    DamagedPack, Depth, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions, Selection,
+    DamagedPack, Depth, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions,
+    Selection,
 };
 
 use crate::{

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use lbak::{
-    Coverage, Depth, Folder, ObjectName, Repository, Steady, Timestamp, VerifyOptions, VerifyReport, repository::StoredObject,
+    Coverage, Depth, Folder, ObjectName, Repository, Steady, Timestamp, VerifyOptions, VerifyReport,
+    repository::StoredObject,
 };
 
 use crate::{

@@ -7,9 +7,9 @@
 mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
+pub(crate) mod parity;
 mod paths;
 mod patterns;
-pub(crate) mod parity;
 pub(crate) mod repair;
 mod restored;
 mod snapshots;

@@ -87,6 +87,7 @@ fn packs_are_chosen_by_the_beginnings_of_their_ids() {
     bytes[5000] ^= 1;
     fs::remove_file(&parity).expect("it is there");
     fs::write(&parity, bytes).expect("it is written");
-    let told = home.run(["repair", "add-parity", "--read-parity", name, "--json"]).expect_code(20).message("parity_added");
+    let told =
+        home.run(["repair", "add-parity", "--read-parity", name, "--json"]).expect_code(20).message("parity_added");
     assert_eq!((&told["packs_added"], &told["num_errors"]), (&1.into(), &1.into()));
 }

@@ -106,7 +106,9 @@ impl Repository {
             ObjectName::Reading(_) => {
                 StoredObject::Reading(ReadingRecord::decode(&object, &record(ReadingRecord::KIND)?)?)
             }
-            ObjectName::Parity(id) => StoredObject::Parity(ParityObject::read(&**backend, Some(codec), *id, size)?.list),
+            ObjectName::Parity(id) => {
+                StoredObject::Parity(ParityObject::read(&**backend, Some(codec), *id, size)?.list)
+            }
             ObjectName::Feature(_) => return Err(Error::Invalid { what: format!("{name} holds nothing to show") }),
         })
     }

@@ -122,8 +122,12 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
     let candidates = candidates(repository, options, &packs)?;
     report.packs = candidates.len() as u64;
     let parity = check_objects(backend, Some(repository.codec()), ledger, &|_| options.read_parity)?;
-    let enough: BTreeSet<PackId> =
-        parity.sound.iter().filter(|object| is_enough(object, &packs, options.percent)).flat_map(ParityObject::packs).collect();
+    let enough: BTreeSet<PackId> = parity
+        .sound
+        .iter()
+        .filter(|object| is_enough(object, &packs, options.percent))
+        .flat_map(ParityObject::packs)
+        .collect();
     let (skipped, lacking): (Vec<_>, Vec<_>) = candidates.into_values().partition(|pack| enough.contains(&pack.id));
     report.packs_skipped = skipped.len() as u64;
     let (lacking, too_long): (Vec<_>, Vec<_>) =
@@ -152,7 +156,11 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
 }
 
 /// The wanted packs that the index names and that are there, as long as they should be and not given up.
-fn candidates(repository: &Repository, options: &ParityOptions, packs: &Packs) -> Result<BTreeMap<PackId, CoveredPack>> {
+fn candidates(
+    repository: &Repository,
+    options: &ParityOptions,
+    packs: &Packs,
+) -> Result<BTreeMap<PackId, CoveredPack>> {
     let view = repository.view()?;
     let mut named = BTreeMap::new();
     for segment in view.index.segments() {
@@ -197,7 +205,8 @@ fn encode(
     for pack in &group.packs {
         bytes.clear();
         let (name, length) = (ObjectName::Pack(pack.id), pack.stored_length.into());
-        let read = check_object(&**repository.backend(), &name, length, ledger, &mut |read| bytes.extend_from_slice(read));
+        let read =
+            check_object(&**repository.backend(), &name, length, ledger, &mut |read| bytes.extend_from_slice(read));
         // Parity over what is damaged would keep the damage.
         if ledger.outlive(read)?.is_none() {
             continue;

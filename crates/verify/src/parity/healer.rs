@@ -71,7 +71,8 @@ impl Healer<'_> {
         let Some(covered) = list.packs().get(position) else { return Ok(None) };
         let mut patient = self.read_all(group, position, covered)?;
         let wrong = patient.is_right.iter().enumerate().filter(|(_, is_right)| !**is_right);
-        let mut slices: Vec<usize> = wrong.filter_map(|(sector, _)| list.place(position, sector)).map(|place| place.slice).collect();
+        let mut slices: Vec<usize> =
+            wrong.filter_map(|(sector, _)| list.place(position, sector)).map(|place| place.slice).collect();
         slices.sort_unstable();
         slices.dedup();
         if !slices.is_empty() {
@@ -105,9 +106,12 @@ impl Healer<'_> {
     fn read_run(&self, group: &Group<'_>, run: Run, bytes: &mut [u8], is_right: &mut [bool]) -> Result<()> {
         is_right.fill(false);
         let list = &group.object.list;
-        let Some((covered, number)) = list.packs().get(run.pack).zip(list.number(run.pack, run.first)) else { return Ok(()) };
+        let Some((covered, number)) = list.packs().get(run.pack).zip(list.number(run.pack, run.first)) else {
+            return Ok(());
+        };
         let name = ObjectName::Pack(covered.id);
-        let (start, end) = (run.first * SECTOR, ((run.first + run.sectors) * SECTOR).min(covered.stored_length as usize));
+        let (start, end) =
+            (run.first * SECTOR, ((run.first + run.sectors) * SECTOR).min(covered.stored_length as usize));
         self.read_tolerantly(&name, start, end, bytes)?;
         for (sector, is_right) in is_right.iter_mut().enumerate().take(run.sectors) {
             let bytes = bytes.get(sector * SECTOR..(sector + 1) * SECTOR).unwrap_or_default();
@@ -200,7 +204,12 @@ impl Healer<'_> {
     }
 
     /// Gives the decoder the recovery sectors that are as they were; tells how many.
-    fn add_recovery(&self, group: &Group<'_>, slice: usize, decoder: &mut HighRateDecoder<DefaultEngine>) -> Result<usize> {
+    fn add_recovery(
+        &self,
+        group: &Group<'_>,
+        slice: usize,
+        decoder: &mut HighRateDecoder<DefaultEngine>,
+    ) -> Result<usize> {
         let list = &group.object.list;
         let (mut given, mut bytes) = (0, vec![0; RUN * SECTOR]);
         for first in (0..list.recovery()).step_by(RUN) {
@@ -222,7 +231,9 @@ impl Healer<'_> {
 impl Group<'_> {
     /// Compares a sector with its checksum.
     fn is_right(&self, number: usize, sector: &[u8]) -> bool {
-        self.checksums.get(number * CHECKSUM..(number + 1) * CHECKSUM).is_some_and(|expected| checksum(sector) == expected)
+        self.checksums
+            .get(number * CHECKSUM..(number + 1) * CHECKSUM)
+            .is_some_and(|expected| checksum(sector) == expected)
     }
 }
 

@@ -59,7 +59,8 @@ pub(crate) fn check_objects(
         let ObjectName::Parity(id) = name else { continue };
         ledger.check_cancelled()?;
         let object = ledger.outlive(ParityObject::read(backend, codec, id, size))?;
-        let is_sound = !is_whole(&id) || ledger.outlive(check_object(backend, &name, size, ledger, &mut |_| {}))?.is_some();
+        let is_sound =
+            !is_whole(&id) || ledger.outlive(check_object(backend, &name, size, ledger, &mut |_| {}))?.is_some();
         match object {
             Some(object) if is_sound => checked.sound.push(object),
             object => checked.damaged.push((name, object)),

@@ -30,7 +30,9 @@ mod storing;
 pub use index::repair_index;
 pub use options::RepairOptions;
 pub use packs::repair_packs;
-pub use report::{DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
+pub use report::{
+    DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport,
+};
 pub use snapshots::repair_snapshots;
 
 pub use crate::parity::{ParityOptions, ParityReport, add_parity};
