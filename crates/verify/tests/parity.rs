@@ -120,14 +120,13 @@ fn every_pattern_of_damage_up_to_the_limit_is_healed_and_one_beyond_is_said() {
     for place in [0, 79, 80, bytes.len() / 2, bytes.len() - 1] {
         cases.push((format!("flip at {place}"), vec![(name.clone(), Some(spoil(bytes, &[place..place + 1])))]));
     }
-    // One sector of every other pack, and the rest of one: as many as may be lost.
+    // In every pack some, together as many as may be lost, or one more.
     let spread = |beyond: usize| {
-        let mut changes: Vec<_> =
-            packs[1..].iter().map(|(name, bytes)| (name.clone(), Some(spoil(bytes, &every(1))))).collect();
-        let rest = most + beyond - changes.len();
-        assert!(rest <= sectors);
-        changes.push((name.clone(), Some(spoil(bytes, &every(rest)))));
+        let share = |number: usize| (most + beyond) / packs.len() + usize::from(number < (most + beyond) % packs.len());
+        let changes = packs.iter().enumerate();
         changes
+            .map(|(number, (name, bytes))| (name.clone(), Some(spoil(bytes, &every(share(number))))))
+            .collect::<Vec<_>>()
     };
     cases.push(("as much as may be lost".into(), spread(0)));
     for (case, changes) in cases {

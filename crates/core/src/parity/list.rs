@@ -172,8 +172,8 @@ impl ParityList {
     /// Most sectors that one slice has of a pack.
     #[must_use]
     pub fn most_in_slice(&self, pack: &CoveredPack) -> usize {
-        // Runs are dealt out in turn; only a pack of one run has all of it in one slice.
-        if pack.runs() == 1 { pack.sectors() } else { pack.runs().div_ceil(self.slices) * RUN }
+        // Runs are dealt out in turn.
+        (pack.runs().div_ceil(self.slices) * RUN).min(pack.sectors())
     }
 
     /// The number of a pack's sector among the checksums.

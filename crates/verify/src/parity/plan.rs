@@ -38,10 +38,7 @@ impl Group {
 
     /// Tells whether the longest of its packs may be lost as a whole: the first one.
     fn outlives_a_pack(&self, percent: usize) -> bool {
-        let most = |pack: &CoveredPack| match pack.runs() {
-            1 => pack.sectors(),
-            runs => runs.div_ceil(self.slices()) * RUN,
-        };
+        let most = |pack: &CoveredPack| (pack.runs().div_ceil(self.slices()) * RUN).min(pack.sectors());
         self.packs.first().is_none_or(|pack| most(pack) <= self.recovery(percent))
     }
 
