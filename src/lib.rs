@@ -69,9 +69,9 @@ pub use lbak_verify::{
 
 // And if not?
 pub use lbak_verify::repair::{
-    DamagedPack, DamagedSlot, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
-    RecordsRepairReport, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_records,
-    repair_snapshots,
+    DamagedPack, DamagedSlot, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
+    ParityOptions, ParityReport, RecordsRepairReport, RepairOptions, SnapshotsRepairReport, add_parity, repair_index,
+    repair_packs, repair_records, repair_snapshots,
 };
 
 // Looking into snapshots.

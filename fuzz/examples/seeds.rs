@@ -17,6 +17,7 @@ use lbak_core::{
     metadata::{Metadata, Timestamp},
     observe::{Finding, FindingKind},
     pack::{BlockRow, ChunkEntry, Directory},
+    parity::{CoveredPack, ParityList},
     repository::Config,
     snapshot::{
         ClosedRecord, DamagedRecord, FinRecord, FindingCount, ForgottenRecord, Lineage, Manifest, MarkRecord, Purpose,
@@ -43,6 +44,7 @@ fn main() {
     patterns();
     paths();
     wires();
+    parity();
 }
 
 fn paths() {
@@ -67,6 +69,15 @@ fn wires() {
     seed("wire", "nested", &[&[2, 1], &encoded(wire::encode("a seed", 1, &vec![vec![vec![1_u8, 2]], vec![]]))]);
     seed("wire", "mixed", &[&[3, 1], &encoded(wire::encode("a seed", 1, &mixed))]);
     seed("wire", "newer", &[&[3, 1], &encoded(wire::encode("a seed", 2, &mixed))]);
+}
+
+fn parity() {
+    let pack = |number: u32| CoveredPack { id: PackId(hash(number)), stored_length: 100_000 * number };
+    for (name, slices, recovery, packs) in [("one", 1, 1, 1_u32..2), ("several", 3, 7, 1..6), ("many", 64, 20, 1..60)] {
+        let list = ParityList::new(slices, recovery, packs.map(pack).collect()).expect("a list");
+        seed("parity", name, &[&list.encode()]);
+        seed("parity", &format!("{name}-behind-header"), &[&header_of(Kind::Parity).encode(), &list.encode(), &[0; 16]]);
+    }
 }
 
 fn patterns() {

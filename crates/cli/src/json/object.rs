@@ -63,6 +63,11 @@ pub(crate) fn object(object: &StoredObject) -> Value {
             "at": rfc3339(record.at),
             "objects": record.objects.iter().map(|object| json!({ "name": object.name, "what": object.what })).collect::<Vec<_>>(),
         }),
+        StoredObject::Parity(list) => json!({
+            "slices": list.slices(),
+            "recovery_sectors": list.slices() * list.recovery(),
+            "packs": list.packs().iter().map(|pack| pack.id.to_string()).collect::<Vec<_>>(),
+        }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
             "replaced": hex(&record.replaced),

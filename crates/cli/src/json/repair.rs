@@ -1,6 +1,6 @@
 //! What `lbak repair` found and did.
 
-use lbak::{DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
+use lbak::{DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
 use serde::Serialize;
 
 use super::{FindingCount, finding_counts};
@@ -72,6 +72,10 @@ pub(crate) struct PackRepaired<'a> {
     chunks_salvaged: u64,
     bytes_salvaged: u64,
     chunks_copied: u64,
+    chunks_healed: u64,
+    /// Absent unless parity gave all of its bytes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healed: Option<&'static str>,
     chunks_lost: u64,
     bytes_lost: u64,
 }
@@ -89,6 +93,11 @@ impl<'a> PackRepaired<'a> {
             chunks_salvaged: pack.salvaged_chunks,
             bytes_salvaged: pack.salvaged_bytes,
             chunks_copied: pack.copied_chunks,
+            chunks_healed: pack.healed_chunks,
+            healed: pack.healed.map(|healed| match healed {
+                Healed::PutBack => "put_back",
+                Healed::StoredAnew => "stored_anew",
+            }),
             chunks_lost: pack.lost_chunks,
             bytes_lost: pack.lost_bytes,
         }
