@@ -2,8 +2,8 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    amend, backend, browse, cache, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns,
-    repository, snapshot, source, store, tree,
+    amend, backend, browse, cache, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, parity,
+    patterns, repository, snapshot, source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.

@@ -20,8 +20,8 @@ use crate::{
     data::PackReading,
     hurt::Hurt,
     ledger::Ledger,
-    packs::Packs,
-    parity::{Healer, check_objects},
+    packs::{ListedPack, Packs},
+    parity::{Healer, can_have_parity, check_objects},
     places::BadPlaces,
     records::check_records,
     segments::check_segments,
@@ -86,8 +86,11 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
 
     let is_whole = |id: &ParityId| is_read_whole(options, id);
     let parity = check_objects(&**repository.backend(), Some(repository.codec()), &ledger, &is_whole)?;
-    let needing: Vec<PackId> = packs.listed().iter().filter(|pack| pack.records() > 0).map(|pack| pack.id).collect();
-    parity.set_replaced_aside(&needing, &ledger);
+    // Those that are marked as damaged get none any more.
+    let is_needing =
+        |pack: &&ListedPack| pack.records() > 0 && !damaged_packs.contains(&pack.id) && can_have_parity(pack.size);
+    let needing: Vec<PackId> = packs.listed().iter().filter(is_needing).map(|pack| pack.id).collect();
+    parity.set_replaced_aside(&needing, &[], &ledger);
 
     let misfits = check_packs(&packs, &ledger, &mut report)?;
     // What is marked as damaged may hold the only copy of something: that is asked however deep it goes.

@@ -6,6 +6,7 @@ use lbak::{
     codec::slot::SlotHead,
     index::{PackRow, Summary},
     pack::Directory,
+    parity::CoveredPack,
     repository::{Config, StoredObject},
     snapshot::{Purpose, Slot},
     tree::{Attributes, Content, ListNode, Piece, TreeNode},
@@ -65,8 +66,9 @@ pub(crate) fn object(object: &StoredObject) -> Value {
         }),
         StoredObject::Parity(list) => json!({
             "slices": list.slices(),
-            "recovery_sectors": list.slices() * list.recovery(),
-            "packs": list.packs().iter().map(|pack| pack.id.to_string()).collect::<Vec<_>>(),
+            "sectors_in_slice": list.places(),
+            "recovery_sectors_in_slice": list.recovery(),
+            "packs": list.packs().iter().map(covered).collect::<Vec<_>>(),
         }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
@@ -135,6 +137,10 @@ fn blocks(directory: &Directory) -> Vec<Value> {
         })
     };
     directory.blocks.iter().map(block).collect()
+}
+
+fn covered(pack: &CoveredPack) -> Value {
+    json!({ "id": pack.id.to_string(), "stored_length": pack.stored_length })
 }
 
 fn segment(summary: &Summary, packs: &[PackRow]) -> Value {

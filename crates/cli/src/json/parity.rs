@@ -16,6 +16,7 @@ pub(crate) struct ParityAdded {
     packs_too_long: u64,
     parity_objects: u64,
     stored_bytes: u64,
+    parity_replaced: usize,
     num_errors: usize,
     total_duration: f64,
 }
@@ -33,6 +34,7 @@ impl ParityAdded {
             packs_too_long: report.packs_too_long,
             parity_objects: report.objects,
             stored_bytes: report.stored_bytes,
+            parity_replaced: report.replaced.len(),
             num_errors: report.damage.len(),
             total_duration: report.elapsed.as_secs_f64(),
         }

@@ -87,7 +87,40 @@ fn packs_are_chosen_by_the_beginnings_of_their_ids() {
     bytes[5000] ^= 1;
     fs::remove_file(&parity).expect("it is there");
     fs::write(&parity, bytes).expect("it is written");
+    home.run(["verify", "--read-data"]).expect_code(20).expect_stderr("`lbak repair add-parity --read-parity`");
     let told =
-        home.run(["repair", "add-parity", "--read-parity", name, "--json"]).expect_code(20).message("parity_added");
-    assert_eq!((&told["packs_added"], &told["num_errors"]), (&1.into(), &1.into()));
+        home.run(["repair", "add-parity", "--read-parity", name, "--json"]).expect_code(0).message("parity_added");
+    assert_eq!(
+        (&told["packs_added"], &told["num_errors"], &told["parity_replaced"]),
+        (&1.into(), &0.into(), &1.into())
+    );
+}
+
+#[test]
+fn what_parity_there_is_is_shown() {
+    let home = with_data();
+    home.snapshot();
+    home.run(["repair", "add-parity", "--percent", "100"]).expect_code(0);
+    let told = home.run(["verify", "--json"]).expect_code(0).message("summary");
+    assert_eq!((&told["parity_objects"], &told["packs_healable"]), (&1.into(), &0.into()), "{told}");
+    let parity = home.objects("parity").remove(0);
+    let id = parity.file_name().and_then(|name| name.to_str()).expect("hex");
+    for digits in [id.to_owned(), id[..8].to_owned(), format!("parity/{id}")] {
+        let shown = home.run(["cat", "parity", &digits, "--json"]).expect_code(0).message("object");
+        let content = &shown["content"];
+        assert_eq!((&shown["kind"], &content["slices"]), (&"parity".into(), &1.into()), "{shown}");
+        let packs = content["packs"].as_array().expect("a list");
+        let lengths: u64 = packs.iter().map(|pack| pack["stored_length"].as_u64().expect("a length")).sum();
+        assert!(packs.len() == 2 && lengths > 3_000_000, "{shown}");
+        // As many as there are sectors of packs: 100 %.
+        assert_eq!(content["recovery_sectors_in_slice"], lengths.div_ceil(4096), "{shown}");
+    }
+    damage(&packs(&home, 4).remove(0));
+    let told = home.run(["verify", "--read-data", "--json"]).expect_code(20).message("summary");
+    assert_eq!(told["packs_healable"], 1);
+    let told = home.run(["repair", "packs", "--json"]).expect_code(0).message("summary");
+    assert_eq!((&told["packs_damaged"], &told["packs_healed"]), (&1.into(), &1.into()));
+    damage(&parity);
+    home.run(["cat", "parity", id]).expect_code(20).expect_stderr("its list of packs");
+    home.run(["cat", "parity", "ffffffffffff"]).expect_code(1).expect_stderr("nothing in parity/ begins with");
 }

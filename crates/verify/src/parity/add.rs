@@ -12,19 +12,20 @@ use lbak_core::{
     error::{Error, Result},
     id::PackId,
     observe::{Cancellation, Observer, Silent, Stage},
-    parity::{CoveredPack, LARGEST_COVERED, ParityBuilder, ParityList, ParityObject, RUN, SECTOR, checksum},
-    repository::Repository,
+    parity::{CoveredPack, ParityBuilder, ParityList, RUN, SECTOR, checksum},
+    repository::{Repository, View},
     store::put_object,
 };
 use rayon::prelude::*;
 use reed_solomon_simd::engine::DefaultEngine;
 
 use super::{
-    check_objects,
+    can_have_parity, check_objects,
     code::SliceEncoder,
-    plan::{Group, groups},
+    enough::enough,
+    plan::{Group, groups_with},
 };
-use crate::{Damage, VerifyOptions, ledger::Ledger, object::check_object, packs::Packs};
+use crate::{Damage, VerifyOptions, ledger::Ledger, object::check_object, packs::Packs, repair::list_packs};
 
 /// How parity is added.
 #[derive(Clone)]
@@ -83,6 +84,8 @@ pub struct ParityReport {
     pub stored_bytes: u64,
     /// Packs that are not as they were written and get no parity, parity that does not count; sorted by object.
     pub damage: Vec<Damage>,
+    /// Damaged parity objects that sound ones take the place of, now or since an earlier run.
+    pub replaced: Vec<Damage>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -90,7 +93,8 @@ pub struct ParityReport {
 /// Adds recovery sectors to packs of a repository: damage within them, or the loss of one of a full group, can then be healed by
 /// [`repair_packs`](crate::repair::repair_packs).
 ///
-/// Packs that have enough already are left alone, so that it can be run again after every backup. Each pack is read once and proven; a damaged
+/// Packs that have enough already are left alone, so that it can be run again after every backup; only those of groups that are too small are taken
+/// again, once, where they make a group with new ones that outlives the loss of a pack. Each pack is read once and proven; a damaged
 /// one gets no parity. No lock is taken, no session announced: parity refers to packs and keeps none.
 ///
 /// # Errors
@@ -110,7 +114,8 @@ pub fn add_parity(repository: &Repository, options: &ParityOptions) -> Result<Pa
     let ledger = Ledger::new(&looking);
     let mut report = ParityReport::default();
     repository.workers().install(|| add(repository, options, &ledger, &mut report))?;
-    report.damage = ledger.finish().damage;
+    let found = ledger.finish();
+    (report.damage, report.replaced) = (found.damage, found.set_aside);
     report.elapsed = begun.elapsed();
     Ok(report)
 }
@@ -118,25 +123,32 @@ pub fn add_parity(repository: &Repository, options: &ParityOptions) -> Result<Pa
 fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, report: &mut ParityReport) -> Result<()> {
     ledger.stage(Stage::Structure);
     let backend = &**repository.backend();
-    let packs = Packs::list(backend)?;
-    let candidates = candidates(repository, options, &packs)?;
-    report.packs = candidates.len() as u64;
+    let mut view = repository.view()?;
+    // Packs that a damaged segment alone names get none, and that is told.
+    std::mem::take(&mut view.damage).into_iter().try_for_each(|error| ledger.blame(error))?;
+    let packs = list_packs(repository, &view, ledger)?;
+    let needed = needed(options, &view, &packs, ledger)?;
     let parity = check_objects(backend, Some(repository.codec()), ledger, &|_| options.read_parity)?;
-    let enough: BTreeSet<PackId> = parity
-        .sound
-        .iter()
-        .filter(|object| is_enough(object, &packs, options.percent))
-        .flat_map(ParityObject::packs)
-        .collect();
-    let (skipped, lacking): (Vec<_>, Vec<_>) = candidates.into_values().partition(|pack| enough.contains(&pack.id));
-    report.packs_skipped = skipped.len() as u64;
-    let (lacking, too_long): (Vec<_>, Vec<_>) =
-        lacking.into_iter().partition(|pack| (1..=LARGEST_COVERED).contains(&pack.stored_length));
+    let enough = enough(backend, &parity.sound, &needed, &packs, options.percent, ledger)?;
+    let needing: Vec<PackId> =
+        needed.values().filter(|pack| can_have_parity(pack.stored_length.into())).map(|pack| pack.id).collect();
+
+    let is_wanted = |pack: &CoveredPack| options.packs.is_empty() || options.packs.contains(&pack.id);
+    let wanted: Vec<CoveredPack> = needed.into_values().filter(is_wanted).collect();
+    report.packs = wanted.len() as u64;
+    let (wanted, too_long): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|pack| can_have_parity(pack.stored_length.into()));
     report.packs_too_long = too_long.len() as u64;
+    let (covered, lacking): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|pack| enough.covered.contains(&pack.id));
+    let weak = covered.iter().filter(|pack| !enough.outlived.contains(&pack.id)).copied().collect();
+    let groups = groups_with(lacking, weak, options.percent as usize);
+    let planned: BTreeSet<PackId> = groups.iter().flat_map(|group| &group.packs).map(|pack| pack.id).collect();
+    report.packs_skipped = covered.iter().filter(|pack| !planned.contains(&pack.id)).count() as u64;
 
     ledger.stage(Stage::ReadingData);
-    ledger.expect_bytes(lacking.iter().map(|pack| u64::from(pack.stored_length)).sum());
-    for group in groups(lacking, options.percent as usize) {
+    ledger.expect_bytes(groups.iter().flat_map(|group| &group.packs).map(|pack| u64::from(pack.stored_length)).sum());
+    let mut added = Vec::new();
+    for group in groups {
         let list = match options.dry_run {
             true => ParityList::new(group.slices(), group.recovery(options.percent as usize), group.packs)?,
             false => {
@@ -151,43 +163,42 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
         report.bytes_added += list.packs().iter().map(|pack| u64::from(pack.stored_length)).sum::<u64>();
         report.objects += 1;
         report.stored_bytes += list.stored_length();
+        added.extend(list.packs().iter().map(|pack| pack.id));
     }
+    parity.set_replaced_aside(&needing, &added, ledger);
     Ok(())
 }
 
-/// The wanted packs that the index names and that are there, as long as they should be and not given up.
-fn candidates(
-    repository: &Repository,
+/// The packs that the index names, that are as long as they should be, and not given up. Those that are not there are told.
+fn needed(
     options: &ParityOptions,
+    view: &View,
     packs: &Packs,
+    ledger: &Ledger<'_>,
 ) -> Result<BTreeMap<PackId, CoveredPack>> {
-    let view = repository.view()?;
-    let mut named = BTreeMap::new();
+    let (mut named, mut needed) = (BTreeSet::new(), BTreeMap::new());
     for segment in view.index.segments() {
-        for row in segment.pack_rows()? {
-            named.insert(row.id, CoveredPack { id: row.id, stored_length: row.stored_length });
+        let rows = match segment.pack_rows() {
+            Ok(rows) => rows,
+            // That was said when the packs were listed.
+            Err(error) if error.is_of_one_object() => continue,
+            Err(error) => return Err(error),
+        };
+        for row in rows {
+            let is_new = named.insert(row.id);
+            if !is_new || !view.is_usable(&row.id) {
+                continue;
+            }
+            match packs.fault(&row) {
+                Some(fault) => ledger.blame(fault)?,
+                None => _ = needed.insert(row.id, CoveredPack { id: row.id, stored_length: row.stored_length }),
+            }
         }
     }
-    let is_wanted = |pack: &PackId| options.packs.is_empty() || options.packs.contains(pack);
-    if let Some(unknown) = options.packs.iter().find(|pack| !named.contains_key(pack)) {
-        return Err(Error::Invalid { what: format!("the index names no pack {unknown}: look at its id") });
+    match options.packs.iter().find(|pack| !named.contains(pack)) {
+        Some(unknown) => Err(Error::Invalid { what: format!("the index names no pack {unknown}: look at its id") }),
+        None => Ok(needed),
     }
-    named.retain(|id, covered| {
-        let is_there = packs.get(id).is_some_and(|listed| listed.size == u64::from(covered.stored_length));
-        is_wanted(id) && is_there && view.is_usable(id)
-    });
-    Ok(named)
-}
-
-/// Tells whether a parity object still gives so much to the packs that are there: those that were reclaimed are lost sectors to it.
-fn is_enough(object: &ParityObject, packs: &Packs, percent: u32) -> bool {
-    let list = &object.list;
-    let is_there =
-        |pack: &&CoveredPack| packs.get(&pack.id).is_some_and(|listed| listed.size == u64::from(pack.stored_length));
-    let (there, gone): (Vec<_>, Vec<_>) = list.packs().iter().partition(is_there);
-    let gone: usize = gone.into_iter().map(|pack| list.most_in_slice(pack)).sum();
-    let sectors: usize = there.into_iter().map(CoveredPack::sectors).sum();
-    list.recovery().saturating_sub(gone) * list.slices() * 100 >= sectors * percent as usize
 }
 
 /// Reads the packs of a group, one after another, and codes them. Nothing when none is left that can be.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use lbak_core::{
-    backend::{Backend, ObjectName},
+    backend::{Backend, BackendErrorKind, ObjectName},
     error::{Error, Result},
     id::PackId,
     parity::{CHECKSUM, CoveredPack, ParityObject, RUN, Run, SECTOR, checksum},
@@ -37,7 +37,7 @@ struct Patient {
 }
 
 impl Healer<'_> {
-    /// The bytes of a pack, proven by its hash; none when no parity object gives them. Changes nothing.
+    /// The bytes of a pack, proven by its hash; none when no parity object gives them, or they are there already. Changes nothing.
     ///
     /// # Errors
     /// [`Error::Cancelled`], or when the store does not answer.
@@ -66,15 +66,31 @@ impl Healer<'_> {
         Ok(healable)
     }
 
+    /// Which sectors of a pack are not as they were; all of them when that can not be told.
+    ///
+    /// # Errors
+    /// As [`heal`](Self::heal).
+    pub(super) fn lost_sectors(&self, object: &ParityObject, position: usize) -> Result<Vec<usize>> {
+        let Some(covered) = object.list.packs().get(position) else { return Ok(Vec::new()) };
+        let Some(checksums) = outlive(object.read_checksums(self.backend))? else {
+            return Ok((0..covered.sectors()).collect());
+        };
+        let patient = self.read_all(&Group { object, checksums }, position, covered)?;
+        Ok(patient.lost().collect())
+    }
+
     fn heal_in(&self, group: &Group<'_>, position: usize) -> Result<Option<Bytes>> {
         let list = &group.object.list;
         let Some(covered) = list.packs().get(position) else { return Ok(None) };
         let mut patient = self.read_all(group, position, covered)?;
-        let wrong = patient.is_right.iter().enumerate().filter(|(_, is_right)| !**is_right);
         let mut slices: Vec<usize> =
-            wrong.filter_map(|(sector, _)| list.place(position, sector)).map(|place| place.slice).collect();
+            patient.lost().filter_map(|sector| list.place(position, sector)).map(|place| place.slice).collect();
         slices.sort_unstable();
         slices.dedup();
+        if slices.is_empty() && !self.is_longer(covered) {
+            // What is wrong with it was so when it was written, or it needs a newer version.
+            return Ok(None);
+        }
         if !slices.is_empty() {
             let decoder = HighRateDecoder::new(list.places(), list.recovery(), SECTOR, DefaultEngine::new(), None);
             let mut decoder = decoder.map_err(|error| Error::damaged(group.object.name(), error))?;
@@ -88,6 +104,11 @@ impl Healer<'_> {
         patient.bytes.truncate(covered.stored_length as usize);
         let is_whole = *blake3::hash(&patient.bytes).as_bytes() == covered.id.0;
         Ok(is_whole.then(|| Bytes::from(patient.bytes)))
+    }
+
+    /// Tells whether something stands behind the end of a pack.
+    fn is_longer(&self, covered: &CoveredPack) -> bool {
+        self.backend.get_range(&ObjectName::Pack(covered.id), covered.stored_length.into(), 1).is_ok()
     }
 
     /// Reads what is left of a pack.
@@ -125,7 +146,11 @@ impl Healer<'_> {
         bytes.fill(0);
         let read = |from: usize, to: usize| {
             let read = self.backend.get_range(name, from as u64, (to - from) as u64);
-            outlive(read.map_err(|error| Error::store("read", name, error)))
+            match read {
+                // Nothing of it is there: so many more questions would have the same answer.
+                Err(error) if error.kind == BackendErrorKind::NotFound => Ok(Some(Bytes::new())),
+                read => outlive(read.map_err(|error| Error::store("read", name, error))),
+            }
         };
         let mut put = |from: usize, found: &[u8]| {
             if let Some(place) = bytes.get_mut(from - start..from - start + found.len()) {
@@ -228,6 +253,13 @@ impl Healer<'_> {
     }
 }
 
+impl Patient {
+    /// The sectors that it lacks.
+    fn lost(&self) -> impl Iterator<Item = usize> {
+        self.is_right.iter().enumerate().filter(|(_, is_right)| !**is_right).map(|(sector, _)| sector)
+    }
+}
+
 impl Group<'_> {
     /// Compares a sector with its checksum.
     fn is_right(&self, number: usize, sector: &[u8]) -> bool {
@@ -243,5 +275,55 @@ fn outlive<T>(outcome: Result<T>) -> Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_of_one_object() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lbak_core::{
+        backend::MemoryBackend,
+        capture::{SnapshotOptions, snapshot},
+        codec::slot::Credential,
+        keys::PasswordCost,
+        repository::{InitOptions, NewSlot, Repository},
+        source::{MemoryNode, MemorySource},
+    };
+
+    use super::*;
+    use crate::{
+        VerifyOptions,
+        parity::{ParityOptions, add_parity, read_objects},
+    };
+
+    /// What is wrong with a pack that has the bytes that were written is nothing that parity heals: a newer version wrote it, or it was wrong
+    /// when it got its name.
+    #[test]
+    fn a_pack_that_is_as_it_was_written_is_not_healed() {
+        let backend = Arc::new(MemoryBackend::new());
+        let slot =
+            NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
+        let repository = Repository::init(Arc::clone(&backend) as _, &[slot], &InitOptions::default()).expect("init");
+        let source = MemorySource::new([("/file", MemoryNode::file("some bytes"))]);
+        snapshot(&repository, &source, &SnapshotOptions::default()).expect("snapshot");
+        add_parity(&repository, &ParityOptions { percent: 100, ..ParityOptions::default() }).expect("parity");
+        let options = VerifyOptions::default();
+        let ledger = Ledger::new(&options);
+        let objects = read_objects(&*backend, None).expect("parity");
+        let pack = objects.first().and_then(|object| object.packs().next()).expect("a pack");
+        let healer = Healer { backend: &*backend, objects, ledger: &ledger };
+        let name = ObjectName::Pack(pack).to_string();
+        ledger.damage(&name, "it needs something that this version does not know");
+        assert_eq!((healer.heal(&pack).expect("read"), healer.healable().expect("read")), (None, vec![]));
+
+        let sound = backend.contents().remove(&name).expect("it is there");
+        let mut flipped = sound.to_vec();
+        flipped.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+        for spoilt in [Some(Bytes::from(flipped)), Some([&sound[..], b"more"].concat().into()), None] {
+            backend.tamper(&name, spoilt);
+            assert_eq!(healer.heal(&pack).expect("read"), Some(sound.clone()));
+            assert_eq!(healer.healable().expect("read"), [pack]);
+        }
     }
 }

@@ -11,6 +11,7 @@
 
 mod add;
 mod code;
+mod enough;
 mod healer;
 mod objects;
 mod plan;
@@ -18,3 +19,8 @@ mod plan;
 pub use add::{ParityOptions, ParityReport, add_parity};
 pub(crate) use healer::Healer;
 pub(crate) use objects::{check_objects, read_objects};
+
+/// Tells whether a pack of this length is covered: it is held while it is healed.
+pub(crate) fn can_have_parity(stored_length: u64) -> bool {
+    (1..=u64::from(lbak_core::parity::LARGEST_COVERED)).contains(&stored_length)
+}

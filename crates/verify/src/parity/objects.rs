@@ -29,11 +29,14 @@ impl Checked {
     }
 
     /// Sets aside what is damaged and replaced: every pack that it was of, or any pack if that can not be told, has sound parity.
-    pub(crate) fn set_replaced_aside(&self, packs: &[PackId], ledger: &Ledger<'_>) {
+    ///
+    /// `packs` are those that need it and can have it, `added` those that have got some meanwhile.
+    pub(crate) fn set_replaced_aside(&self, packs: &[PackId], added: &[PackId], ledger: &Ledger<'_>) {
         if self.damaged.is_empty() {
             return;
         }
-        let covered: BTreeSet<PackId> = self.sound.iter().flat_map(ParityObject::packs).collect();
+        let sound = self.sound.iter().flat_map(ParityObject::packs);
+        let covered: BTreeSet<PackId> = sound.chain(added.iter().copied()).collect();
         for (name, object) in &self.damaged {
             let of: Option<BTreeSet<PackId>> = object.as_ref().map(|object| object.packs().collect());
             let is_of = |pack: &&PackId| of.as_ref().is_none_or(|of| of.contains(pack));

@@ -1,6 +1,11 @@
 //! Which packs make a group. Nothing is read here.
 
-use lbak_core::parity::{CoveredPack, MOST_IN_SLICE, MOST_SECTORS, RUN, SECTOR};
+use std::collections::BTreeSet;
+
+use lbak_core::{
+    id::PackId,
+    parity::{CoveredPack, MOST_IN_SLICE, MOST_SECTORS, RUN, SECTOR},
+};
 
 /// Recovery sectors of a group that is large enough: 16 MiB, a pack's length, which 5 % of twenty packs are.
 const ENOUGH: usize = (16 << 20) / SECTOR;
@@ -73,9 +78,20 @@ pub(super) fn groups(mut packs: Vec<CoveredPack>, percent: usize) -> Vec<Group> 
     groups
 }
 
+/// Groups of packs that lack parity. Packs whose groups are too small to outlive the loss of one are taken with them where that makes a group
+/// that does: many small backups come to what one large one has, and no pack is taken again after that.
+pub(super) fn groups_with(lacking: Vec<CoveredPack>, weak: Vec<CoveredPack>, percent: usize) -> Vec<Group> {
+    let is_weak: BTreeSet<PackId> = weak.iter().map(|pack| pack.id).collect();
+    let all = groups([lacking, weak].concat(), percent);
+    let (mut outliving, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|group| group.outlives_a_pack(percent));
+    let lacking = others.into_iter().flat_map(|group| group.packs).filter(|pack| !is_weak.contains(&pack.id));
+    outliving.extend(groups(lacking.collect(), percent));
+    outliving
+}
+
 #[cfg(test)]
 mod tests {
-    use lbak_core::{id::PackId, parity::ParityList};
+    use lbak_core::parity::ParityList;
 
     use super::*;
 
@@ -89,6 +105,18 @@ mod tests {
         assert_eq!(groups.iter().map(|group| group.packs.len()).collect::<Vec<_>>(), [20, 30]);
         assert!(groups.iter().all(|group| group.outlives_a_pack(5)));
         assert_eq!(groups[0].recovery(5) * groups[0].slices() * SECTOR, 16 << 20);
+    }
+
+    #[test]
+    fn packs_of_small_groups_are_taken_again_where_that_makes_a_large_one() {
+        let some = |numbers: std::ops::Range<usize>| numbers.map(|number| pack(number, 16 << 20)).collect::<Vec<_>>();
+        let lengths = |groups: &[Group]| groups.iter().map(|group| group.packs.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(&groups_with(some(0..1), some(1..19), 5)), [1], "nineteen would not outlive one either");
+        assert_eq!(lengths(&groups_with(some(0..1), some(1..20), 5)), [20]);
+        assert_eq!(lengths(&groups_with(some(0..0), some(1..9), 5)), [0; 0]);
+        // What is too small with all of them keeps what it has.
+        let small = vec![pack(99, 64 << 20)];
+        assert_eq!(lengths(&groups_with(small, some(1..5), 5)), [1]);
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
 ///
 /// # Errors
 /// When the store does not answer, or did not list a pack that is there.
-pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
+pub(crate) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
     let packs = Packs::list(&**repository.backend())?;
     for segment in view.index.segments() {
         ledger.check_cancelled()?;
