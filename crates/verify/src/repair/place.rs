@@ -87,6 +87,10 @@ impl Backend for WithOnePack {
         Err(BackendErrorKind::Denied.into())
     }
 
+    fn forget_cached(&self, name: &ObjectName) {
+        self.inner.forget_cached(name);
+    }
+
     fn describe(&self) -> Description {
         self.inner.describe()
     }
