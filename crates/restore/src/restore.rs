@@ -25,7 +25,7 @@ use crate::{
     roots::{self, Roots},
     target::Target,
     untouched,
-    write::{Benches, Writer},
+    write::{Spare, Writer},
 };
 
 /// Restores a snapshot, or what lies at one path of it.
@@ -137,7 +137,7 @@ fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreO
     }
 
     let window_bytes = options.window_bytes.max(1);
-    let writer = Writer { chunks, target, window_bytes, benches: Benches::default() };
+    let writer = Writer { chunks, target, window_bytes, spare: Spare::default() };
     let plan = Plan { chunks, target, top, top_action, roots: roots.roots, place: options.place, window_bytes };
     run(plan, &writer)?;
     target.end();

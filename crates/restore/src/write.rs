@@ -9,14 +9,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
 use lbak_core::{
     browse::{Chunks, in_words},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::FindingKind,
-    store::{BlockPlace, ChunkReader},
+    store::{BlockBuffers, BlockPlace, ChunkReader},
     tree::{Content, Node, ReadChunk},
 };
 use rayon::prelude::*;
@@ -42,7 +41,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) chunks: &'a Chunks,
     pub(crate) target: &'a Target,
     pub(crate) window_bytes: usize,
-    pub(crate) benches: Benches,
+    pub(crate) spare: Spare,
 }
 
 /// A wanted chunk and where it lies.
@@ -77,23 +76,16 @@ struct Failure {
     error: String,
 }
 
-/// What a worker uses again and again.
+/// Buffers that no worker is using just now.
 #[derive(Default)]
-struct Bench {
-    sealed: Vec<u8>,
-    plain: Vec<u8>,
-}
+pub(crate) struct Spare(Mutex<Vec<BlockBuffers>>);
 
-/// What no worker is using just now: buffers of megabytes that the system would have to fill with zeros each time.
-#[derive(Default)]
-pub(crate) struct Benches(Mutex<Vec<Bench>>);
-
-impl Benches {
-    fn with<T>(&self, work: impl FnOnce(&mut Bench) -> T) -> T {
+impl Spare {
+    fn with<T>(&self, work: impl FnOnce(&mut BlockBuffers) -> T) -> T {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut bench = free.unwrap_or_default();
-        let done = work(&mut bench);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(bench);
+        let mut buffers = free.unwrap_or_default();
+        let done = work(&mut buffers);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         done
     }
 }
@@ -288,7 +280,7 @@ impl Writer<'_> {
         let runs = runs(&blocks, limit);
         let failures = Mutex::new(Vec::new());
         let task = WindowTask { target, reader, window, failures: &failures };
-        let write_run = |run: &&[Block<'_>]| self.benches.with(|bench| task.write_run(run, bench));
+        let write_run = |run: &&[Block<'_>]| self.spare.with(|buffers| task.write_run(run, buffers));
         self.chunks.workers().install(|| runs.par_iter().with_max_len(1).try_for_each(write_run))?;
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
@@ -321,19 +313,20 @@ struct WindowTask<'a> {
 }
 
 impl WindowTask<'_> {
-    fn write_run(&self, run: &[Block<'_>], bench: &mut Bench) -> Result<()> {
+    fn write_run(&self, run: &[Block<'_>], buffers: &mut BlockBuffers) -> Result<()> {
         self.target.cancellation.check()?;
-        match self.read_run(run) {
-            Ok((start, bytes)) => {
+        let BlockBuffers { stored, plain } = buffers;
+        match self.read_run(run, stored) {
+            Ok((start, stored)) => {
                 for block in run {
                     let from = (block.place.offset - start) as usize;
-                    let sealed = bytes.get(from..from + block.place.sealed_length as usize);
-                    self.write_block(block, sealed.unwrap_or_default(), bench)?;
+                    let sealed = stored.get_mut(from..from + block.place.sealed_length as usize);
+                    self.write_block(block, sealed.unwrap_or_default(), plain)?;
                 }
             }
             // What can not be read in one piece may be readable but for one block.
             Err(error) if error.is_damage() && run.len() > 1 => {
-                run.iter().try_for_each(|block| self.write_run(std::slice::from_ref(block), bench))?;
+                run.iter().try_for_each(|block| self.write_run(std::slice::from_ref(block), buffers))?;
             }
             Err(error) if error.is_damage() => {
                 run.iter().flat_map(|block| block.found).for_each(|found| self.fail(found, &error));
@@ -345,27 +338,25 @@ impl WindowTask<'_> {
     }
 
     /// Reads a run of blocks; returns where in the pack its bytes begin.
-    fn read_run(&self, run: &[Block<'_>]) -> Result<(u32, Bytes)> {
+    fn read_run<'b>(&self, run: &[Block<'_>], buffer: &'b mut Vec<u8>) -> Result<(u32, &'b mut [u8])> {
         let first = run.first().expect("runs are not empty");
         let end = run.iter().map(Block::end).max().unwrap_or_default();
         let (pack, start) = (&first.place.pack, first.place.offset);
         let length = u32::try_from(end - u64::from(start))
             .map_err(|_| Error::damaged("the index", "a block lies behind the end of its pack"))?;
-        self.reader.read_run(pack, start, length).map(|bytes| (start, bytes))
+        self.reader.read_run(pack, start, length, buffer).map(|stored| (start, stored))
     }
 
-    fn write_block(&self, block: &Block<'_>, sealed: &[u8], bench: &mut Bench) -> Result<()> {
+    fn write_block(&self, block: &Block<'_>, sealed: &mut [u8], scratch: &mut Vec<u8>) -> Result<()> {
         self.target.cancellation.check()?;
-        bench.sealed.clear();
-        bench.sealed.extend_from_slice(sealed);
-        match self.reader.open_sealed(&block.place, &mut bench.sealed, &mut bench.plain) {
-            Ok(()) => {}
+        let plain = match self.reader.open_sealed(&block.place, sealed, scratch) {
+            Ok(plain) => plain,
             Err(error) if error.is_damage() => {
                 block.found.iter().for_each(|found| self.fail(found, &error));
                 return Ok(());
             }
             Err(error) => return Err(error),
-        }
+        };
         // Equal files have the same chunks, which lie beside one another here: each is hashed once.
         let mut checked: Option<(u32, u32, ChunkId)> = None;
         for found in block.found {
@@ -375,10 +366,10 @@ impl WindowTask<'_> {
             let range = if is_checked {
                 Ok(offset as usize..offset as usize + length as usize)
             } else {
-                self.reader.check_chunk(&found.location, &wanted.id, &bench.plain)
+                self.reader.check_chunk(&found.location, &wanted.id, plain)
             };
             let chunk = range.and_then(|range| {
-                let chunk = bench.plain.get(range).filter(|chunk| chunk.len() == wanted.length as usize);
+                let chunk = plain.get(range).filter(|chunk| chunk.len() == wanted.length as usize);
                 chunk.ok_or_else(|| Error::damaged(format!("chunk {}", wanted.id.short()), "it has another length"))
             });
             match chunk {

@@ -187,7 +187,7 @@ impl<'a> PackReading<'a> {
         block: &BlockRow,
         sealed: &mut [u8],
         decoder: &mut BlockDecoder,
-        plain: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
     ) -> Result<()> {
         let object = opener.object();
         let damaged = |what: String| Error::damaged(object, format!("the block at {} {what}", block.offset));
@@ -196,8 +196,7 @@ impl<'a> PackReading<'a> {
             let is_right = opened.len() == block.plain_length as usize && opened.iter().all(|&byte| byte == 0);
             return if is_right { Ok(()) } else { Err(damaged("is padding and holds something".into())) };
         }
-        decoder.decode(object, opened, block.plain_length as usize, plain)?;
-        let mut rest = &plain[..];
+        let mut rest = decoder.decode(object, opened, block.plain_length as usize, scratch)?;
         for chunk in &block.chunks {
             if chunk.base.is_some() {
                 return Err(Error::Newer { object: object.to_owned(), needs: "chunks stored as differences".into() });

@@ -12,7 +12,7 @@ use lbak_core::{
     error::Result,
     id::{ChunkKind, PackId},
     index::{IdPrefix, Location},
-    store::{BlockPlace, ChunkReader},
+    store::{BlockBuffers, BlockPlace, ChunkReader},
 };
 use rayon::prelude::*;
 
@@ -46,9 +46,9 @@ impl BadPlaces {
         let damaged: Vec<PackId> = damaged.iter().copied().collect();
         for packs in damaged.chunks(PACKS_AT_ONCE) {
             let blocks = blocks_of(reader, packs, ledger)?;
-            blocks.par_iter().try_for_each_init(Vec::new, |plain, (_, (place, chunks))| {
+            blocks.par_iter().try_for_each_init(BlockBuffers::default, |buffers, (_, (place, chunks))| {
                 ledger.check_cancelled()?;
-                try_block(reader, place, chunks, plain, &bad)
+                try_block(reader, place, chunks, buffers, &bad)
             })?;
         }
         Ok(bad.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -87,19 +87,19 @@ fn try_block(
     reader: &ChunkReader,
     place: &BlockPlace,
     chunks: &[Wanted],
-    plain: &mut Vec<u8>,
+    buffers: &mut BlockBuffers,
     bad: &Mutex<BadPlaces>,
 ) -> Result<()> {
     let (pack, offset) = place.key();
     let bad = || bad.lock().unwrap_or_else(PoisonError::into_inner);
-    match reader.open_block(place, plain) {
-        Ok(()) => {}
+    let plain = match reader.open_block(place, buffers) {
+        Ok(plain) => plain,
         Err(error) if error.is_damage() || matches!(error, lbak_core::error::Error::Newer { .. }) => {
             bad().blocks.insert((pack, offset));
             return Ok(());
         }
         Err(error) => return Err(error),
-    }
+    };
     for chunk in chunks {
         let start = chunk.offset as usize;
         let is_right = plain

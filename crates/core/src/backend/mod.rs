@@ -53,6 +53,25 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// [`BackendErrorKind::NotFound`] when there is no such object, [`BackendErrorKind::Corrupt`] when it ends earlier.
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError>;
 
+    /// Fills `buffer` with the bytes from `offset` on: [`Backend::get_range`] for those who read much and keep their buffers. After an
+    /// error the buffer holds anything.
+    ///
+    /// A store that can not read into a buffer of its caller needs no other than this one, which copies.
+    ///
+    /// # Errors
+    /// As [`Backend::get_range`].
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        let bytes = self.get_range(name, offset, buffer.len() as u64)?;
+        if bytes.len() != buffer.len() {
+            return Err(BackendError::new(
+                BackendErrorKind::Corrupt,
+                "it gave another number of bytes than was asked for",
+            ));
+        }
+        buffer.copy_from_slice(&bytes);
+        Ok(())
+    }
+
     /// Calls `found` with the name and size of every object whose name begins with `prefix`, in any order.
     ///
     /// There may be millions: they are reported as they are found, not collected. A prefix is a folder
@@ -115,6 +134,10 @@ impl<T: Backend + ?Sized> Backend for Arc<T> {
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         (**self).get_range(name, offset, length)
+    }
+
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        (**self).get_range_into(name, offset, buffer)
     }
 
     fn list(

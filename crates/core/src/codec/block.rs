@@ -132,33 +132,41 @@ impl BlockDecoder {
         Ok(Self { zstd: zstd.map_err(|source| Error::System { what: "memory to decompress with", source })? })
     }
 
-    /// Decodes an opened block into `plain`, which then holds exactly `plain_length` bytes.
+    /// Decodes an opened block: what it returns is exactly `plain_length` bytes, and lies in `opened` as it was stored, or in `scratch`
+    /// when it had to be unpacked.
     ///
     /// # Errors
     /// [`Error::Damaged`] when it does not give exactly that many, [`Error::Newer`] for a codec that this version does not know.
-    pub fn decode(&mut self, object: &str, opened: &[u8], plain_length: usize, plain: &mut Vec<u8>) -> Result<()> {
-        plain.clear();
+    pub fn decode<'a>(
+        &mut self,
+        object: &str,
+        opened: &'a [u8],
+        plain_length: usize,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8]> {
         if plain_length > LARGEST_BLOCK {
             return Err(Error::damaged(object, format!("a block claims {plain_length} bytes")));
         }
-        match opened.split_first() {
-            Some((&RAW, payload)) => plain.extend_from_slice(payload),
+        let plain = match opened.split_first() {
+            Some((&RAW, payload)) => payload,
             Some((&ZSTD, payload)) => {
-                plain.reserve(plain_length);
+                scratch.clear();
+                scratch.reserve(plain_length);
                 self.zstd
-                    .decompress_to_buffer(payload, plain)
+                    .decompress_to_buffer(payload, scratch)
                     .map_err(|error| Error::damaged(object, format!("a block does not decompress: {error}")))?;
+                &scratch[..]
             }
             Some((codec, _)) => {
                 return Err(Error::Newer { object: object.to_owned(), needs: format!("block codec {codec}") });
             }
             None => return Err(Error::damaged(object, "a block is empty")),
-        }
+        };
         if plain.len() != plain_length {
             let found = plain.len();
             return Err(Error::damaged(object, format!("a block holds {found} bytes instead of {plain_length}")));
         }
-        Ok(())
+        Ok(plain)
     }
 }
 
@@ -170,9 +178,9 @@ mod tests {
         let mut encoded = b"before".to_vec();
         BlockEncoder::new(compression).expect("memory").encode(plain, &mut encoded);
         assert_eq!(&encoded[..6], b"before");
-        let mut decoded = vec![1; 3];
-        BlockDecoder::new().expect("memory").decode("test", &encoded[6..], plain.len(), &mut decoded).expect("decode");
-        assert_eq!(decoded, plain);
+        let mut scratch = vec![1; 3];
+        let mut decoder = BlockDecoder::new().expect("memory");
+        assert_eq!(decoder.decode("test", &encoded[6..], plain.len(), &mut scratch).expect("decode"), plain);
         encoded.split_off(6)
     }
 
@@ -203,7 +211,7 @@ mod tests {
         let mut encoded = Vec::new();
         BlockEncoder::new(Compression::Auto).expect("memory").encode(&[7; 5000], &mut encoded);
         let mut decoder = BlockDecoder::new().expect("memory");
-        let mut decode = |bytes: &[u8], length| decoder.decode("test", bytes, length, &mut Vec::new());
+        let mut decode = |bytes: &[u8], length| decoder.decode("test", bytes, length, &mut Vec::new()).map(<[u8]>::len);
         assert!(decode(&encoded, 5000).is_ok());
         for wrong in [0, 4999, 5001, usize::MAX] {
             assert!(decode(&encoded, wrong).is_err(), "{wrong}");
@@ -220,8 +228,8 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).expect("compress");
         assert!(bomb.len() < 10_000, "{}", bomb.len());
         let mut plain = Vec::new();
-        let outcome =
-            BlockDecoder::new().expect("memory").decode("test", &[&[ZSTD], &bomb[..]].concat(), 5000, &mut plain);
+        let stored = [&[ZSTD], &bomb[..]].concat();
+        let outcome = BlockDecoder::new().expect("memory").decode("test", &stored, 5000, &mut plain);
         assert!(matches!(outcome, Err(Error::Damaged { .. })));
         assert!(plain.capacity() < 100_000, "{}", plain.capacity());
     }

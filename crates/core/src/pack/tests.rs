@@ -78,8 +78,8 @@ fn blocks_of_many_threads_come_back_whole() {
         let range = block.offset as usize..(block.offset + block.sealed_length) as usize;
         let mut sealed = stored[range].to_vec();
         let opened = opener.open(Domain::Block, u64::from(block.offset), &[], &mut sealed).expect("open");
-        let mut plain = Vec::new();
-        decoder.decode("test", opened, block.plain_length as usize, &mut plain).expect("decode");
+        let mut scratch = Vec::new();
+        let plain = decoder.decode("test", opened, block.plain_length as usize, &mut scratch).expect("decode");
         assert_eq!(plain, vec![block.chunks[0].id.0[0]; 1000]);
     }
 }

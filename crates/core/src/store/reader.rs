@@ -53,6 +53,15 @@ impl BlockPlace {
     }
 }
 
+/// What whoever opens many blocks uses again and again: memory of megabytes that the system would have to fill with zeros each time.
+#[derive(Debug, Default)]
+pub struct BlockBuffers {
+    /// What is stored, opened where it lies.
+    pub stored: Vec<u8>,
+    /// What had to be unpacked.
+    pub plain: Vec<u8>,
+}
+
 /// Reads chunks of one repository. All methods may be called from several threads at once.
 #[derive(Debug)]
 pub struct ChunkReader {
@@ -126,9 +135,7 @@ impl ChunkReader {
         let block = match cached {
             Some(block) => block,
             None => {
-                let mut plain = Vec::new();
-                self.open_block(&place, &mut plain)?;
-                let block = Bytes::from(plain);
+                let block = Bytes::copy_from_slice(self.open_block(&place, &mut BlockBuffers::default())?);
                 self.cache().insert(place.key(), block.clone());
                 block
             }
@@ -153,29 +160,28 @@ impl ChunkReader {
         Ok(range)
     }
 
-    /// Reads, opens and decodes a block into `plain`.
+    /// Reads, opens and decodes a block.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
-    pub fn open_block(&self, place: &BlockPlace, plain: &mut Vec<u8>) -> Result<()> {
-        let mut sealed = self.read_sealed(place)?;
-        self.open_sealed(place, &mut sealed, plain)
+    pub fn open_block<'b>(&self, place: &BlockPlace, buffers: &'b mut BlockBuffers) -> Result<&'b [u8]> {
+        let BlockBuffers { stored, plain } = buffers;
+        let sealed = self.read_run(&place.pack, place.offset, place.sealed_length, stored)?;
+        self.open_sealed(place, sealed, plain)
     }
 
-    /// Reads the stored bytes of a block.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] when the pack ends before it, [`Error::Store`].
-    pub fn read_sealed(&self, place: &BlockPlace) -> Result<Vec<u8>> {
-        self.read_run(&place.pack, place.offset, place.sealed_length).map(|sealed| sealed.to_vec())
-    }
-
-    /// Reads a run of stored bytes of a pack with one request: neighbouring blocks, each of which lies in it where its
-    /// offset says.
+    /// Reads a run of stored bytes of a pack with one request: neighbouring blocks, each of which lies in what is returned where its
+    /// offset says. `buffer` grows to what is read, and never shrinks.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the pack ends before the run does, [`Error::Store`].
-    pub fn read_run(&self, pack: &PackRow, offset: u32, length: u32) -> Result<Bytes> {
+    pub fn read_run<'b>(
+        &self,
+        pack: &PackRow,
+        offset: u32,
+        length: u32,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b mut [u8]> {
         let name = ObjectName::Pack(pack.id);
         let (start, end) = (u64::from(offset), u64::from(offset) + u64::from(length));
         let stored_length = u64::from(pack.stored_length);
@@ -184,20 +190,27 @@ impl ChunkReader {
         }
         let from = start - start % READ_STEP;
         let to = end.next_multiple_of(READ_STEP).min(stored_length);
-        let bytes =
-            self.backend.get_range(&name, from, to - from).map_err(|error| Error::store("read", &name, error))?;
-        let run = usize::try_from(start - from).ok().zip(usize::try_from(end - from).ok());
-        match run.filter(|&(_, end)| end <= bytes.len()) {
-            Some((start, end)) => Ok(bytes.slice(start..end)),
-            None => Err(Error::damaged(name, "the store gave fewer bytes than asked for")),
+        let [start, end, read] = [start - from, end - from, to - from]
+            .map(|length| usize::try_from(length).expect("a pack is shorter than 4 GiB"));
+        if buffer.len() < read {
+            buffer.resize(read, 0);
         }
+        self.backend
+            .get_range_into(&name, from, &mut buffer[..read])
+            .map_err(|error| Error::store("read", &name, error))?;
+        Ok(&mut buffer[start..end])
     }
 
-    /// Opens and decodes the stored bytes of a block into `plain`.
+    /// Opens the stored bytes of a block where they lie, and decodes them: what is returned lies there, or in `scratch`.
     ///
     /// # Errors
     /// [`Error::Damaged`] or [`Error::Newer`].
-    pub fn open_sealed(&self, place: &BlockPlace, sealed: &mut [u8], plain: &mut Vec<u8>) -> Result<()> {
+    pub fn open_sealed<'b>(
+        &self,
+        place: &BlockPlace,
+        sealed: &'b mut [u8],
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8]> {
         let object = ObjectName::Pack(place.pack.id).to_string();
         let opener = self.codec.opener(&object, &place.pack.header)?;
         let opened = opener.open(Domain::Block, u64::from(place.offset), &[], sealed)?;
@@ -206,7 +219,7 @@ impl ChunkReader {
             Some(decoder) => decoder,
             None => BlockDecoder::new()?,
         };
-        let outcome = decoder.decode(&object, opened, place.plain_length as usize, plain);
+        let outcome = decoder.decode(&object, opened, place.plain_length as usize, scratch);
         self.decoders().push(decoder);
         outcome
     }

@@ -16,7 +16,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::Cancellation,
-    store::{BlockPlace, ChunkReader},
+    store::{BlockBuffers, BlockPlace, ChunkReader},
 };
 use rayon::prelude::*;
 
@@ -69,13 +69,6 @@ impl Found {
     fn end(&self) -> u64 {
         u64::from(self.location.block_offset) + u64::from(self.location.sealed_length)
     }
-}
-
-/// What a worker uses again and again.
-#[derive(Default)]
-struct Bench {
-    sealed: Vec<u8>,
-    plain: Vec<u8>,
 }
 
 impl<'a> Fetcher<'a> {
@@ -163,7 +156,9 @@ impl<'a> Fetcher<'a> {
                 task.take_chunks(block, &kept.plain);
             }
             let runs = runs(&missing);
-            runs.par_iter().with_max_len(1).try_for_each_init(Bench::default, |bench, run| task.read_run(run, bench))
+            runs.par_iter()
+                .with_max_len(1)
+                .try_for_each_init(BlockBuffers::default, |buffers, run| task.read_run(run, buffers))
         })?;
         self.kept = task.keep.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_kept_on = |kept: &Kept| Some(kept.key) == last;
@@ -231,17 +226,18 @@ impl Task<'_> {
         self.kept.as_ref().is_some_and(|kept| Some(kept.key) == key)
     }
 
-    fn read_run(&self, run: &[&[Found]], bench: &mut Bench) -> Result<()> {
+    fn read_run(&self, run: &[&[Found]], buffers: &mut BlockBuffers) -> Result<()> {
         self.cancellation.check()?;
         let ends = (run.first().and_then(|block| block.first()), run.last().and_then(|block| block.first()));
         let (Some(first), Some(last)) = ends else { return Ok(()) };
         let start = first.location.block_offset;
         let length = u32::try_from(last.end() - u64::from(start)).unwrap_or(u32::MAX);
-        let bytes = match self.reader.read_run(&first.location.pack, start, length) {
-            Ok(bytes) => bytes,
+        let BlockBuffers { stored, plain } = buffers;
+        let stored = match self.reader.read_run(&first.location.pack, start, length, stored) {
+            Ok(stored) => stored,
             // What can not be read in one piece may be readable but for one block.
             Err(error) if error.is_damage() && run.len() > 1 => {
-                return run.iter().try_for_each(|block| self.read_run(std::slice::from_ref(block), bench));
+                return run.iter().try_for_each(|block| self.read_run(std::slice::from_ref(block), buffers));
             }
             Err(error) if error.is_damage() => return Ok(()),
             Err(error) => return Err(error),
@@ -249,24 +245,22 @@ impl Task<'_> {
         for block in run {
             let Some(place) = block.first().map(|found| BlockPlace::of(&found.location)) else { continue };
             let from = (place.offset - start) as usize;
-            let sealed = bytes.get(from..from + place.sealed_length as usize).unwrap_or_default();
-            self.open_block(block, &place, sealed, bench)?;
+            let sealed = stored.get_mut(from..from + place.sealed_length as usize).unwrap_or_default();
+            self.open_block(block, &place, sealed, plain)?;
         }
         Ok(())
     }
 
-    fn open_block(&self, block: &[Found], place: &BlockPlace, sealed: &[u8], bench: &mut Bench) -> Result<()> {
+    fn open_block(&self, block: &[Found], place: &BlockPlace, sealed: &mut [u8], scratch: &mut Vec<u8>) -> Result<()> {
         self.cancellation.check()?;
-        bench.sealed.clear();
-        bench.sealed.extend_from_slice(sealed);
-        match self.reader.open_sealed(place, &mut bench.sealed, &mut bench.plain) {
-            Ok(()) => {}
+        let plain = match self.reader.open_sealed(place, sealed, scratch) {
+            Ok(plain) => plain,
             Err(error) if error.is_damage() => return Ok(()),
             Err(error) => return Err(error),
-        }
-        self.take_chunks(block, &bench.plain);
+        };
+        self.take_chunks(block, plain);
         if self.last == Some(place.key()) {
-            let kept = Kept { key: place.key(), plain: std::mem::take(&mut bench.plain) };
+            let kept = Kept { key: place.key(), plain: plain.to_vec() };
             *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         }
         Ok(())

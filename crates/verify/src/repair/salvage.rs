@@ -8,7 +8,7 @@ use lbak_core::{
     id::{ChunkKind, PackId},
     index::{IdPrefix, PackRow},
     pack::read_directory,
-    store::{BlockPlace, ChunkReader, ChunkWriter, chunk_rows},
+    store::{BlockBuffers, BlockPlace, ChunkReader, ChunkWriter, chunk_rows},
 };
 
 use super::{
@@ -98,18 +98,18 @@ impl Salvage<'_> {
         outcome: &mut DamagedPack,
     ) -> Result<Missing> {
         let mut missing = wanted;
-        let mut plain = Vec::new();
+        let mut buffers = BlockBuffers::default();
         for number in 0..self.places.len() {
             if missing.is_empty() {
                 break;
             }
             let Some(source) = self.places.get(number) else { break };
             let origin = source.origin;
-            match source.reader.open_block(place, &mut plain) {
-                Ok(()) => {}
+            let plain = match source.reader.open_block(place, &mut buffers) {
+                Ok(plain) => plain,
                 Err(error) if error.is_of_one_object() => continue,
                 Err(error) => return Err(error),
-            }
+            };
             let mut still = Missing::new();
             for chunk in missing {
                 let start = chunk.offset as usize;
@@ -188,9 +188,8 @@ fn read_copy(reader: &ChunkReader, chunk: &Wanted) -> Result<Option<Vec<u8>>> {
             Err(error) if error.is_of_one_object() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut plain = Vec::new();
-        match reader.open_block(&BlockPlace::of(&location), &mut plain) {
-            Ok(()) => {
+        match reader.open_block(&BlockPlace::of(&location), &mut BlockBuffers::default()) {
+            Ok(plain) => {
                 let start = location.offset as usize;
                 let bytes = plain.get(start..start + location.length as usize).unwrap_or_default();
                 if is_chunk(reader, chunk.kind, bytes, &chunk.id) {

@@ -226,6 +226,19 @@ impl Backend for LocalBackend {
         read_exactly(&handle.file, offset, length)
     }
 
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        let handle = self.open_parts(name)?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let position = offset.checked_add(filled as u64).ok_or(BackendErrorKind::Corrupt)?;
+            match retry_on_intr(|| pread(&handle.file, &mut buffer[filled..], position)).map_err(failed)? {
+                0 => return Err(BackendErrorKind::Corrupt.into()),
+                length => filled += length,
+            }
+        }
+        Ok(())
+    }
+
     fn list(
         &self,
         prefix: &str,

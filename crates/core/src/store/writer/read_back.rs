@@ -109,7 +109,7 @@ impl ReadingBack {
             let opener = codec.opener(OBJECT, &header)?;
             let opened = opener.open(Domain::Block, offset.into(), &[], sealed)?;
             let length = chunks.iter().map(|chunk| chunk.length as usize).sum();
-            decoder.decode(OBJECT, opened, length, plain)?;
+            let plain = decoder.decode(OBJECT, opened, length, plain)?;
             match stranger(codec, plain, chunks) {
                 None => Ok(()),
                 Some(id) => Err(Error::damaged(OBJECT, format!("the block at {offset} does not hold chunk {id}"))),
