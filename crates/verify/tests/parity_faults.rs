@@ -33,11 +33,6 @@ fn assert_holds(backend: &Arc<MemoryBackend>, expected: &Contents, what: &str) {
 fn whoever_is_stopped_goes_on_with_the_next_run() {
     let (backend, _, expected) = packs_of(12, 300_000);
     let sound = backend.contents();
-    let restored = |contents: BTreeMap<String, Bytes>| {
-        let backend = Arc::new(MemoryBackend::new());
-        contents.into_iter().for_each(|(name, bytes)| backend.tamper(&name, Some(bytes)));
-        backend
-    };
     let mut states = 0;
     for last in [LastChange::Lost, LastChange::Done] {
         for changes in 0.. {
@@ -96,11 +91,14 @@ fn faults() -> Vec<(Operation, Vec<Effect>)> {
     vec![(Operation::Put, put), (Operation::Get, get.clone()), (Operation::GetRange, get), (Operation::List, list)]
 }
 
+/// Has a look at a store after the work on it: which operation failed, what came of the work, and how to call it.
+type Check<'a, T> = &'a dyn Fn(&Arc<MemoryBackend>, Operation, Result<T, Error>, &str);
+
 /// Does something to a store whose n-th operation fails, for each n, and has a look at it afterwards. Tells how many failed.
 fn whichever_fails<T>(
     before: &BTreeMap<String, Bytes>,
     work: &dyn Fn(&Repository) -> Result<T, Error>,
-    check: &dyn Fn(&Arc<MemoryBackend>, Operation, Result<T, Error>, &str),
+    check: Check<'_, T>,
 ) -> u64 {
     let mut failed = 0;
     for (operation, effects) in faults() {

@@ -42,9 +42,7 @@ pub(crate) fn data_packs(backend: &MemoryBackend) -> Vec<(String, Bytes)> {
 
 pub(crate) fn the_parity(backend: &MemoryBackend) -> ParityObject {
     let (name, bytes) = backend.contents().into_iter().find(|(name, _)| name.starts_with("parity/")).unwrap();
-    let Some(lbak_core::backend::ObjectName::Parity(id)) = lbak_core::backend::ObjectName::parse(&name) else {
-        panic!("{name}")
-    };
+    let Some(ObjectName::Parity(id)) = ObjectName::parse(&name) else { panic!("{name}") };
     ParityObject::read(backend, None, id, bytes.len() as u64).unwrap()
 }
 
