@@ -29,6 +29,8 @@ enum Defect {
     IgnoresOffsets,
     ShortRanges,
     OverflowsOnRanges,
+    FillsFromTheFront,
+    LeavesTheRestOfABuffer,
     KeepsRemoved,
     RemovesNeighbours,
     FailsToRemoveMissing,
@@ -47,7 +49,7 @@ enum Defect {
 use Defect::*;
 
 /// Every defect with the rule that finds it.
-const PLANTED: [(Defect, &str); 24] = [
+const PLANTED: [(Defect, &str); 26] = [
     (NoPlace, "a_store_says_where_it_is"),
     (Overwrites, "a_taken_name_is_refused_and_keeps_its_bytes"),
     (AcceptsEqualBytes, "a_taken_name_is_refused_even_for_equal_bytes"),
@@ -58,6 +60,8 @@ const PLANTED: [(Defect, &str); 24] = [
     (InventsMissingObjects, "a_missing_object_is_not_found"),
     (IgnoresOffsets, "ranges_are_exact"),
     (ShortRanges, "a_range_past_the_end_is_corrupt"),
+    (FillsFromTheFront, "a_callers_buffer_is_filled_with_the_range"),
+    (LeavesTheRestOfABuffer, "a_callers_buffer_is_filled_with_the_range"),
     (OverflowsOnRanges, "a_range_past_the_end_is_corrupt"),
     (KeepsRemoved, "a_removed_object_is_gone_and_nothing_else"),
     (RemovesNeighbours, "a_removed_object_is_gone_and_nothing_else"),
@@ -217,6 +221,23 @@ impl Backend for Planted {
                 Ok(object.slice(usize::try_from(offset).unwrap()..end))
             }
             _ => self.store.get_range(name, offset, length),
+        }
+    }
+
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        match self.defect {
+            FillsFromTheFront => {
+                self.store.get_range(name, offset, buffer.len() as u64)?;
+                self.store.get_range_into(name, 0, buffer)
+            }
+            LeavesTheRestOfABuffer => {
+                let object = self.store.get(name)?;
+                let behind = object.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+                let length = behind.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&behind[..length]);
+                Ok(())
+            }
+            _ => self.store.get_range_into(name, offset, buffer),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Reads packs: each once from front to end, every block opened, every chunk hashed, compared with the index.
 
 use std::{
-    borrow::Cow,
     collections::BTreeSet,
     sync::{
         Mutex, PoisonError,
@@ -10,7 +9,7 @@ use std::{
 };
 
 use lbak_core::{
-    backend::Backend,
+    backend::{Backend, ObjectName},
     codec::{BlockDecoder, Codec, Domain, HEADER, Header, Kind, Opener},
     error::{Error, Result},
     id::{ChunkKind, PackId},
@@ -22,7 +21,7 @@ use rayon::prelude::*;
 
 use crate::{
     ledger::Ledger,
-    object::check_object,
+    object::{STEP, check_object},
     packs::{ListedPack, Packs},
 };
 
@@ -52,9 +51,24 @@ pub(crate) struct Unsound {
 #[derive(Default)]
 struct Buffers {
     pack: Vec<u8>,
-    sealed: Vec<u8>,
     plain: Vec<u8>,
     decoder: Option<BlockDecoder>,
+}
+
+/// The bytes of a pack: held as a whole, or read part by part.
+struct Parts<'a> {
+    backend: &'a dyn Backend,
+    name: &'a ObjectName,
+    buffer: &'a mut Vec<u8>,
+    is_held: bool,
+}
+
+/// What is known of a pack of which all that is sealed opens.
+enum Proof {
+    /// The index tells of it, and of everything in it: it is the pack of its name.
+    Index,
+    /// Nothing says that it is the pack of its name.
+    Seals,
 }
 
 impl<'a> PackReading<'a> {
@@ -133,38 +147,54 @@ impl<'a> PackReading<'a> {
         }
     }
 
+    /// What is sealed proves itself, and the index says which pack it is: then its checksum, which costs as much as the ids of all that is in
+    /// it, has nothing to add. Without that, or when something is wrong, it tells decay from what was wrong when it was written.
     fn check_pack(&self, pack: &ListedPack, buffers: &mut Buffers) -> Result<()> {
         let name = pack.name();
-        buffers.pack.clear();
-        let is_held = pack.size <= HELD_BYTES;
-        check_object(self.backend, &name, pack.size, self.ledger, &mut |bytes| {
-            if is_held {
-                buffers.pack.extend_from_slice(bytes);
+        let checksum = || check_object(self.backend, &name, pack.size, self.ledger, &mut |_| {});
+        if pack.size > HELD_BYTES {
+            checksum()?;
+            return self.open_pack(pack, buffers, false).map(|_| ());
+        }
+        self.read_pack(pack, &mut buffers.pack)?;
+        match self.open_pack(pack, buffers, true) {
+            Ok(Proof::Index) => Ok(()),
+            Err(error @ (Error::Store { .. } | Error::Cancelled)) => Err(error),
+            outcome => {
+                self.ledger.expect_more_bytes(pack.size);
+                checksum()?;
+                outcome.map(|_| ())
             }
-        })?;
+        }
+    }
 
-        // From here on the bytes are those that were written: what is wrong now was wrong from the beginning.
+    fn read_pack(&self, pack: &ListedPack, buffer: &mut Vec<u8>) -> Result<()> {
+        let name = pack.name();
+        buffer.resize(usize::try_from(pack.size).expect("no more than what is held"), 0);
+        let mut offset = 0;
+        for part in buffer.chunks_mut(STEP) {
+            self.ledger.check_cancelled()?;
+            self.backend.get_range_into(&name, offset, part).map_err(|error| Error::store("read", &name, error))?;
+            self.ledger.read(part.len() as u64);
+            offset += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Opens every block and hashes every chunk of a pack that is held, or is read block by block.
+    fn open_pack(&self, pack: &ListedPack, buffers: &mut Buffers, is_held: bool) -> Result<Proof> {
+        let name = pack.name();
         let object = name.to_string();
-        let Buffers { pack: held, sealed, plain, decoder } = buffers;
-        let part = |offset: u64, length: u64| -> Result<Cow<'_, [u8]>> {
-            if !is_held {
-                let bytes = self.backend.get_range(&name, offset, length);
-                return bytes.map(|bytes| Cow::Owned(bytes.into())).map_err(|error| Error::store("read", &name, error));
-            }
-            let range = usize::try_from(offset).ok().zip(usize::try_from(offset.saturating_add(length)).ok());
-            let bytes = range.and_then(|(start, end)| held.get(start..end));
-            bytes.map(Cow::Borrowed).ok_or_else(|| Error::damaged(&name, "it ends early"))
-        };
+        let Buffers { pack: buffer, plain, decoder } = buffers;
+        let mut parts = Parts { backend: self.backend, name: &name, buffer, is_held };
         let trailer_at = pack.size.checked_sub(TRAILER as u64);
         let trailer_at = trailer_at.ok_or_else(|| Error::damaged(&name, "it is shorter than a trailer"))?;
-        let trailer = part(trailer_at, TRAILER as u64)?;
-        let trailer = trailer[..].try_into().map_err(|_| Error::damaged(&name, "its trailer is cut"))?;
+        let trailer = parts.get(trailer_at, TRAILER as u64)?;
+        let trailer = (&*trailer).try_into().map_err(|_| Error::damaged(&name, "its trailer is cut"))?;
         let (directory_at, directory_length) = parse_trailer(&object, trailer, pack.size)?;
-        let header = Header::parse(&object, &part(0, HEADER as u64)?)?;
+        let header = Header::parse(&object, parts.get(0, HEADER as u64)?)?;
         let opener = self.codec.opener(&object, &header)?;
-        sealed.clear();
-        sealed.extend_from_slice(&part(directory_at, directory_length)?);
-        let directory = opener.open(Domain::Directory, 0, &[], sealed)?;
+        let directory = opener.open(Domain::Directory, 0, &[], parts.get(directory_at, directory_length)?)?;
         let directory = Directory::parse(&object, directory, directory_at)?;
 
         let decoder = match decoder {
@@ -172,11 +202,10 @@ impl<'a> PackReading<'a> {
             None => decoder.insert(BlockDecoder::new()?),
         };
         for block in &directory.blocks {
-            sealed.clear();
-            sealed.extend_from_slice(&part(block.offset.into(), block.sealed_length.into())?);
+            let sealed = parts.get(block.offset.into(), block.sealed_length.into())?;
             self.check_block(&opener, &header, block, sealed, decoder, plain)?;
         }
-        if pack.records() > 0 { self.compare(pack, &header, &directory) } else { Ok(()) }
+        if pack.records() > 0 { self.compare(pack, &header, &directory) } else { Ok(Proof::Seals) }
     }
 
     /// Opens a block and hashes its chunks.
@@ -217,11 +246,11 @@ impl<'a> PackReading<'a> {
     /// Compares what the index says of a pack with the pack's own directory.
     ///
     /// Every chunk is looked up and the records that fit are counted: as many as there are records of this pack.
-    fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<()> {
+    fn compare(&self, pack: &ListedPack, header: &Header, directory: &Directory) -> Result<Proof> {
         let Some((fitting, unnamed)) = self.ledger.outlive(fitting_records(self.index, pack, header, directory))?
         else {
             // Part of the index is damaged, which is told already: there is nothing to compare with.
-            return Ok(());
+            return Ok(Proof::Seals);
         };
         let name = pack.name();
         if fitting != u64::from(pack.records()) {
@@ -231,7 +260,24 @@ impl<'a> PackReading<'a> {
         if unnamed > 0 {
             return Err(Error::damaged("index", format!("{unnamed} chunks of {name} are in no segment")));
         }
-        Ok(())
+        Ok(Proof::Index)
+    }
+}
+
+impl Parts<'_> {
+    /// Bytes of the pack, to be opened where they lie: each is asked for once.
+    fn get(&mut self, offset: u64, length: u64) -> Result<&mut [u8]> {
+        let early = || Error::damaged(self.name, "it ends early");
+        let length = usize::try_from(length).map_err(|_| early())?;
+        if self.is_held {
+            let range = usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(length)?));
+            return range.and_then(|range| self.buffer.get_mut(range)).ok_or_else(early);
+        }
+        self.buffer.resize(length, 0);
+        self.backend
+            .get_range_into(self.name, offset, self.buffer)
+            .map_err(|error| Error::store("read", self.name, error))?;
+        Ok(self.buffer)
     }
 }
 

@@ -9,7 +9,7 @@ use lbak_core::{
 use crate::ledger::Ledger;
 
 /// Bytes of one read.
-pub(crate) const STEP: u64 = 4 << 20;
+pub(crate) const STEP: usize = 4 << 20;
 
 /// Reads an object from front to end, shows its bytes to `take`, and compares it with its name or trailer.
 ///
@@ -37,7 +37,7 @@ pub(crate) fn check_object(
     let mut offset = 0;
     while offset < size {
         ledger.check_cancelled()?;
-        let length = STEP.min(size - offset);
+        let length = (STEP as u64).min(size - offset);
         let bytes = backend.get_range(name, offset, length).map_err(|error| Error::store("read", name, error))?;
         hasher.update(&bytes);
         take(&bytes);

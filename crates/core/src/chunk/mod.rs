@@ -99,11 +99,13 @@ impl Cutter {
 
     /// Returns the length of the first chunk of `bytes`, which must begin at a cut.
     ///
-    /// `None` when more bytes are needed to tell: fewer than the maximum are there and the content goes on
+    /// `None` when more bytes are needed to tell: fewer than the maximum are there, no cut is among them, and the content goes on
     /// (`is_end` is false). With `is_end`, non-empty bytes always give a length.
     #[must_use]
     pub fn cut(&self, bytes: &[u8], is_end: bool) -> Option<usize> {
-        if bytes.is_empty() || (!is_end && bytes.len() < self.sizes.maximum as usize) {
+        let is_enough = is_end || bytes.len() >= self.sizes.maximum as usize;
+        // Shorter than any chunk: there is nothing to look for.
+        if bytes.is_empty() || !is_enough && bytes.len() <= self.sizes.minimum as usize {
             return None;
         }
         let (_, length) = cut_gear(
@@ -118,7 +120,8 @@ impl Cutter {
             self.gear.as_slice(),
             self.gear_shifted.as_slice(),
         );
-        Some(length)
+        // Whether a cut is one depends on what is before it alone; the end of the bytes is none while more follow.
+        (is_enough || length < bytes.len()).then_some(length)
     }
 
     /// Cuts a whole content into the lengths of its chunks.
@@ -167,14 +170,18 @@ mod tests {
         let (cutter, content) = (cutter(), content((8 << 20) + 12345));
         let whole: Vec<usize> = cutter.cut_all(&content).collect();
         let maximum = cutter.sizes().maximum as usize;
-        let (mut start, mut piecewise) = (0, Vec::new());
-        while start < content.len() {
-            let end = (start + maximum).min(content.len());
-            let length = cutter.cut(&content[start..end], end == content.len()).expect("enough bytes");
-            piecewise.push(length);
-            start += length;
+        // From the largest chunk to what is nearly never enough at once.
+        for seen in [maximum, maximum - 1, 3_000_001, 1 << 20, (256 << 10) + 1, 256 << 10, 99_999] {
+            let (mut start, mut end, mut piecewise) = (0, 0, Vec::new());
+            while start < content.len() {
+                end = (end + seen).min(content.len());
+                while let Some(length) = cutter.cut(&content[start..end], end == content.len()) {
+                    piecewise.push(length);
+                    start += length;
+                }
+            }
+            assert_eq!(whole, piecewise, "{seen} bytes at a time");
         }
-        assert_eq!(whole, piecewise);
         assert_eq!(whole.iter().sum::<usize>(), content.len());
     }
 

@@ -71,7 +71,7 @@ macro_rules! rules {
 }
 
 /// Every rule, simple ones first.
-pub const RULES: [Rule; 20] = rules! {
+pub const RULES: [Rule; 21] = rules! {
     objects:
         a_store_says_where_it_is,
         what_was_put_is_read_back,
@@ -81,6 +81,7 @@ pub const RULES: [Rule; 20] = rules! {
         a_taken_name_is_refused_even_for_equal_bytes,
         ranges_are_exact,
         a_range_past_the_end_is_corrupt,
+        a_callers_buffer_is_filled_with_the_range,
         a_removed_object_is_gone_and_nothing_else,
         removing_what_is_not_there_is_no_error,
         a_removed_name_can_be_put_again;

@@ -84,7 +84,8 @@ pub(super) fn a_missing_object_is_not_found(backend: &dyn Backend) -> Outcome {
     let (pack, _) = pack("not stored");
     let missing = |name: &ObjectName| {
         fails("get", name, backend.get(name), NotFound)?;
-        fails("get_range", name, backend.get_range(name, 0, 1), NotFound)
+        fails("get_range", name, backend.get_range(name, 0, 1), NotFound)?;
+        fails("get_range_into", name, backend.get_range_into(name, 0, &mut [0]), NotFound)
     };
     missing(&ObjectName::Config)?;
     missing(&pack)?;
@@ -136,6 +137,23 @@ pub(super) fn ranges_are_exact(backend: &dyn Backend) -> Outcome {
             "{length} bytes at {offset} came back as {} others",
             read.len()
         );
+    }
+    Ok(())
+}
+
+pub(super) fn a_callers_buffer_is_filled_with_the_range(backend: &dyn Backend) -> Outcome {
+    let bytes = noise(1, 200_000);
+    let (name, object) = pack(bytes.clone());
+    done("put", &name, backend.put(&name, &object))?;
+    for (offset, length) in [(0, 200_000), (0, 1), (199_999, 1), (1, 199_999), (65_535, 65_537), (7, 0), (200_000, 0)] {
+        let mut buffer = vec![0xAA; length];
+        let read = backend.get_range_into(&name, offset as u64, &mut buffer);
+        done("get_range_into of", format_args!("{length} bytes at {offset}"), read)?;
+        ensure!(buffer == bytes[offset..offset + length], "{length} other bytes at {offset} came into a buffer");
+    }
+    for (offset, length) in [(199_999, 2), (200_000, 1), (0, 200_001), (1 << 50, 1), (u64::MAX, 1), (u64::MAX, 2)] {
+        let what = format_args!("{length} bytes at {offset} of 200000");
+        fails("get_range_into of", what, backend.get_range_into(&name, offset, &mut vec![0; length]), Corrupt)?;
     }
     Ok(())
 }

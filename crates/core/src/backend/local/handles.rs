@@ -11,7 +11,7 @@ use std::{
 use rustix::fs::{AtFlags, Stat, statat};
 
 use super::platform;
-use crate::backend::ObjectName;
+use crate::backend::{BackendErrorKind, ObjectName};
 
 /// Most files that are kept open. A process may often have no more than 1,024, and has others.
 const MOST: usize = 128;
@@ -31,6 +31,12 @@ impl Handle {
     pub(super) fn new(name: &str, file: OwnedFd, status: &Stat) -> Option<Self> {
         let size = u64::try_from(status.st_size).unwrap_or(0);
         Some(Self { file, size, path: CString::new(name).ok()?, identity: platform::identity(status) })
+    }
+
+    /// Passes when so many bytes lie there.
+    pub(super) fn check_range(&self, offset: u64, length: u64) -> Result<(), BackendErrorKind> {
+        let is_there = offset.checked_add(length).is_some_and(|end| end <= self.size);
+        if is_there { Ok(()) } else { Err(BackendErrorKind::Corrupt) }
     }
 
     /// Tells whether the name still leads to this file, unchanged: then reading it is reading the object.

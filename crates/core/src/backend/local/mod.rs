@@ -220,17 +220,16 @@ impl Backend for LocalBackend {
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         let handle = self.open_parts(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
-        if offset.checked_add(length).is_none_or(|end| end > handle.size) {
-            return Err(BackendErrorKind::Corrupt.into());
-        }
+        handle.check_range(offset, length)?;
         read_exactly(&handle.file, offset, length)
     }
 
     fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
         let handle = self.open_parts(name)?;
+        handle.check_range(offset, buffer.len() as u64)?;
         let mut filled = 0;
         while filled < buffer.len() {
-            let position = offset.checked_add(filled as u64).ok_or(BackendErrorKind::Corrupt)?;
+            let position = offset + filled as u64;
             match retry_on_intr(|| pread(&handle.file, &mut buffer[filled..], position)).map_err(failed)? {
                 0 => return Err(BackendErrorKind::Corrupt.into()),
                 length => filled += length,

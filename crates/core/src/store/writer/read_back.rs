@@ -61,7 +61,7 @@ pub(super) struct ReadingBack {
 #[derive(Debug)]
 struct Bench {
     decoder: BlockDecoder,
-    plain: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 impl ReadingBack {
@@ -101,15 +101,15 @@ impl ReadingBack {
         let bench = self.benches().pop();
         let mut bench = match bench {
             Some(bench) => bench,
-            None => Bench { decoder: BlockDecoder::new()?, plain: Vec::new() },
+            None => Bench { decoder: BlockDecoder::new()?, scratch: Vec::new() },
         };
-        let Bench { decoder, plain } = &mut bench;
+        let Bench { decoder, scratch } = &mut bench;
         // By the header's stored form, and a key derived from that: what a reader will have.
         let proven = Header::parse(OBJECT, &header.encode()).and_then(|header| {
             let opener = codec.opener(OBJECT, &header)?;
             let opened = opener.open(Domain::Block, offset.into(), &[], sealed)?;
             let length = chunks.iter().map(|chunk| chunk.length as usize).sum();
-            let plain = decoder.decode(OBJECT, opened, length, plain)?;
+            let plain = decoder.decode(OBJECT, opened, length, scratch)?;
             match stranger(codec, plain, chunks) {
                 None => Ok(()),
                 Some(id) => Err(Error::damaged(OBJECT, format!("the block at {offset} does not hold chunk {id}"))),
