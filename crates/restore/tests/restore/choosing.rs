@@ -281,7 +281,11 @@ fn a_long_restore_announces_a_session_that_pins_the_snapshot_and_closes_it() {
         lbak_core::snapshot::SessionRecord::decode("session", &plain.expect("it opens").plain).expect("record");
     assert_eq!((record.purpose, record.pinned), (lbak_core::snapshot::Purpose::Restore, vec![slot]));
     let closed = session.replacen("sessions/", "snapshots/", 1);
-    assert_eq!(records.last().map(|record| (record.operation, record.name.clone())), Some((Operation::Put, closed)));
+    // What is put last of all; it is read back to see that it is there, and nothing comes after that.
+    let last = |operation: Operation| records.iter().rposition(|record| record.operation == operation);
+    let put = last(Operation::Put).expect("it was closed");
+    assert_eq!(records[put].name, closed);
+    assert!(records[put + 1..].iter().all(|record| record.name == closed), "{:?}", &records[put..]);
     assert_eq!(repository.catalog().expect("catalog").snapshots.len(), 1);
 }
 
