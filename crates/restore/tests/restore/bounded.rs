@@ -204,12 +204,18 @@ fn a_block_that_unpacks_to_more_than_it_claims_costs_its_own_files_and_no_memory
 
 /// Stores a pack of one block, sealed as it should be, that claims so many plain bytes.
 fn bomb(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, claim: u32) -> ChunkId {
+    let id = repository.codec().keys().chunk_id(ChunkKind::Data, &vec![0; claim as usize]);
+    put_falsely(backend, repository, encoded, ChunkEntry { kind: ChunkKind::Data, length: claim, id, base: None });
+    id
+}
+
+/// Stores a pack of one block of one chunk, sealed as it should be, whatever is in it: a writer would find that it is not so.
+pub(crate) fn put_falsely(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, chunk: ChunkEntry) {
     let (codec, session) = (repository.codec(), objects::session_id(6));
-    let id = codec.keys().chunk_id(ChunkKind::Data, &vec![0; claim as usize]);
-    let sealer = codec.sealer(Kind::DataPack, session).expect("random bytes");
+    let kind = if chunk.kind == ChunkKind::Data { Kind::DataPack } else { Kind::TreePack };
+    let sealer = codec.sealer(kind, session).expect("random bytes");
     let builder = PackBuilder::new(sealer, 16 << 20, PackBuffers::new(1 << 20).lend());
-    let chunk = ChunkEntry { kind: ChunkKind::Data, length: claim, id, base: None };
-    let place = builder.reserve(encoded.len(), claim, vec![chunk]).expect("room");
+    let place = builder.reserve(encoded.len(), chunk.length, vec![chunk]).expect("room");
     assert!(!builder.fill(place, &mut encoded) && builder.close());
     let pack = builder.finish().expect("it is as it was built");
     backend.put(&ObjectName::Pack(pack.id), &pack.sealed).expect("put");
@@ -219,5 +225,4 @@ fn bomb(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, cl
     segment.add_pack(row, &chunk_rows(&pack.directory)).expect("it is as it should be");
     let (name, sealed) = segment.finish(codec, Kind::Segment, session).expect("a segment");
     backend.put(&name, &sealed).expect("put");
-    id
 }

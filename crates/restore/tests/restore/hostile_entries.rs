@@ -165,7 +165,7 @@ fn content_under_the_id_of_another_is_refused() {
                 true => lbak_core::tree::encode_tree(&lbak_core::tree::TreeNode::Run(vec![file(b"deep")])),
                 false => b"evil".to_vec(),
             };
-            let id = forge.store_as(kind, ChunkId([9; 32]), chunk);
+            let id = forge.store_as(kind, ChunkId([9; 32]), &chunk);
             let file = Node::File { content: Content::Inline(vec![Piece::data(4, id)]) };
             vec![entry(b"a", if is_directory { directory(id) } else { file })]
         });

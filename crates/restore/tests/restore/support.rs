@@ -134,16 +134,20 @@ impl Forge {
 
     pub(crate) fn store(&mut self, kind: ChunkKind, chunk: Vec<u8>) -> ChunkId {
         let id = self.repository.codec().keys().chunk_id(kind, &chunk);
-        self.store_as(kind, id, chunk)
-    }
-
-    /// Stores a chunk under any id.
-    pub(crate) fn store_as(&mut self, kind: ChunkKind, id: ChunkId, chunk: Vec<u8>) -> ChunkId {
         if self.writer.claim(kind, &id).expect("claim") {
             let length = u32::try_from(chunk.len()).expect("small");
             let entry = ChunkEntry { kind, length, id, base: None };
             self.writer.store_block(&mut self.encoder, &chunk, vec![entry], &mut Vec::new()).expect("store");
         }
+        id
+    }
+
+    /// Stores a chunk under the id of another.
+    pub(crate) fn store_as(&mut self, kind: ChunkKind, id: ChunkId, chunk: &[u8]) -> ChunkId {
+        let chunk_entry = ChunkEntry { kind, length: u32::try_from(chunk.len()).expect("small"), id, base: None };
+        // A block that is stored as it is.
+        let encoded = [&[0], chunk].concat();
+        crate::bounded::put_falsely(&**self.repository.backend(), &self.repository, encoded, chunk_entry);
         id
     }
 
