@@ -343,10 +343,13 @@ fn what_was_sealed_under_a_wrong_id_is_found() {
         WriterOptions::default(),
     )
     .unwrap();
-    let id = repository.codec().keys().chunk_id(ChunkKind::Data, b"what was read");
-    let chunk = ChunkEntry { kind: ChunkKind::Data, length: 13, id, base: None };
     let mut encoder = BlockEncoder::new(Compression::Auto).unwrap();
-    writer.store_block(&mut encoder, b"what was rEad", vec![chunk], &mut Vec::new()).unwrap();
+    // The first block is opened again before it is stored, the second is not.
+    for (stored, read) in [(b"what is first", b"what is first"), (b"what was rEad", b"what was read")] {
+        let id = repository.codec().keys().chunk_id(ChunkKind::Data, read);
+        let chunk = ChunkEntry { kind: ChunkKind::Data, length: 13, id, base: None };
+        writer.store_block(&mut encoder, stored, vec![chunk], &mut Vec::new()).unwrap();
+    }
     writer.finish().unwrap();
     assert!(structure(&repository).is_sound(), "that takes no reading");
     assert_eq!(damaged(&read_data(&repository)), names(&backend, "packs/"));
