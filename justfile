@@ -21,7 +21,7 @@ doc:
 bench *ARGUMENTS:
     cargo bench --package lbak -- {{ARGUMENTS}}
 
-# Every fuzz target for so many seconds; what is new goes to fuzz/corpus-local.
+# Every fuzz target for so many seconds; what is new goes to fuzz/corpus-local. `LBAK_REPLAY=fuzz/corpus-local cargo test --package lbak-fuzzing` goes through that.
 fuzz SECONDS="60":
     for target in $(cargo fuzz list); do \
         mkdir -p fuzz/corpus-local/$target && \

@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use data::MIB;
 use lbak_core::{
     backend::{Backend, MemoryBackend, ObjectName},
-    codec::{Codec, Kind},
+    codec::{Codec, Encoded, Kind},
     id::{ChunkId, ChunkKind, SessionId},
     pack::{ChunkEntry, FinishedPack, PackBuffers, PackBuilder, read_directory},
 };
@@ -33,11 +33,8 @@ fn chunks() -> Vec<ChunkEntry> {
 fn fill(codec: &Codec, buffers: &PackBuffers, encoded: &[u8], chunks: &[ChunkEntry]) -> FinishedPack {
     let sealer = codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random bytes");
     let pack = PackBuilder::new(sealer, TARGET, buffers.lend());
-    let mut block = Vec::with_capacity(encoded.len() + 16);
     while let Some(place) = pack.reserve(encoded.len(), 8_000 * CHUNKS_IN_BLOCK, chunks.to_vec()) {
-        block.clear();
-        block.extend_from_slice(encoded);
-        if pack.fill(place, &mut block) {
+        if pack.fill(place, Encoded(encoded, &[])) {
             return pack.finish().expect("memory that keeps its bits");
         }
     }

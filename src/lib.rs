@@ -8,7 +8,7 @@ pub use lbak_core::{
 
 // Trouble, and what is told while a verb works.
 pub use lbak_core::{
-    error::{BackendError, BackendErrorKind, Error, Result, escape},
+    error::{BackendError, BackendErrorKind, Error, Result, escape, is_hidden},
     observe::{
         Cancellation, Difference, Event, Exclusion, Finding, FindingKind, Observer, Progress, ReadReason, Silent, Stage,
     },

@@ -1,5 +1,7 @@
 //! Reads the command line: the arguments as `clap` knows them, and what people's fingers bring from other programs.
 
+use std::ffi::OsString;
+
 use clap::{Command, CommandFactory, FromArgMatches, error::ErrorKind};
 
 use crate::{arguments::Arguments, exit, habits};
@@ -27,20 +29,41 @@ pub(crate) fn command() -> Command {
     })
 }
 
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// What another program calls something else: what to write instead.
+    Hint(String),
+    /// The arguments make no sense.
+    Usage(clap::Error),
+    /// Help, or the version, was asked for.
+    Shown(clap::Error),
+}
+
 /// Reads the arguments. Usage errors, `--help` and `--version` end the program here.
 pub(crate) fn parse() -> Arguments {
-    let parsed = command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
-    parsed.unwrap_or_else(|error| {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    read(&words).unwrap_or_else(|refused| match refused {
+        Refused::Hint(text) => eprint_and_exit(&text),
+        Refused::Usage(error) => error.exit(),
+        Refused::Shown(error) => show_and_exit(&error),
+    })
+}
+
+/// Reads arguments, the name of the program first.
+pub(crate) fn read(words: &[OsString]) -> Result<Arguments, Refused> {
+    let parsed = command().try_get_matches_from(words).and_then(|matches| Arguments::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         if error.kind() == ErrorKind::InvalidSubcommand
-            && let Some(trouble) = habits::instead_of_command(&error)
+            && let Some(text) = habits::instead_of_command(&error)
         {
-            eprint_and_exit(&trouble);
+            return Refused::Hint(text);
         }
-        let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        let words: Vec<String> = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         match habits::instead_of_argument(&error, &command(), &words) {
-            Some(trouble) => eprint_and_exit(&trouble),
-            None if error.use_stderr() => habits::without_misleading_tip(error).exit(),
-            None => show_and_exit(&error),
+            Some(text) => Refused::Hint(text),
+            None if error.use_stderr() => Refused::Usage(habits::without_misleading_tip(error)),
+            None => Refused::Shown(error),
         }
     })
 }

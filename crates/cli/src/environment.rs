@@ -53,7 +53,8 @@ impl Environment {
             && self.key_file.is_none()
     }
 
-    fn from_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> anyhow::Result<Self> {
+    /// Reads those of a given environment.
+    pub(crate) fn from_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> anyhow::Result<Self> {
         let mut environment = Self::default();
         for (name, value) in variables.filter(|(name, _)| name.as_bytes().starts_with(PREFIX)) {
             let shown = name.to_string_lossy().into_owned();

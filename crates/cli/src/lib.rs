@@ -29,6 +29,7 @@ mod listing;
 mod named;
 mod opening;
 mod output;
+pub mod parsers;
 mod path_lines;
 mod paths;
 mod patterns;

@@ -88,7 +88,7 @@ pub(crate) fn open_with(
     let place = Place::meant(invocation)?;
     let backend = open_backend(invocation, &place)?;
     let credential = credential(&place, offered)?;
-    invocation.signals.listen().context("cannot listen for signals")?;
+    invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
     if let Some(file) = &offered.key_file {
         warn_of_open_key(invocation, file);
     }
@@ -142,7 +142,7 @@ pub(crate) fn open_or_make_default(
                 let hint = format!("give -r PLACE or set LBAK_REPOSITORY; without --dry-run {folder} is made");
                 return Err(trouble.hint(hint).into());
             }
-            invocation.signals.listen().context("cannot listen for signals")?;
+            invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
             return make_default(invocation, &default, threads);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use lbak::is_hidden;
+
 /// Where the text of a column stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -88,9 +90,6 @@ fn width(cell: &str) -> usize {
 ///
 /// Paths are escaped before, by [`lbak::escape`]; this is for whatever else comes from a repository or the system.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(is_hidden) {
         return text.into();
     }
@@ -126,5 +125,6 @@ mod tests {
     #[test]
     fn hidden_characters_are_shown() {
         assert_eq!(visible("a\x1b[31m\u{202e}é\\"), "a\\x1b[31m\\u{202e}é\\");
+        assert_eq!(visible("a\u{61c}b"), "a\\u{61c}b");
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     Ok(time)
 }
 
-fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+/// The same in a given zone; `None` for what is no time.
+pub(crate) fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
     if let Some(span) = text.strip_suffix("ago") {
         let is_unsigned = !span.contains(['-', '+']);

@@ -8,7 +8,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::{Finding, Silent},
     repository::Repository,
-    snapshot::{FindingCount, Manifest},
+    snapshot::{Extent, FindingCount, Manifest},
     tree::{Entry, NameRule, Node, ReadChunk, TreeReader},
 };
 
@@ -113,6 +113,7 @@ impl<'a> Search<'a, '_> {
     /// Trees may be deeper than the stack: the levels are kept in a list.
     fn snapshot(&mut self, snapshot: &Manifest) -> Result<()> {
         let mut path = Vec::new();
+        let mut extent = Extent::of(snapshot);
         let mut levels: Vec<Level<'a>> = Vec::new();
         levels.extend(self.enter(NameRule::AbsolutePath, snapshot.root, &path, 0)?);
         while let Some(level) = levels.last_mut() {
@@ -120,6 +121,7 @@ impl<'a> Search<'a, '_> {
             path.truncate(level.path_length);
             match level.entries.next() {
                 Some(Ok(entry)) => {
+                    extent.meet(&entry)?;
                     join(&mut path, &entry.name);
                     let is_root = level.path_length == 0;
                     let below_root = if is_root { below(&path) } else { level.below_root };

@@ -11,7 +11,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::{Finding, Silent},
     repository::Repository,
-    snapshot::{FindingCount, Manifest},
+    snapshot::{Extent, FindingCount, Manifest},
     tree::{Entry, NameRule, Node, ReadChunk, TreeReader},
 };
 
@@ -129,6 +129,8 @@ impl<'a> Walk<'a> {
             gather(&mut roots, snapshot.root, &Rc::new(vec![number]));
         }
         let (mut path, mut paths) = (Vec::new(), 0);
+        // A path is met once, whatever number of snapshots has it.
+        let mut extent = Extent::of_all(self.snapshots.iter().copied());
         let mut levels = vec![self.enter(NameRule::AbsolutePath, roots, &path, 0)?];
         while let Some(level) = levels.last_mut() {
             self.wanted.check_cancelled()?;
@@ -137,6 +139,7 @@ impl<'a> Walk<'a> {
                 levels.pop();
                 continue;
             };
+            versions.iter().try_for_each(|version| extent.meet(&version.entry))?;
             let Some(name) = versions.first().map(|version| &version.entry.name) else { continue };
             join(&mut path, name);
             let is_root = level.path_length == 0;

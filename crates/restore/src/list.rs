@@ -6,7 +6,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::Finding,
     repository::Repository,
-    snapshot::{FindingCount, Manifest},
+    snapshot::{Extent, FindingCount, Manifest},
     tree::{Entry, NameRule, Node, ReadChunk},
 };
 
@@ -39,7 +39,8 @@ pub struct ListReport {
 /// damaged is a finding.
 ///
 /// # Errors
-/// [`Error::NotInSnapshot`](lbak_core::error::Error::NotInSnapshot), trouble with the store, and what `found` returns.
+/// [`Error::NotInSnapshot`](lbak_core::error::Error::NotInSnapshot), trouble with the store, what `found` returns, and
+/// [`Error::Damaged`](lbak_core::error::Error::Damaged) when there is far more than the snapshot says that it holds.
 pub fn list(
     repository: &Repository,
     snapshot: &Manifest,
@@ -52,7 +53,8 @@ pub fn list(
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let selected = select(snapshot, path, &read, &findings)?;
     let is_single = path.is_some() || selected.len() == 1;
-    let mut listing = Listing { read: &read, findings: &findings, recursive, found, entries: 0 };
+    let extent = Extent::of(snapshot);
+    let mut listing = Listing { read: &read, findings: &findings, recursive, found, entries: 0, extent };
     for root in &selected {
         match root.entry.node {
             Node::Directory { tree } if is_single => listing.directory(tree, root.path.clone())?,
@@ -71,16 +73,22 @@ struct Listing<'a, 'f> {
     recursive: bool,
     found: &'f mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
     entries: u64,
+    extent: Extent,
 }
 
 impl Listing<'_, '_> {
     fn show(&mut self, entry: &Entry, path: Vec<u8>) -> Result<()> {
-        self.entries += 1;
-        (self.found)(ListedEntry { path: path.clone(), entry })?;
+        self.meet(&path, entry)?;
         match entry.node {
             Node::Directory { tree } if self.recursive => self.directory(tree, path),
             _ => Ok(()),
         }
+    }
+
+    fn meet(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
+        self.extent.meet(entry)?;
+        self.entries += 1;
+        (self.found)(ListedEntry { path: path.to_vec(), entry })
     }
 
     /// Shows what is in a directory. Trees may be deeper than the stack: the levels are kept in a list.
@@ -93,8 +101,7 @@ impl Listing<'_, '_> {
             match entries.next() {
                 Some(Ok(entry)) => {
                     join(&mut path, &entry.name);
-                    self.entries += 1;
-                    (self.found)(ListedEntry { path: path.clone(), entry: &entry })?;
+                    self.meet(&path, &entry)?;
                     if let (Node::Directory { tree }, true) = (&entry.node, self.recursive) {
                         levels.extend(open(*tree, &path)?.map(|entries| (entries, path.len())));
                     }

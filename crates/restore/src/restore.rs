@@ -14,7 +14,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::{Event, FindingKind, Progress, Stage},
     repository::{Repository, View},
-    snapshot::Manifest,
+    snapshot::{Extent, Manifest},
     tree::Node,
 };
 
@@ -48,7 +48,8 @@ use crate::{
 /// # Errors
 /// [`Error::TargetNotEmpty`]; [`Error::NotInSnapshot`]; [`Error::Invalid`] when deleting is refused, another restore is
 /// writing there, or the target lies in what is [untouched](RestoreOptions::untouched); [`Error::Target`] when nothing can be written any more (no room, read-only); [`Error::Store`] when the
-/// store does not answer: that is no damage; [`Error::Cancelled`]. Files that are complete stay, files that are not are
+/// store does not answer: that is no damage; [`Error::Damaged`] when there is far more than the snapshot says that it holds;
+/// [`Error::Cancelled`]. Files that are complete stay, files that are not are
 /// removed, but for large ones.
 pub fn restore(
     repository: &Repository,
@@ -88,7 +89,8 @@ fn restore_announced(
     untouched::refuse(target, &roots, &options.untouched)?;
     let target = Target::new(target, options, repository.codec().clone(), findings, expected(snapshot, options));
     stage(Stage::Restoring);
-    restore_to(&chunks, roots.clone(), &target, options)?;
+    let extent = Extent::of(snapshot);
+    restore_to(&chunks, roots.clone(), extent.clone(), &target, options)?;
     if options.sync && !options.dry_run {
         target.sync()?;
     }
@@ -102,7 +104,7 @@ fn restore_announced(
     if options.verify && !options.dry_run {
         stage(Stage::ReadingData);
         let reading = target.to_read_back(options);
-        restore_to(&chunks, roots, &reading, options)?;
+        restore_to(&chunks, roots, extent, &reading, options)?;
         verified_files = reading.totals().files;
         target.findings.noted().merge(reading.findings.noted());
     }
@@ -124,7 +126,7 @@ fn restore_announced(
 }
 
 /// Goes over all that is wanted: to restore it, to show what would be, or to compare what is there.
-fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreOptions) -> Result<()> {
+fn restore_to(chunks: &Chunks, roots: Roots, extent: Extent, target: &Target, options: &RestoreOptions) -> Result<()> {
     // A single directory stands for the target, which then gets its metadata.
     let of_target = roots.roots.iter().find(|root| root.names.is_empty());
     let of_target = of_target.map(|root| root.selected.entry.clone());
@@ -138,7 +140,8 @@ fn restore_to(chunks: &Chunks, roots: Roots, target: &Target, options: &RestoreO
 
     let window_bytes = options.window_bytes.max(1);
     let writer = Writer { chunks, target, window_bytes, spare: Spare::default() };
-    let plan = Plan { chunks, target, top, top_action, roots: roots.roots, place: options.place, window_bytes };
+    let (roots, place) = (roots.roots, options.place);
+    let plan = Plan { chunks, target, top, top_action, roots, extent, place, window_bytes };
     run(plan, &writer)?;
     target.end();
     Ok(())

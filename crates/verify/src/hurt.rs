@@ -94,6 +94,7 @@ impl<'a> Hurt<'a> {
         }
         let mut path = Vec::new();
         let mut open = Vec::new();
+        let mut extent = snapshot.extent.clone();
         match TreeReader::open(NameRule::AbsolutePath, snapshot.root, &read) {
             Ok(entries) => open.push(Frame { id: snapshot.root, entries, path_length: 0, is_hurt: false }),
             Err(error) => {
@@ -105,6 +106,12 @@ impl<'a> Hurt<'a> {
             path.truncate(frame.path_length);
             match frame.entries.next() {
                 Some(Ok(entry)) => {
+                    // Whoever can not be restored to its end is hurt where that shows, and nobody looks further.
+                    if let Err(error) = extent.meet(&entry) {
+                        hurt.add(&path);
+                        self.ledger.blame(error)?;
+                        break;
+                    }
                     append(&mut path, &entry.name);
                     let is_whole = self.is_whole(&entry, &read)?;
                     if !is_whole {

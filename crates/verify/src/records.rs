@@ -12,8 +12,8 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        AsideRecord, Committed, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord,
-        SessionRecord, Slot, Version, open_slot, read_aside, replaced,
+        AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord,
+        RemovalsRecord, SessionRecord, Slot, Version, open_slot, read_aside, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -28,6 +28,8 @@ pub(crate) struct KnownSnapshot {
     pub(crate) id: SnapshotId,
     pub(crate) root: ChunkId,
     pub(crate) paths: Vec<Vec<u8>>,
+    /// How much it may hold, by what it says.
+    pub(crate) extent: Extent,
     /// Chunks of findings.
     pub(crate) findings: Vec<ChunkId>,
     /// Nobody needs what only this one refers to.
@@ -190,6 +192,7 @@ impl KnownSnapshot {
             session,
             id: manifest.id,
             root: manifest.root,
+            extent: Extent::of(&manifest),
             paths: manifest.paths,
             findings: manifest.findings.all,
             is_forgotten: forgotten.contains(&session),

@@ -45,7 +45,7 @@ pub(crate) use self::{
     snapshot::SnapshotArguments,
     snapshots::{GroupArgument, SnapshotsArguments},
     stats::StatsArguments,
-    stream::StreamArguments,
+    stream::{StreamArguments, duration},
     tag::TagArguments,
     verify::VerifyArguments,
     version::VersionArguments,

@@ -54,7 +54,8 @@ impl StreamArguments {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads how long to wait: with a unit, and not no time at all.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     duration.filter(|duration| !duration.is_zero()).ok_or_else(|| "give a time with its unit: `90s`, `10m`".to_owned())
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &InitArguments, invocation: &Invocation<'_>) -> any
     let slot_count = slots.len() + usize::from(offered.key_file.is_some());
     let key = offered.key_file.as_deref().map(NewKeyFile::read_or_make).transpose()?;
     let is_new_key = key.as_ref().is_some_and(NewKeyFile::is_new);
-    invocation.signals.listen().context("cannot listen for signals")?;
+    invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
     let opened = match key {
         Some(key) => opening::make_with_key(&folder, key, slots, label)?,
         None => opening::make(&folder, &slots, None)?,

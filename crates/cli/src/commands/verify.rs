@@ -44,7 +44,7 @@ fn check(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> anyhow::Re
     };
     if arguments.no_key {
         let backend = opening::open_backend(invocation, &Place::meant(invocation)?)?;
-        invocation.signals.listen().context("cannot listen for signals")?;
+        invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
         let progress = invocation.progress(Work::Verify);
         return Ok((lbak::verify_without_key(&*backend, &options(&progress))?, Authors::new()));
     }

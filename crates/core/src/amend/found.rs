@@ -8,7 +8,7 @@ use crate::{
     index::Location,
     observe::Cancellation,
     repository::{Repository, View},
-    snapshot::Manifest,
+    snapshot::{Extent, Manifest},
     store::ChunkReader,
     tree::{Entry, NameRule, Node, TreeReader, for_each_reference},
 };
@@ -27,14 +27,17 @@ pub(super) fn look_up(
     manifest.findings.all.iter().try_for_each(|id| search.find(ChunkKind::List, id))?;
     let mut seen: HashSet<ChunkId> = HashSet::from([manifest.root]);
     let mut open = vec![(NameRule::AbsolutePath, manifest.root)];
+    let mut extent = Extent::of(manifest);
     while let Some((rule, tree)) = open.pop() {
         cancellation.check()?;
         search.directory(rule, tree, &mut |entry| {
+            extent.meet(entry)?;
             if let Node::Directory { tree } = &entry.node
                 && seen.insert(*tree)
             {
                 open.push((NameRule::Component, *tree));
             }
+            Ok(())
         })?;
     }
     Ok(())
@@ -46,7 +49,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn directory(&self, rule: NameRule, tree: ChunkId, each: &mut dyn FnMut(&Entry)) -> Result<()> {
+    fn directory(&self, rule: NameRule, tree: ChunkId, each: &mut dyn FnMut(&Entry) -> Result<()>) -> Result<()> {
         // The nodes of a large directory, which no entry names.
         let nodes: RefCell<Vec<ChunkId>> = RefCell::default();
         let read = |kind, id: &ChunkId| {
@@ -58,7 +61,7 @@ impl Search<'_> {
         let entries = TreeReader::open(rule, tree, &read).map_err(unreadable)?;
         for entry in entries {
             let entry = entry.map_err(|lost| unreadable(lost.error))?;
-            each(&entry);
+            each(&entry)?;
             for_each_reference(&entry, &read, &mut |reference| {
                 let reference = reference.map_err(|lost| unreadable(lost.error))?;
                 self.find(reference.kind, &reference.id)

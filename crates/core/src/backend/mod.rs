@@ -72,6 +72,18 @@ pub trait Backend: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// Opens an object whose parts will be read often, or says with `None` that here nothing is gained by it: then, and that is
+    /// the default, every part is read with [`get_range`](Self::get_range).
+    ///
+    /// What is read are the bytes that the object had when it was opened, also when its name was removed since. For objects
+    /// that tell by themselves whether they still matter: pages of the index.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::NotFound`] when there is no such object.
+    fn open_parts(&self, _name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        Ok(None)
+    }
+
     /// Calls `found` with the name and size of every object whose name begins with `prefix`, in any order.
     ///
     /// There may be millions: they are reported as they are found, not collected. A prefix is a folder
@@ -99,6 +111,15 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Says what this store is and what it promises.
     fn describe(&self) -> Description;
+}
+
+/// An object that was opened with [`Backend::open_parts`].
+pub trait Parts: Send + Sync + fmt::Debug {
+    /// Fills the buffer with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::Corrupt`] when the object ends earlier.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError>;
 }
 
 /// What a store is and what it promises.
@@ -138,6 +159,10 @@ impl<T: Backend + ?Sized> Backend for Arc<T> {
 
     fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
         (**self).get_range_into(name, offset, buffer)
+    }
+
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        (**self).open_parts(name)
     }
 
     fn list(

@@ -53,6 +53,6 @@ impl<'a> ChunkStore<'a> {
 
     fn put(&self, plain: &[u8], chunks: Vec<ChunkEntry>) -> Result<()> {
         let context = self.context;
-        context.with_bench(|bench| context.writer.store_block(&mut bench.encoder, plain, chunks, &mut bench.encoded))
+        context.with_bench(|bench| context.writer.store_block(&mut bench.encoder, plain, chunks, &mut bench.scratch))
     }
 }

@@ -43,8 +43,8 @@ pub(super) struct Bench {
     pub(super) encoder: BlockEncoder,
     /// Plain bytes of a block whose chunks do not lie together.
     pub(super) plain: Vec<u8>,
-    /// The encoded block.
-    pub(super) encoded: Vec<u8>,
+    /// A block that became shorter.
+    pub(super) scratch: Vec<u8>,
 }
 
 impl<'a> Context<'a> {
@@ -111,7 +111,7 @@ impl<'a> Context<'a> {
         let bench = self.benches().pop();
         let mut bench = match bench {
             Some(bench) => bench,
-            None => Bench { encoder: BlockEncoder::new(self.compression)?, plain: Vec::new(), encoded: Vec::new() },
+            None => Bench { encoder: BlockEncoder::new(self.compression)?, plain: Vec::new(), scratch: Vec::new() },
         };
         let outcome = work(&mut bench);
         self.benches().push(bench);

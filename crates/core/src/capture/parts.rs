@@ -136,7 +136,9 @@ impl Parts<'_, '_> {
         let mut front = Front { file, read_bytes: 0, limit };
         loop {
             self.context.check()?;
-            let length = 2 * self.context.cutter.sizes().maximum as usize;
+            // Room for the largest chunk, and for as much again as is mostly carried over.
+            let maximum = self.context.cutter.sizes().maximum as usize;
+            let length = maximum + maximum / 2;
             let share = self.context.writer.budget().take(length)?;
             let (buffer, end) = match self.fill(&mut front, length) {
                 Ok(filled) => filled,

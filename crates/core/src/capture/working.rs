@@ -126,6 +126,6 @@ impl<'a, 'b> Block<'a, 'b> {
                 &self.bench.plain[..]
             }
         };
-        self.context.writer.store_block(&mut self.bench.encoder, plain, chunks, &mut self.bench.encoded)
+        self.context.writer.store_block(&mut self.bench.encoder, plain, chunks, &mut self.bench.scratch)
     }
 }

@@ -1,7 +1,5 @@
 //! Blocks: a run of chunks behind one codec byte, compressed when that pays.
 
-use std::io::Cursor;
-
 use zstd::zstd_safe::CParameter;
 
 use crate::error::{Error, Result};
@@ -40,6 +38,24 @@ impl Compression {
     }
 }
 
+/// An encoded block in two parts, to be stored one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<'a>(pub &'a [u8], pub &'a [u8]);
+
+impl Encoded<'_> {
+    /// Bytes of both.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.0.len() + self.1.len()
+    }
+
+    /// Both in one.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        [self.0, self.1].concat()
+    }
+}
+
 /// Encodes blocks; keeps its context from one to the next. One per worker.
 pub struct BlockEncoder {
     zstd: Option<zstd::bulk::Compressor<'static>>,
@@ -61,27 +77,22 @@ impl BlockEncoder {
         Ok(Self { zstd: zstd.map_err(|source| Error::System { what: "memory to compress with", source })? })
     }
 
-    /// Appends the encoded block to `encoded`: a codec byte and its payload, never longer than `plain` by more than that byte.
-    pub fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>) {
-        let start = encoded.len();
+    /// Encodes a block: a codec byte and its payload, never longer than `plain` by more than that byte. What does not get shorter stays
+    /// where it is; the rest is in `scratch`, whose content is lost.
+    pub fn encode<'a>(&mut self, plain: &'a [u8], scratch: &'a mut Vec<u8>) -> Encoded<'a> {
         if let Some(zstd) = self.zstd.as_mut().filter(|_| plain.len() > 64)
             && (plain.len() < SAMPLED_FROM || looks_compressible(zstd, plain))
         {
-            encoded.push(ZSTD);
+            scratch.clear();
             // What does not shrink fails, or is found to be no shorter, and is stored raw.
-            encoded.reserve(plain.len());
-            let mut behind = Cursor::new(&mut *encoded);
-            behind.set_position(start as u64 + 1);
-            if let Ok(length) = zstd.compress_to_buffer(plain, &mut behind)
+            scratch.reserve(plain.len());
+            if let Ok(length) = zstd.compress_to_buffer(plain, scratch)
                 && length < plain.len()
             {
-                encoded.truncate(start + 1 + length);
-                return;
+                return Encoded(&[ZSTD], &scratch[..length]);
             }
-            encoded.truncate(start);
         }
-        encoded.push(RAW);
-        encoded.extend_from_slice(plain);
+        Encoded(&[RAW], plain)
     }
 }
 
@@ -175,13 +186,14 @@ mod tests {
     use super::*;
 
     fn round_trip(compression: Compression, plain: &[u8]) -> Vec<u8> {
-        let mut encoded = b"before".to_vec();
-        BlockEncoder::new(compression).expect("memory").encode(plain, &mut encoded);
-        assert_eq!(&encoded[..6], b"before");
+        let mut scratch = b"what was there".to_vec();
+        let encoded = BlockEncoder::new(compression).expect("memory").encode(plain, &mut scratch);
+        let stored = encoded.to_vec();
+        assert_eq!(stored.len(), encoded.length());
         let mut scratch = vec![1; 3];
         let mut decoder = BlockDecoder::new().expect("memory");
-        assert_eq!(decoder.decode("test", &encoded[6..], plain.len(), &mut scratch).expect("decode"), plain);
-        encoded.split_off(6)
+        assert_eq!(decoder.decode("test", &stored, plain.len(), &mut scratch).expect("decode"), plain);
+        stored
     }
 
     fn noise(length: usize) -> Vec<u8> {
@@ -208,8 +220,9 @@ mod tests {
 
     #[test]
     fn a_block_gives_exactly_what_it_claims() {
-        let mut encoded = Vec::new();
-        BlockEncoder::new(Compression::Auto).expect("memory").encode(&[7; 5000], &mut encoded);
+        let mut scratch = Vec::new();
+        let encoded = BlockEncoder::new(Compression::Auto).expect("memory").encode(&[7; 5000], &mut scratch);
+        let encoded = encoded.to_vec();
         let mut decoder = BlockDecoder::new().expect("memory");
         let mut decode = |bytes: &[u8], length| decoder.decode("test", bytes, length, &mut Vec::new()).map(<[u8]>::len);
         assert!(decode(&encoded, 5000).is_ok());
@@ -218,6 +231,14 @@ mod tests {
         }
         for length in 0..encoded.len() {
             assert!(decode(&encoded[..length], 5000).is_err(), "cut at {length}");
+        }
+        // Whatever else may come out of a changed block, which its seal and its ids are there to find, it is not longer or shorter.
+        for bit in 0..encoded.len() * 8 {
+            let mut changed = encoded.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let mut plain = Vec::new();
+            let outcome = BlockDecoder::new().expect("memory").decode("test", &changed, 5000, &mut plain);
+            assert!(outcome.is_err() || outcome.is_ok_and(|plain| plain.len() == 5000), "bit {bit}");
         }
         assert!(matches!(decode(&[9, 1, 2], 2), Err(Error::Newer { .. })));
     }

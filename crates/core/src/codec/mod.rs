@@ -14,7 +14,7 @@ mod header;
 mod object;
 pub mod slot;
 
-pub use block::{BlockDecoder, BlockEncoder, Compression, LARGEST_BLOCK};
+pub use block::{BlockDecoder, BlockEncoder, Compression, Encoded, LARGEST_BLOCK};
 pub use cipher::{Domain, Opener, Sealer, TAG};
 pub use header::{HEADER, Header, Kind};
 pub use object::{OpenedObject, object_hash};

@@ -21,6 +21,8 @@ pub(super) const PAGES_FROM: usize = HEADER + SUMMARY + TAG;
 pub(super) const TRAILER: usize = 2;
 
 const VERSION: u32 = 1;
+/// How far from its guessed place a fence usually is: a full segment has a deviation of 21 pages.
+const FIRST_STEP: usize = 32;
 #[expect(clippy::cast_possible_truncation, reason = "a seal has 16 bytes")]
 const SEAL: u32 = TAG as u32;
 
@@ -154,11 +156,38 @@ impl Fences {
     #[must_use]
     pub fn pages_of(&self, id: &IdPrefix) -> std::ops::Range<u32> {
         let key = id.fence();
-        let first = self.0.partition_point(|&fence| fence < key);
+        let first = self.first_from(key);
         let equal = self.0.iter().skip(first).take_while(|&&fence| fence == key).count();
         // The page before the first fence that is not smaller may end with the id.
         let number = |page: usize| u32::try_from(page).expect("at most 2^20 pages: checked in parse_summary");
         number(first.saturating_sub(1))..number(first + equal)
+    }
+
+    /// The first fence that is not smaller than a key.
+    ///
+    /// Ids are spread evenly, so the place is guessed from the key, to within the square root of the number of records; from there
+    /// steps that double find two fences around it, whatever the fences are. That touches a few lines of memory near one another
+    /// where halving from the start touches one in each of sixteen places.
+    fn first_from(&self, key: u64) -> usize {
+        let (Some(&lowest), Some(&highest)) = (self.0.first(), self.0.last()) else { return 0 };
+        if key <= lowest {
+            return 0;
+        }
+        if key > highest {
+            return self.0.len();
+        }
+        let last = self.0.len() - 1;
+        let guess = u128::from(key - lowest) * last as u128 / u128::from((highest - lowest).max(1));
+        let guess = usize::try_from(guess).unwrap_or(last).min(last);
+        let is_before = |place: usize| self.0.get(place).is_some_and(|&fence| fence < key);
+        let (mut from, mut to, mut step) = (guess, guess, FIRST_STEP);
+        while is_before(to) {
+            (from, to, step) = (to, (to + step).min(last), 2 * step);
+        }
+        while from > 0 && !is_before(from) {
+            (from, to, step) = (from.saturating_sub(step), from, 2 * step);
+        }
+        from + self.0.get(from..to).unwrap_or_default().partition_point(|&fence| fence < key)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{
-    cache::PageCache,
-    record::{Entry, IdPrefix, Location},
+    cache::{PageCache, RowCache},
+    record::{ChunkRow, Entry, IdPrefix, Location},
     segment::{Cached, Segment, Trouble},
     shelf::{Held, Shelf},
 };
@@ -15,6 +15,8 @@ use crate::{
 
 /// Opened pages that an index keeps: with what surrounds them, 8 MiB.
 const CACHED_PAGES: usize = 8 << 10;
+/// Rows of packs that an index keeps: with what surrounds them, less than 1 MiB.
+const CACHED_ROWS: usize = 4 << 10;
 
 /// Names one record of an index whose segments stay as they are: verify keeps one bit for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +32,8 @@ pub struct Ordinal {
 pub struct Index {
     /// Replaced as a whole, so that a question holds no lock while it reads.
     segments: RwLock<Arc<Shelf>>,
-    cache: PageCache,
+    pages: PageCache,
+    rows: RowCache,
 }
 
 /// Given a record with its segment, that segment's part of the cache and its number, decides whether the search ends.
@@ -43,6 +46,16 @@ enum Unread {
     AskOriginals,
     /// It is told: records of other segments have no ordinals here.
     IsTrouble,
+}
+
+/// The first record of one of many chunks, whose pack is not looked up yet.
+struct Row {
+    segment: u32,
+    /// The pack's number in that segment.
+    number: u32,
+    /// Which of the many chunks.
+    place: usize,
+    chunk: ChunkRow<IdPrefix>,
 }
 
 impl Default for Index {
@@ -59,7 +72,17 @@ impl Index {
     }
 
     pub(super) fn of(shelf: Shelf) -> Self {
-        Self { segments: RwLock::new(Arc::new(shelf)), cache: PageCache::new(CACHED_PAGES) }
+        Self {
+            segments: RwLock::new(Arc::new(shelf)),
+            pages: PageCache::new(CACHED_PAGES),
+            rows: RowCache::new(CACHED_ROWS),
+        }
+    }
+
+    /// The same, keeping hardly any page: for tests of what is read how often.
+    #[cfg(test)]
+    pub(super) fn keeping_little(self) -> Self {
+        Self { pages: PageCache::new(1), rows: RowCache::new(1), ..self }
     }
 
     /// Adds a segment that is newer than all others.
@@ -91,6 +114,57 @@ impl Index {
         })
     }
 
+    /// What [`find`](Self::find) returns for each of many chunks, in their order; `accept` is told which of them a location is of,
+    /// and may be asked twice about one.
+    ///
+    /// Ids are looked up in their own order and packs in theirs, so that a page which several chunks need is opened once for all
+    /// of them, however few pages are kept: the more of an index a batch asks for, the less each of it costs.
+    ///
+    /// # Errors
+    /// Each chunk has its own, as for [`find`](Self::find).
+    pub fn find_many(
+        &self,
+        ids: &[ChunkId],
+        kind: ChunkKind,
+        accept: &mut dyn FnMut(usize, &Location) -> bool,
+    ) -> Vec<Result<Option<Location>>> {
+        let mut order: Vec<(IdPrefix, usize)> = ids.iter().map(IdPrefix::from).zip(0..).collect();
+        order.sort_unstable();
+        let mut rows = Vec::with_capacity(ids.len());
+        let mut found: Vec<Result<Option<Location>>> = ids.iter().map(|_| Ok(None)).collect();
+        let mut alone = Vec::new();
+        for (id, place) in order {
+            let first = self.search(&id, kind, Unread::IsTrouble, &mut |_, cached, _, entry| {
+                Ok(Some(Row { segment: cached.segment, number: entry.pack, place, chunk: entry.chunk }))
+            });
+            match first {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => {}
+                Err(_) => alone.push(place),
+            }
+        }
+        rows.sort_unstable_by_key(|row| (row.segment, row.number, row.place));
+        let shelf = self.shelf();
+        for row in rows {
+            let segment = shelf.held.get(row.segment as usize).map(|held| &held.segment);
+            let location = segment.and_then(|segment| {
+                let pack = segment.pack(row.number, &self.cached(row.segment)).ok()?;
+                Location::new(segment.object(), &row.chunk, pack).ok()
+            });
+            match location.filter(|location| accept(row.place, location)) {
+                Some(location) => set(&mut found, row.place, Ok(Some(location))),
+                None => alone.push(row.place),
+            }
+        }
+        // Trouble, or a location that was not taken: what else there is, is the business of a search for this chunk alone.
+        for place in alone {
+            if let Some(id) = ids.get(place) {
+                set(&mut found, place, self.find(id, kind, &mut |location| accept(place, location)));
+            }
+        }
+        found
+    }
+
     /// Returns which record [`find`](Self::find) would look at first.
     ///
     /// # Errors
@@ -117,7 +191,7 @@ impl Index {
         let mut trouble = Trouble::default();
         for (number, held) in self.shelf().around(id.fence()) {
             let segment = u32::try_from(number).expect("fewer than 2^32 segments");
-            let cached = Cached { pages: &self.cache, segment };
+            let cached = self.cached(segment);
             let taken =
                 held.segment.find(id, kind, &cached, &mut |record, entry| take(&held.segment, &cached, record, entry));
             // A copy that can not be read costs time, not data: what it stands for is asked (rule I5).
@@ -137,8 +211,18 @@ impl Index {
         trouble.nothing_found()
     }
 
+    fn cached(&self, segment: u32) -> Cached<'_> {
+        Cached { pages: &self.pages, rows: &self.rows, segment }
+    }
+
     fn shelf(&self) -> Arc<Shelf> {
         // Adding can not panic half way: the vector is replaced or pushed to.
         Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn set(found: &mut [Result<Option<Location>>], place: usize, answer: Result<Option<Location>>) {
+    if let Some(found) = found.get_mut(place) {
+        *found = answer;
     }
 }

@@ -38,6 +38,8 @@ mod copies;
 mod load;
 
 #[cfg(test)]
+mod lookup_tests;
+#[cfg(test)]
 mod merge_tests;
 #[cfg(test)]
 mod tests;

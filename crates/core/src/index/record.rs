@@ -247,15 +247,22 @@ impl Page {
     pub(super) fn stored(&self, position: usize) -> Option<&[u8; RECORD]> {
         self.records.get(position)
     }
+}
 
-    /// The records of one id, with their positions.
-    pub(super) fn of(&self, id: &IdPrefix) -> impl Iterator<Item = (u32, Entry)> + use<'_> {
-        let id = id.0;
-        let first = self.records.partition_point(|record| *prefix_of(record) < id);
-        let records =
-            self.records.iter().enumerate().skip(first).take_while(move |(_, record)| *prefix_of(record) == id);
-        records.filter_map(|(position, record)| Some((u32::try_from(position).ok()?, decode(record)?)))
-    }
+/// Those of a checked page's records that are of one id, with their positions.
+pub(super) fn records_of<'a>(
+    records: &'a [[u8; RECORD]],
+    id: &IdPrefix,
+) -> impl Iterator<Item = (u32, Entry)> + use<'a> {
+    let id = id.0;
+    let first = records.partition_point(|record| *prefix_of(record) < id);
+    let records = records.iter().enumerate().skip(first).take_while(move |(_, record)| *prefix_of(record) == id);
+    records.filter_map(|(position, record)| Some((u32::try_from(position).ok()?, decode(record)?)))
+}
+
+/// The records of a page that was checked.
+pub(super) fn records_in(plain: &[u8; PAGE], records: u32) -> &[[u8; RECORD]] {
+    plain.as_chunks().0.get(..records as usize).unwrap_or_default()
 }
 
 /// Reads page `number`, which must hold `records` records of `packs` packs.
@@ -263,6 +270,17 @@ impl Page {
 /// # Errors
 /// [`Error::Damaged`] when a record is out of order or says what can not be; [`Error::Newer`] for flags that this version does not know.
 pub fn parse_page(object: &str, number: u32, records: u32, packs: u32, plain: &[u8]) -> Result<Page> {
+    check_page(object, number, records, packs, plain).map(|records| Page { records: records.into() })
+}
+
+/// The same without a copy.
+pub(super) fn check_page<'a>(
+    object: &str,
+    number: u32,
+    records: u32,
+    packs: u32,
+    plain: &'a [u8],
+) -> Result<&'a [[u8; RECORD]]> {
     let damaged = |wrong: &str| Error::damaged(object, format!("page {number}: {wrong}"));
     if !(1..=RECORDS_IN_PAGE).contains(&records) {
         return Err(damaged("no page holds so many records"));
@@ -283,7 +301,7 @@ pub fn parse_page(object: &str, number: u32, records: u32, packs: u32, plain: &[
     if !records.is_sorted_by_key(prefix_of) {
         return Err(damaged("its records are out of order"));
     }
-    Ok(Page { records: records.into() })
+    Ok(records)
 }
 
 /// Reads page `number` of the pack table, which must hold `packs` rows.
@@ -302,7 +320,26 @@ pub fn parse_pack_page(
         return Err(damaged("no page holds so many packs"));
     }
     let rows = split_page::<PACK_ROW>(plain, packs as usize).ok_or_else(|| damaged("its size is wrong"))?;
-    let rows = rows.iter().map(|row| {
+    rows.iter().map(|row| PackRow::decode(object, repository, number, row).map(Arc::new)).collect()
+}
+
+/// Reads the row at one place of page `number` of the pack table, which must hold it.
+pub(super) fn parse_pack(
+    object: &str,
+    repository: RepositoryId,
+    number: u32,
+    place: u32,
+    plain: &[u8; PAGE],
+) -> Result<PackRow> {
+    let row = plain.as_chunks().0.get(place as usize);
+    let row =
+        row.ok_or_else(|| Error::damaged(object, format!("page {number} of its pack table has no row {place}")))?;
+    PackRow::decode(object, repository, number, row)
+}
+
+impl PackRow {
+    /// Reads the stored form, a row of page `number`.
+    fn decode(object: &str, repository: RepositoryId, number: u32, row: &[u8; PACK_ROW]) -> Result<Self> {
         let mut header = [0; HEADER];
         header[..4].copy_from_slice(b"lbak");
         header[4..16].copy_from_slice(&row[36..48]);
@@ -315,15 +352,13 @@ pub fn parse_pack_page(
             error => error,
         })?;
         if !matches!(header.kind, Kind::DataPack | Kind::TreePack) {
-            return Err(damaged("it names something that is no pack"));
+            let what = format!("page {number} of its pack table: it names something that is no pack");
+            return Err(Error::damaged(object, what));
         }
         let stored_length = u32::from_le_bytes([row[32], row[33], row[34], row[35]]);
-        Ok(Arc::new(PackRow { id, stored_length, header }))
-    });
-    rows.collect()
-}
+        Ok(Self { id, stored_length, header })
+    }
 
-impl PackRow {
     /// Writes the stored form.
     pub(super) fn encode(&self) -> [u8; PACK_ROW] {
         let (mut bytes, header) = ([0; PACK_ROW], self.header.encode());

@@ -5,16 +5,17 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::{
-    cache::{Opened, PageCache, PageKey},
+    cache::{PageCache, PageKey, PlainPage, RowCache},
     filter::Filter,
     layout::{Fences, PAGES_FROM, Summary, parse_fences, parse_summary},
     record::{
-        Entry, IdPrefix, PACKS_IN_PAGE, PackRow, Page, RECORDS_IN_PAGE, SEALED_PAGE, parse_pack_page, parse_page,
+        Entry, IdPrefix, PACKS_IN_PAGE, PAGE, PackRow, Page, RECORD, RECORDS_IN_PAGE, SEALED_PAGE, check_page,
+        parse_pack, parse_pack_page, parse_page, records_in, records_of,
     },
     records::Records,
 };
 use crate::{
-    backend::{Backend, BackendErrorKind, ObjectName},
+    backend::{Backend, BackendErrorKind, ObjectName, Parts},
     codec::{Codec, Domain, HEADER, Header, Kind, Opener},
     error::{Error, Result},
     id::{ChunkKind, SessionId},
@@ -29,6 +30,8 @@ pub struct Segment {
     header: Header,
     opener: Opener,
     summary: Summary,
+    /// For single pages, where the store has something for that: opened when the first is read.
+    parts: OnceLock<Option<Box<dyn Parts>>>,
     /// What tells which page to open; trouble with the stored bytes is remembered too, so that it is met once.
     guides: OnceLock<Result<Guides>>,
 }
@@ -71,6 +74,7 @@ impl Segment {
             header,
             opener,
             summary,
+            parts: OnceLock::new(),
             guides: OnceLock::new(),
         })
     }
@@ -168,9 +172,10 @@ impl Segment {
             return Ok(None);
         }
         let mut trouble = Trouble::default();
+        let mut page = [0; SEALED_PAGE];
         for number in guides.fences.pages_of(id) {
-            let Some(page) = trouble.outlive(self.page(number, cache).map(Some))? else { continue };
-            for (position, entry) in page.of(id).filter(|(_, entry)| entry.chunk.kind == kind) {
+            let Some(records) = trouble.outlive(self.page(number, cache, &mut page).map(Some))? else { continue };
+            for (position, entry) in records_of(records, id).filter(|(_, entry)| entry.chunk.kind == kind) {
                 if let Some(taken) = trouble.outlive(take(number * RECORDS_IN_PAGE + position, &entry))? {
                     return Ok(Some(taken));
                 }
@@ -179,32 +184,63 @@ impl Segment {
         trouble.nothing_found()
     }
 
-    /// A row of the pack table; `number` comes from a record.
+    /// A row of the pack table; `number` comes from a record. Of its page only this row is looked at.
     pub(super) fn pack(&self, number: u32, cache: &Cached<'_>) -> Result<Arc<PackRow>> {
-        let (page, row) = (number / PACKS_IN_PAGE, number % PACKS_IN_PAGE);
+        if let Some(row) = cache.rows.get(cache.segment, number) {
+            return Ok(row);
+        }
+        let (page, place) = (number / PACKS_IN_PAGE, number % PACKS_IN_PAGE);
+        if place >= self.summary.packs_in(page) {
+            return Err(self.no_such_pack(number));
+        }
         let key = PageKey::Packs { segment: cache.segment, page };
-        let packs = match cache.pages.get(key) {
-            Some(Opened::Packs(packs)) => packs,
-            _ => {
-                let mut sealed = self.read(self.summary.pack_page_at(page), SEALED_PAGE as u64)?;
-                let packs: Arc<[_]> = self.open_packs(page, &mut sealed)?.into();
-                cache.pages.put(key, Opened::Packs(Arc::clone(&packs)));
-                packs
-            }
-        };
-        let pack = packs.get(row as usize).map(Arc::clone);
-        pack.ok_or_else(|| self.no_such_pack(number))
+        let mut sealed = [0; SEALED_PAGE];
+        let plain = plain_of(&mut sealed);
+        if !cache.pages.get(key, plain) {
+            self.read_page(self.summary.pack_page_at(page), &mut sealed)?;
+            self.opener.open(Domain::PackTable, page.into(), &[], &mut sealed)?;
+            cache.pages.put(key, plain_of(&mut sealed));
+        }
+        let row = Arc::new(parse_pack(&self.object, self.header.repository, page, place, plain_of(&mut sealed))?);
+        cache.rows.put(cache.segment, number, &row);
+        Ok(row)
     }
 
-    fn page(&self, number: u32, cache: &Cached<'_>) -> Result<Arc<Page>> {
+    /// The records of a page, which was checked; `sealed` is overwritten.
+    fn page<'a>(
+        &self,
+        number: u32,
+        cache: &Cached<'_>,
+        sealed: &'a mut [u8; SEALED_PAGE],
+    ) -> Result<&'a [[u8; RECORD]]> {
         let key = PageKey::Records { segment: cache.segment, page: number };
-        if let Some(Opened::Records(page)) = cache.pages.get(key) {
-            return Ok(page);
+        let records = self.summary.records_in(number);
+        if cache.pages.get(key, plain_of(sealed)) {
+            return Ok(records_in(plain_of(sealed), records));
         }
-        let mut sealed = self.read(self.summary.page_at(number), SEALED_PAGE as u64)?;
-        let page = Arc::new(self.open_page(number, &mut sealed)?);
-        cache.pages.put(key, Opened::Records(Arc::clone(&page)));
-        Ok(page)
+        self.read_page(self.summary.page_at(number), sealed)?;
+        self.opener.open(Domain::Page, number.into(), &[], sealed)?;
+        check_page(&self.object, number, records, self.summary.packs, plain_of(sealed))?;
+        cache.pages.put(key, plain_of(sealed));
+        Ok(records_in(plain_of(sealed), records))
+    }
+
+    fn read_page(&self, offset: u64, sealed: &mut [u8; SEALED_PAGE]) -> Result<()> {
+        let failed = |source| Error::store("read", &self.name, source);
+        let parts = match self.parts.get() {
+            Some(parts) => parts,
+            None => {
+                let parts = self.backend.open_parts(&self.name).map_err(failed)?;
+                self.parts.get_or_init(|| parts)
+            }
+        };
+        match parts {
+            Some(parts) => parts.read(offset, sealed).map_err(failed),
+            None => {
+                sealed.copy_from_slice(&self.read(offset, SEALED_PAGE as u64)?);
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn open_page(&self, number: u32, sealed: &mut [u8]) -> Result<Page> {
@@ -255,7 +291,13 @@ impl Segment {
 #[derive(Debug)]
 pub(super) struct Cached<'a> {
     pub(super) pages: &'a PageCache,
+    pub(super) rows: &'a RowCache,
     pub(super) segment: u32,
+}
+
+/// What a page holds before its seal.
+fn plain_of(sealed: &mut [u8; SEALED_PAGE]) -> &mut PlainPage {
+    sealed.first_chunk_mut::<PAGE>().expect("a sealed page is a page and its seal")
 }
 
 fn read(backend: &Arc<dyn Backend>, name: &ObjectName, offset: u64, length: u64) -> Result<Vec<u8>> {

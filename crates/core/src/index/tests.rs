@@ -83,8 +83,8 @@ fn seal(builder: SegmentBuilder, kind: Kind) -> (ObjectName, Sealed) {
 
 /// A store that counts what it is asked and fails when told to.
 #[derive(Debug, Default)]
-struct Store {
-    memory: MemoryBackend,
+pub(super) struct Store {
+    pub(super) memory: MemoryBackend,
     lists: Mutex<u32>,
     ranges: Mutex<Vec<(u64, u64)>>,
     is_silent: AtomicBool,
@@ -96,7 +96,7 @@ impl Store {
         sealed.1.as_bytes().len() as u64
     }
 
-    fn taken_ranges(&self) -> Vec<(u64, u64)> {
+    pub(super) fn taken_ranges(&self) -> Vec<(u64, u64)> {
         std::mem::take(&mut *self.ranges.lock().expect("lock"))
     }
 }

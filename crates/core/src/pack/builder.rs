@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     buffer::PackBuffer,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     backend::Sealed,
-    codec::{Domain, HEADER, Header, Sealer, TAG},
+    codec::{Domain, Encoded, HEADER, Header, Sealer, TAG},
     error::{Error, Result},
     id::PackId,
 };
@@ -25,7 +25,8 @@ use crate::{
 #[must_use = "a reserved place that is not filled keeps the pack from being finished"]
 pub struct Place {
     offset: u32,
-    sealed_length: usize,
+    /// Its bytes, which nobody else has meanwhile.
+    room: BytesMut,
 }
 
 /// A pack that is being filled.
@@ -40,6 +41,10 @@ pub struct PackBuilder {
 struct State {
     /// `None` when it was finished.
     bytes: Option<PackBuffer>,
+    /// Bytes of it, and of the rooms that were handed out.
+    length: usize,
+    /// Rooms that were filled, with their offsets.
+    filled: Vec<(u32, BytesMut)>,
     directory: Directory,
     chunk_count: usize,
     unfilled: usize,
@@ -67,7 +72,9 @@ impl PackBuilder {
     pub fn new(sealer: Sealer, target: u32, mut bytes: PackBuffer) -> Self {
         bytes.extend_from_slice(&sealer.header().encode());
         let state = State {
+            length: bytes.length(),
             bytes: Some(bytes),
+            filled: Vec::new(),
             directory: Directory::default(),
             chunk_count: 0,
             unfilled: 0,
@@ -88,10 +95,10 @@ impl PackBuilder {
         if state.is_closed || (!is_empty && state.length_with(2, sealed_length, chunks.len()) > self.target) {
             return None;
         }
-        let bytes = state.bytes.as_mut()?;
-        let offset = u32::try_from(bytes.length()).expect("a pack is a few MiB long");
+        let room = state.bytes.as_mut()?.room(sealed_length);
+        let offset = u32::try_from(state.length).expect("a pack is a few MiB long");
         let length = u32::try_from(sealed_length).expect("a block is at most 16 MiB long");
-        bytes.extend_by(sealed_length);
+        state.length += sealed_length;
         state.chunk_count += chunks.len();
         state.unfilled += 1;
         state.directory.blocks.push(BlockRow {
@@ -102,51 +109,57 @@ impl PackBuilder {
             chunks,
         });
         state.is_closed |= self.is_a_good_end(&state);
-        Some(Place { offset, sealed_length })
+        Some(Place { offset, room })
     }
 
-    /// Seals an encoded block for its place and copies it in. Sealing happens outside the lock.
+    /// Copies an encoded block to its place and seals it there; other workers do the same meanwhile.
     ///
     /// Returns true to the one caller who thereby completes a closed pack, and must have it finished.
-    pub fn fill(&self, place: Place, encoded: &mut Vec<u8>) -> bool {
-        self.sealer.seal_tail(Domain::Block, u64::from(place.offset), &[], encoded, 0);
-        assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
-        let mut state = self.state();
-        let start = place.offset as usize;
-        state.bytes_of(start..start + encoded.len()).copy_from_slice(encoded);
-        state.unfilled -= 1;
-        state.is_closed && state.unfilled == 0
+    ///
+    /// # Panics
+    /// When the block has another length than its place was reserved for.
+    pub fn fill(&self, mut place: Place, encoded: Encoded<'_>) -> bool {
+        self.seal(&mut place, encoded);
+        self.state().take_back(place)
     }
 
-    /// The same for a block that is proven first: `prove` is shown the pack's header, the block's place, and its sealed bytes, which it may
-    /// open where they lie.
+    /// The same for a block that is proven first: `prove` is shown the pack's header, the block's place, and its sealed bytes.
     ///
     /// What does not prove itself leaves padding in its place and is to be stored in another one: no part of it ever leaves this
     /// builder, so its nonce is used once all the same. What does must still be the same when the pack is finished.
     pub fn fill_if<E>(
         &self,
-        place: Place,
-        encoded: &mut Vec<u8>,
-        prove: impl FnOnce(&Header, u32, &mut [u8]) -> Result<(), E>,
+        mut place: Place,
+        encoded: Encoded<'_>,
+        prove: impl FnOnce(&Header, u32, &[u8]) -> Result<(), E>,
     ) -> (bool, Result<(), E>) {
-        self.sealer.seal_tail(Domain::Block, u64::from(place.offset), &[], encoded, 0);
-        assert_eq!(encoded.len(), place.sealed_length, "the block grew after its place was reserved");
-        let range = place.offset as usize..place.offset as usize + place.sealed_length;
-        self.state().bytes_of(range.clone()).copy_from_slice(encoded);
-        let hash = blake3::hash(encoded);
-        let proven = prove(self.sealer.header(), place.offset, encoded);
+        self.seal(&mut place, encoded);
+        let hash = blake3::hash(&place.room);
+        let proven = prove(self.sealer.header(), place.offset, &place.room);
+        if proven.is_err() {
+            let zeros = place.room.len() - TAG;
+            place.room[..zeros].fill(0);
+            self.seal_room(&mut place);
+        }
         let mut state = self.state();
         match proven {
-            Ok(()) => state.proven.push((range, hash)),
-            Err(_) => {
-                state.turn_into_padding(place.offset);
-                let (zeros, tag) = state.bytes_of(range).split_at_mut(place.sealed_length - TAG);
-                zeros.fill(0);
-                tag.copy_from_slice(&self.sealer.seal_in_place(Domain::Block, u64::from(place.offset), &[], zeros));
-            }
+            Ok(()) => state.proven.push((place.offset as usize..place.offset as usize + place.room.len(), hash)),
+            Err(_) => state.turn_into_padding(place.offset),
         }
-        state.unfilled -= 1;
-        (state.is_closed && state.unfilled == 0, proven)
+        (state.take_back(place), proven)
+    }
+
+    fn seal(&self, place: &mut Place, Encoded(front, back): Encoded<'_>) {
+        let length = place.room.len() - TAG;
+        assert_eq!(front.len() + back.len(), length, "the block grew after its place was reserved");
+        place.room[..front.len()].copy_from_slice(front);
+        place.room[front.len()..length].copy_from_slice(back);
+        self.seal_room(place);
+    }
+
+    fn seal_room(&self, place: &mut Place) {
+        let (bytes, tag) = place.room.split_last_chunk_mut::<TAG>().expect("a place has room for the tag");
+        *tag = self.sealer.seal_in_place(Domain::Block, u64::from(place.offset), &[], bytes);
     }
 
     /// Takes no more blocks. Returns true when the pack holds some, all filled: the caller must have it finished.
@@ -166,7 +179,7 @@ impl PackBuilder {
     /// Bytes reserved so far.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.state().length()
+        self.state().length
     }
 
     /// Pads, adds the directory and names the pack.
@@ -185,10 +198,13 @@ impl PackBuilder {
         let padding = usize::try_from(padded_length(state.length_with(1, TAG + 1, 0)) - state.length_with(1, TAG, 0))
             .expect("padding is shorter than the pack");
         let mut bytes = state.bytes.take().expect("a pack is finished once");
+        let mut filled = std::mem::take(&mut state.filled);
         let mut directory = std::mem::take(&mut state.directory);
         let proven = std::mem::take(&mut state.proven);
         drop(state);
 
+        filled.sort_unstable_by_key(|(offset, _)| *offset);
+        filled.into_iter().for_each(|(_, room)| bytes.join(room));
         if proven.iter().any(|(range, hash)| blake3::hash(&bytes.filled()[range.clone()]) != *hash) {
             return Err(Error::Unreliable {
                 what: "a block that was sealed changed in memory before it was stored".into(),
@@ -242,10 +258,11 @@ impl PackBuilder {
 }
 
 impl State {
-    /// The bytes of a place that was reserved.
-    fn bytes_of(&mut self, range: Range<usize>) -> &mut [u8] {
-        let bytes = self.bytes.as_mut().expect("a pack with an unfilled place is not finished");
-        &mut bytes.filled()[range]
+    /// Tells whether that was the last one of a closed pack.
+    fn take_back(&mut self, place: Place) -> bool {
+        self.filled.push((place.offset, place.room));
+        self.unfilled -= 1;
+        self.is_closed && self.unfilled == 0
     }
 
     fn turn_into_padding(&mut self, offset: u32) {
@@ -255,14 +272,10 @@ impl State {
         (block.is_padding, block.chunks) = (true, Vec::new());
     }
 
-    fn length(&self) -> usize {
-        self.bytes.as_ref().map_or(0, PackBuffer::length)
-    }
-
     /// Length of the finished pack with so many more blocks, one of them the padding, of so many sealed bytes and chunks in all.
     fn length_with(&self, blocks: usize, sealed_length: usize, chunks: usize) -> u64 {
         let directory = Directory::encoded_length(self.directory.blocks.len() + blocks, self.chunk_count + chunks);
-        (self.length() + sealed_length + directory + TAG + TRAILER) as u64
+        (self.length + sealed_length + directory + TAG + TRAILER) as u64
     }
 }
 
@@ -290,7 +303,7 @@ mod tests {
     fn add(builder: &PackBuilder, outcome: Result<(), ()>) {
         let chunk = ChunkEntry { kind: ChunkKind::Data, length: 1000, id: ChunkId([7; 32]), base: None };
         let place = builder.reserve(1001, 1000, vec![chunk]).expect("room");
-        assert_eq!(builder.fill_if(place, &mut vec![0; 1001], |_, _, _| outcome), (false, outcome));
+        assert_eq!(builder.fill_if(place, Encoded(&[0; 1001], &[]), |_, _, _| outcome), (false, outcome));
     }
 
     #[test]
@@ -312,7 +325,7 @@ mod tests {
         for place in [HEADER, HEADER + 500, HEADER + 1001 + TAG - 1] {
             let builder = builder();
             add(&builder, Ok(()));
-            builder.state().bytes_of(place..place + 1)[0] ^= 4;
+            builder.state().filled[0].1[place - HEADER] ^= 4;
             assert!(builder.close());
             assert!(matches!(builder.finish(), Err(Error::Unreliable { .. })), "{place}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     backend::{Backend, MemoryBackend, ObjectName},
-    codec::{BlockDecoder, Codec, Domain, Kind, TAG},
+    codec::{BlockDecoder, Codec, Domain, Encoded, Kind, TAG},
     id::{ChunkId, ChunkKind, RepositoryId, SessionId},
     keys::{Keys, Secret},
 };
@@ -39,9 +39,9 @@ fn every_pack_has_a_padded_length() {
     for count in 0..60_u8 {
         let builder = builder(&codec, Kind::DataPack, 16 << 20);
         let chunks = (0..=count).map(|number| chunk(number, 1)).collect();
-        let mut encoded = raw_block(1, usize::from(count) + 1);
+        let encoded = raw_block(1, usize::from(count) + 1);
         let place = builder.reserve(encoded.len(), u32::from(count) + 1, chunks).expect("room");
-        assert!(!builder.fill(place, &mut encoded) && builder.close());
+        assert!(!builder.fill(place, Encoded(&encoded, &[])) && builder.close());
         let length = builder.finish().expect("unchanged").sealed.as_bytes().len() as u64;
         assert_eq!(length, padded_length(length), "{count}");
     }
@@ -55,9 +55,9 @@ fn blocks_of_many_threads_come_back_whole() {
         for number in 0..20_u8 {
             let builder = &builder;
             scope.spawn(move || {
-                let mut encoded = raw_block(number, 1000);
+                let encoded = raw_block(number, 1000);
                 let place = builder.reserve(encoded.len(), 1000, vec![chunk(number, 1000)]).expect("room");
-                assert!(!builder.fill(place, &mut encoded), "nobody closed it");
+                assert!(!builder.fill(place, Encoded(&encoded, &[])), "nobody closed it");
             });
         }
     });
@@ -90,7 +90,7 @@ fn a_pack_closes_near_its_target_and_wastes_little() {
     let builder = builder(&codec, Kind::DataPack, 1 << 20);
     let mut finish = false;
     while let Some(place) = builder.reserve(10_001, 10_000, vec![chunk(1, 10_000)]) {
-        finish = builder.fill(place, &mut raw_block(1, 10_000));
+        finish = builder.fill(place, Encoded(&raw_block(1, 10_000), &[]));
     }
     assert_ne!(finish, builder.close(), "whoever completes the pack is told, once");
     let pack = builder.finish().expect("unchanged");
@@ -106,7 +106,7 @@ fn a_block_larger_than_the_target_still_finds_a_pack() {
     let builder = builder(&codec, Kind::DataPack, 1 << 20);
     let place = builder.reserve(2_000_001, 2_000_000, vec![chunk(1, 2_000_000)]).expect("the first block");
     assert!(builder.is_closed());
-    assert!(builder.fill(place, &mut raw_block(1, 2_000_000)));
+    assert!(builder.fill(place, Encoded(&raw_block(1, 2_000_000), &[])));
     assert!(builder.finish().expect("unchanged").sealed.as_bytes().len() > 2_000_000);
 }
 
@@ -115,7 +115,7 @@ fn every_flipped_bit_of_a_pack_is_found_by_its_name() {
     let codec = codec();
     let builder = builder(&codec, Kind::TreePack, 1 << 20);
     let place = builder.reserve(101, 100, vec![chunk(1, 100)]).expect("room");
-    builder.fill(place, &mut raw_block(1, 100));
+    builder.fill(place, Encoded(&raw_block(1, 100), &[]));
     let pack = builder.finish().expect("unchanged");
     let stored = pack.sealed.as_bytes();
     for byte in 0..stored.len() {

@@ -127,6 +127,14 @@ mod tests {
             let read = file.read().slots;
             assert!(read.iter().all(|(session, stored)| kept.slots.get(session) == Some(stored)), "cut at {length}");
         }
+        // What is told then is opened under its own name like what a store gives; nothing is set aside for it that is not there.
+        for bit in (0..bytes.len() * 8).step_by(7) {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            fs::write(file.folder.file(SLOTS), &changed).expect("it is ours");
+            let held: usize = file.read().slots.values().map(|stored| HEAD + stored.len()).sum();
+            assert!(held <= bytes.len(), "bit {bit}");
+        }
     }
 
     #[test]

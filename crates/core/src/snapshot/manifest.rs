@@ -69,6 +69,14 @@ pub struct Totals {
     pub others: u64,
 }
 
+impl Totals {
+    /// All of them together.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        [self.files, self.directories, self.links, self.others].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
 /// The sizes of a snapshot, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {

@@ -5,6 +5,7 @@
 
 mod aside;
 mod catalog;
+mod extent;
 mod history;
 mod kept;
 mod lineage;
@@ -14,6 +15,7 @@ mod select;
 
 pub use aside::{read_aside, set_aside};
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
+pub use extent::Extent;
 pub use history::{Version, replaced};
 pub use kept::KeptSlots;
 pub use lineage::{Base, Lineage, LineageKind, choose_base};

@@ -62,6 +62,11 @@ pub struct BlockBuffers {
     pub plain: Vec<u8>,
 }
 
+/// What the index does not know is lost.
+fn unknown(kind: ChunkKind, id: &ChunkId) -> Error {
+    Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() }
+}
+
 /// Reads chunks of one repository. All methods may be called from several threads at once.
 #[derive(Debug)]
 pub struct ChunkReader {
@@ -101,9 +106,22 @@ impl ChunkReader {
         id: &ChunkId,
         is_wanted: &mut dyn FnMut(&Location) -> bool,
     ) -> Result<Location> {
-        self.index
-            .find(id, kind, is_wanted)?
-            .ok_or_else(|| Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() })
+        self.index.find(id, kind, is_wanted)?.ok_or_else(|| unknown(kind, id))
+    }
+
+    /// Where each of many chunks lies, in their order; [`Index::find_many`] tells what that saves.
+    ///
+    /// # Errors
+    /// Each chunk has its own, as for [`locate`](Self::locate).
+    pub fn locate_many(
+        &self,
+        kind: ChunkKind,
+        ids: &[ChunkId],
+        is_wanted: &mut dyn FnMut(usize, &Location) -> bool,
+    ) -> Vec<Result<Location>> {
+        let found = self.index.find_many(ids, kind, is_wanted);
+        let located = found.into_iter().zip(ids).map(|(found, id)| found?.ok_or_else(|| unknown(kind, id)));
+        located.collect()
     }
 
     /// Reads one chunk, through a small cache of blocks: for trees and lists. A damaged copy is passed over when there is another.

@@ -12,8 +12,17 @@ use lbak_core::{
 
 use super::side::{Place, note};
 
+/// Pieces after which those that are there twice are left out.
+const MANY_PIECES: usize = 1 << 20;
+
 /// Bytes that are looked at at once where zeros are expected.
 const ZEROS_AT_ONCE: u64 = 1 << 20;
+
+/// Sorts pieces, each once.
+fn sort_once(pieces: &mut Vec<(u64, u64)>) {
+    pieces.sort_unstable();
+    pieces.dedup_by_key(|(beginning, _)| *beginning);
+}
 
 /// What a comparison needs.
 pub(super) struct Contents<'a> {
@@ -39,7 +48,8 @@ impl Contents<'_> {
     /// The beginnings of a file's chunk ids, sorted, each once, with their lengths. Holes take no room and are not among them.
     fn pieces(&self, path: &[u8], entry: &Entry) -> Result<Vec<(u64, u64)>> {
         let Node::File { content } = &entry.node else { return Ok(Vec::new()) };
-        let mut pieces = Vec::new();
+        let mut pieces: Vec<(u64, u64)> = Vec::new();
+        let mut room = MANY_PIECES;
         for placed in ContentReader::new(content, Some(entry.size), self.read) {
             match placed {
                 Ok(placed) => pieces.extend(placed.piece.chunk.map(|chunk| {
@@ -48,9 +58,14 @@ impl Contents<'_> {
                 })),
                 Err(lost) => self.lose(path, lost)?,
             }
+            // A file may have the same pieces without end: their lists are shared like directories.
+            if pieces.len() >= room {
+                self.cancellation.check()?;
+                sort_once(&mut pieces);
+                room = MANY_PIECES.max(2 * pieces.len());
+            }
         }
-        pieces.sort_unstable();
-        pieces.dedup_by_key(|(beginning, _)| *beginning);
+        sort_once(&mut pieces);
         Ok(pieces)
     }
 

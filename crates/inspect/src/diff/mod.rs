@@ -20,7 +20,7 @@ use lbak_core::{
     metadata::FileKind,
     observe::{Cancellation, Finding, Silent},
     repository::Repository,
-    snapshot::{FindingCount, Manifest},
+    snapshot::{Extent, FindingCount, Manifest},
     source::Source,
     tree::Entry,
 };
@@ -169,7 +169,8 @@ impl ChangeCounts {
 ///
 /// # Errors
 /// [`Error::NotInSnapshot`], [`Error::Invalid`]
-/// when a snapshot of several paths is to be compared with a part of another, trouble with the store, and what `found` returns.
+/// when a snapshot of several paths is to be compared with a part of another, [`Error::Damaged`] when there is far more than a
+/// snapshot says that it holds, trouble with the store, and what `found` returns.
 pub fn diff(
     repository: &Repository,
     before: DiffSide<'_>,
@@ -180,7 +181,8 @@ pub fn diff(
     let findings = Findings::new(Arc::new(Silent));
     let chunks = Chunks::open(repository, &findings)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
-    let mut walk = Walk::new(repository, &read, &findings, options, found);
+    let extents = (Extent::of(before.snapshot), Extent::of(after.snapshot));
+    let mut walk = Walk::new(repository, &read, &findings, options, extents, found);
     walk.differing.new_bytes = Some(0);
     walk.differing.gone_bytes = Some(0);
     if before.path.is_none() && after.path.is_none() {
@@ -211,7 +213,9 @@ pub fn diff_with_source(
     let findings = Findings::new(Arc::new(Silent));
     let chunks = Chunks::open(repository, &findings)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
-    let mut walk = Walk::new(repository, &read, &findings, options, found);
+    // What a source shows is not held against the snapshot: nothing of it is counted.
+    let extents = (Extent::of(before.snapshot), Extent::of(before.snapshot));
+    let mut walk = Walk::new(repository, &read, &findings, options, extents, found);
     let roots = side::roots_of(source)?;
     let mut listed = side::list_roots(&roots, &findings)?;
     let is_single = before.path.is_some() || (listed.len() == 1 && before.snapshot.paths.len() == 1);

@@ -8,6 +8,7 @@ use lbak_core::{
     id::ChunkId,
     metadata::FileKind,
     repository::Repository,
+    snapshot::Extent,
     source::Directory,
     tree::{NameRule, Node, ReadChunk},
 };
@@ -29,6 +30,8 @@ pub(super) struct Walk<'a, 'f> {
     pub(super) differing: Differing,
     in_common: bool,
     path: Vec<u8>,
+    /// How much there may be on each side.
+    extents: (Extent, Extent),
     /// Trees may be deeper than the stack: the levels are kept in a list.
     levels: Vec<Level<'a>>,
 }
@@ -53,6 +56,7 @@ impl<'a, 'f> Walk<'a, 'f> {
         read: &'a ReadChunk<'a>,
         findings: &'a Findings,
         options: &'a DiffOptions,
+        extents: (Extent, Extent),
         found: &'f mut dyn FnMut(&Change<'_>) -> Result<()>,
     ) -> Self {
         let (keys, cancellation) = (repository.codec().keys(), &options.cancellation);
@@ -65,6 +69,7 @@ impl<'a, 'f> Walk<'a, 'f> {
             differing: Differing::default(),
             in_common: false,
             path: Vec::new(),
+            extents,
             levels: Vec::new(),
         }
     }
@@ -90,6 +95,8 @@ impl<'a, 'f> Walk<'a, 'f> {
         if before.path == after.path {
             self.path = before.path;
         }
+        self.extents.0.meet(&before.thing.entry)?;
+        meet(&mut self.extents.1, &after.thing)?;
         self.met(before.thing, after.thing)?;
         self.run(None)
     }
@@ -108,6 +115,11 @@ impl<'a, 'f> Walk<'a, 'f> {
             let Some(step) = self.next(&mut level)? else { continue };
             let before = if matches!(step, Step::After) { None } else { level.before.take() };
             let after = if matches!(step, Step::Before) { None } else { level.after.take() };
+            for (extent, item) in [(&mut self.extents.0, &before), (&mut self.extents.1, &after)] {
+                if let Some(Item::Thing(thing)) = item {
+                    meet(extent, thing)?;
+                }
+            }
             let Some(name) = before.as_ref().or(after.as_ref()).map(|item| item.name().to_vec()) else { continue };
             let is_hidden = match step {
                 Step::Before => level.after.may_hide(&name),
@@ -275,6 +287,11 @@ impl<'a, 'f> Walk<'a, 'f> {
         let level = before.zip(after).map(|(before, after)| Level { before, after, path_length: self.path.len() });
         self.levels.extend(level);
     }
+}
+
+/// Counts what is stored.
+fn meet(extent: &mut Extent, thing: &Thing) -> Result<()> {
+    if thing.place.is_none() { extent.meet(&thing.entry) } else { Ok(()) }
 }
 
 fn is_equal_tree(before: &Thing, after: &Thing) -> bool {

@@ -31,7 +31,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::{Cancellation, Event, Finding, Observer, Progress, Silent, Stage},
     repository::Repository,
-    snapshot::{FindingCount, Manifest},
+    snapshot::{Extent, FindingCount, Manifest},
     tree::Node,
 };
 
@@ -166,6 +166,7 @@ struct Prepared<'a> {
     chunks: Chunks,
     findings: Findings,
     subject: Subject,
+    extent: Extent,
     expected: Progress,
 }
 
@@ -184,7 +185,7 @@ impl<'a> Prepared<'a> {
             Subject::File { entry, .. } => Progress { total_bytes: Some(entry.size), ..Progress::default() },
             Subject::Archive(_) => Progress::default(),
         };
-        Ok(Self { options, chunks, findings, subject, expected })
+        Ok(Self { options, chunks, findings, subject, extent: Extent::of(snapshot), expected })
     }
 
     /// Goes through all of it without writing anything; every file that is lost is a finding.
@@ -224,7 +225,7 @@ impl<'a> Prepared<'a> {
             let planner = spawn(scope, "lbak-dump", move || {
                 let read = |kind: ChunkKind, id: &ChunkId| self.chunks.read(kind, id);
                 let mut feed = Feed::new(self.options.window_bytes.max(1), &give_window, cancellation);
-                if let Err(error) = plan::plan(&self.subject, &read, &mut feed) {
+                if let Err(error) = plan::plan(&self.subject, &mut self.extent.clone(), &read, &mut feed) {
                     // Whoever stopped taking windows knows why.
                     let _ = give_window.send(Err(error));
                 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use lbak_core::{
     browse::{in_words, join},
     error::{Error, Result, escape},
+    snapshot::Extent,
     tree::{
         Attributes, Content, ContentReader, Entry, EntryFlags, LostPieces, NameRule, Node, PlacedPiece, ReadChunk,
         TreeReader, check_name,
@@ -68,13 +69,16 @@ impl From<Error> for Stop {
 const PARTIAL: &str = "a part of it was lost before this snapshot was made of the rest: restore it to get what is left";
 
 /// Tells all parts of a stream.
-pub(super) fn plan(subject: &Subject, read: &ReadChunk<'_>, feed: &mut Feed<'_>) -> Result<()> {
+pub(super) fn plan(subject: &Subject, extent: &mut Extent, read: &ReadChunk<'_>, feed: &mut Feed<'_>) -> Result<()> {
     match subject {
-        Subject::File { path, entry } => plan_file(path, entry, read, feed)?,
+        Subject::File { path, entry } => {
+            extent.meet(entry)?;
+            plan_file(path, entry, read, feed)?;
+        }
         Subject::Archive(members) => {
             let mut links = Links::default();
             for member in members {
-                Walk { member, read, feed: &mut *feed, links: &mut links }.run()?;
+                Walk { member, extent: &mut *extent, read, feed: &mut *feed, links: &mut links }.run()?;
             }
             feed.push(Part::Zeros(2 * BLOCK))?;
         }
@@ -145,6 +149,7 @@ type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 /// The walk through one member.
 struct Walk<'a, 'f> {
     member: &'a Member,
+    extent: &'a mut Extent,
     read: &'a ReadChunk<'a>,
     feed: &'a mut Feed<'f>,
     links: &'a mut Links,
@@ -178,6 +183,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Tells one entry; returns what is in it when it is a directory.
     fn entry(&mut self, name: &[u8], entry: &Entry) -> Result<Option<TreeReader<'a>>> {
+        self.extent.meet(entry)?;
         self.feed.push(Part::Begin(self.shown(name)))?;
         if let Node::Socket = entry.node {
             self.feed.push(Part::Skipped(self.shown(name)))?;

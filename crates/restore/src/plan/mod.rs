@@ -16,6 +16,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind},
     observe::{Action, FindingKind},
     patterns::Choice,
+    snapshot::Extent,
     tree::{Entry, NameRule, Node, ReadChunk, TreeReader, check_name},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Plan<'a> {
     /// What becomes of it when it stands for a root.
     pub(crate) top_action: Action,
     pub(crate) roots: Vec<Root>,
+    /// How much there may be.
+    pub(crate) extent: Extent,
     pub(crate) place: Place,
     pub(crate) window_bytes: usize,
 }
@@ -58,6 +61,7 @@ pub(crate) fn run(plan: Plan<'_>, windows: &SyncSender<Window>) -> Result<()> {
         top_action: plan.top_action,
         place: plan.place,
         roots: plan.roots.into(),
+        extent: plan.extent,
         on_the_way: Vec::new(),
         above: Vec::new(),
         path: Vec::new(),
@@ -94,6 +98,7 @@ struct Walk<'a> {
     top_action: Action,
     place: Place,
     roots: VecDeque<Root>,
+    extent: Extent,
     /// The directories on the way to the root that was met last.
     on_the_way: Vec<(Vec<u8>, Arc<Directory>)>,
     /// The names that lead to the root that is being walked, without its own.
@@ -139,7 +144,10 @@ impl<'a> Walk<'a> {
             };
             self.path.truncate(level.path_length);
             match level.entries.next() {
-                Some(Ok(entry)) => self.meet(entry, window)?,
+                Some(Ok(entry)) => {
+                    self.extent.meet(&entry)?;
+                    self.meet(entry, window)?;
+                }
                 Some(Err(lost)) if lost.error.is_damage() => {
                     // Whatever is there may be what is lost.
                     level.extra = None;

@@ -20,6 +20,7 @@ use crate::{
 impl Walk<'_> {
     pub(super) fn root(&mut self, root: Root, window: &mut Window) -> Result<()> {
         let mut entry = root.selected.entry;
+        self.extent.meet(&entry)?;
         self.path.clone_from(&root.selected.path);
         self.root_length = self.path.len();
         self.target.add_root(self.path.clone());

@@ -10,14 +10,14 @@ use std::{
 
 use lbak_core::{
     backend::{Backend, ObjectName},
-    codec::{BlockEncoder, Compression, Kind},
+    codec::{BlockEncoder, Compression, Encoded, Kind},
     error::Error,
     id::{ChunkId, ChunkKind},
     index::{PackRow, SegmentBuilder},
     observe::{Cancellation, Event, Observer},
     pack::{ChunkEntry, PackBuffers, PackBuilder},
     repository::Repository,
-    snapshot::Manifest,
+    snapshot::{Manifest, Sizes, Totals},
     store::chunk_rows,
     tree::{Content, Entry, ListChild, ListNode, Node, Piece, encode_list},
 };
@@ -29,7 +29,8 @@ use crate::{
     support::{Forge, folders, quick, restored, shared, take},
 };
 
-/// A snapshot of one directory that holds what `make` has stored.
+/// A snapshot of one directory that holds what `make` has stored, and that says that it holds any number of things: one that says less is not
+/// walked to its end.
 fn forged(repository: &Repository, make: impl FnOnce(&mut Forge) -> Vec<Entry>) -> Manifest {
     let folders = folders();
     let honest = take(repository, std::slice::from_ref(&folders.source));
@@ -38,7 +39,9 @@ fn forged(repository: &Repository, make: impl FnOnce(&mut Forge) -> Vec<Entry>) 
     let tree = forge.tree(entries);
     let root = forge.tree(vec![entry(b"/source", directory(tree))]);
     forge.finish();
-    Manifest { root, paths: vec![b"/source".to_vec()], ..honest }
+    let totals = Totals { files: u64::MAX, directories: u64::MAX, ..honest.totals };
+    let sizes = Sizes { logical: u64::MAX, ..honest.sizes };
+    Manifest { root, paths: vec![b"/source".to_vec()], totals, sizes, ..honest }
 }
 
 /// Stops what it hears of after so many entries.
@@ -125,7 +128,7 @@ fn directories_that_are_shared_without_end_are_walked_in_flat_memory_until_someb
     println!("2^40 directories in 42 chunks: listed and restored until stopped, {grown} KiB more memory");
 }
 
-/// 40 nodes of a list, each of which holds the one below twice: a file of 4 TiB, all of it one chunk of four bytes.
+/// Four nodes of a list, each of which holds the one below 128 times: a file of 1 TiB, all of it one chunk of four bytes.
 #[test]
 fn a_file_of_shared_lists_can_be_stopped_and_is_not_held_in_memory() {
     if let Some(figures) = alone("a_file_of_shared_lists_can_be_stopped_and_is_not_held_in_memory") {
@@ -138,12 +141,12 @@ fn a_file_of_shared_lists_can_be_stopped_and_is_not_held_in_memory() {
         let mut node = ListNode::Pieces(vec![Piece::data(4, evil); 1025]);
         let (mut pieces, mut level) = (1025_u64, 0_u8);
         let mut id = forge.store(ChunkKind::List, encode_list(&node));
-        for _ in 0..30 {
+        for _ in 0..4 {
             let child = ListChild { id, pieces, bytes: pieces * 4 };
             level += 1;
-            node = ListNode::Inner { level, children: vec![child; 2] };
+            node = ListNode::Inner { level, children: vec![child; 128] };
             id = forge.store(ChunkKind::List, encode_list(&node));
-            pieces *= 2;
+            pieces *= 128;
         }
         let mut file = entry(b"large", Node::File { content: Content::List { id, level, pieces } });
         file.size = pieces * 4;
@@ -161,12 +164,12 @@ fn a_file_of_shared_lists_can_be_stopped_and_is_not_held_in_memory() {
     let options = RestoreOptions { cancellation, ..quick() };
     let outcome = restore(&repository, &manifest, &folders.target, &options);
     stopper.join().expect("it only waits");
-    // Where the file system knows no file of that length, it is told instead.
-    let is_told = outcome.as_ref().is_ok_and(|report| !report.findings.is_empty());
+    // Where the file system knows no file of that length, it is told instead; that it is lost would be another test.
+    let is_told = outcome.as_ref().is_ok_and(|report| report.lost == 0 && !report.findings.is_empty());
     assert!(is_told || matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
     let grown = peak_kib().saturating_sub(before);
     assert!(grown < MOST_KIB, "{grown} KiB for a file that was never written");
-    println!("a file of 4 TiB in 31 lists: ended when stopped, {grown} KiB more memory");
+    println!("a file of 1 TiB in 5 lists: ended when stopped, {grown} KiB more memory");
 }
 
 /// A block that unpacks to 128 MiB, whatever it claims.
@@ -177,13 +180,13 @@ fn a_block_that_unpacks_to_more_than_it_claims_costs_its_own_files_and_no_memory
         return;
     }
     const BOMB: usize = 128 << 20;
-    let mut encoded = Vec::new();
-    BlockEncoder::new(Compression::Fast).expect("memory").encode(&vec![0; BOMB], &mut encoded);
+    let encoded =
+        BlockEncoder::new(Compression::Fast).expect("memory").encode(&vec![0; BOMB], &mut Vec::new()).to_vec();
     assert!(encoded.len() < 1 << 20, "it is small: {}", encoded.len());
     let before = peak_kib();
     for claim in [4_u32, 1 << 20, 8 << 20] {
         let (backend, repository) = shared();
-        let id = bomb(&*backend, &repository, encoded.clone(), claim);
+        let id = bomb(&*backend, &repository, &encoded, claim);
         let manifest = forged(&repository, |forge| {
             let good = forge.store(ChunkKind::Data, b"good".to_vec());
             let file = |length, id| Node::File { content: Content::Inline(vec![Piece::data(length, id)]) };
@@ -203,20 +206,20 @@ fn a_block_that_unpacks_to_more_than_it_claims_costs_its_own_files_and_no_memory
 }
 
 /// Stores a pack of one block, sealed as it should be, that claims so many plain bytes.
-fn bomb(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, claim: u32) -> ChunkId {
+fn bomb(backend: &dyn Backend, repository: &Repository, encoded: &[u8], claim: u32) -> ChunkId {
     let id = repository.codec().keys().chunk_id(ChunkKind::Data, &vec![0; claim as usize]);
     put_falsely(backend, repository, encoded, ChunkEntry { kind: ChunkKind::Data, length: claim, id, base: None });
     id
 }
 
 /// Stores a pack of one block of one chunk, sealed as it should be, whatever is in it: a writer would find that it is not so.
-pub(crate) fn put_falsely(backend: &dyn Backend, repository: &Repository, mut encoded: Vec<u8>, chunk: ChunkEntry) {
+pub(crate) fn put_falsely(backend: &dyn Backend, repository: &Repository, encoded: &[u8], chunk: ChunkEntry) {
     let (codec, session) = (repository.codec(), objects::session_id(6));
     let kind = if chunk.kind == ChunkKind::Data { Kind::DataPack } else { Kind::TreePack };
     let sealer = codec.sealer(kind, session).expect("random bytes");
     let builder = PackBuilder::new(sealer, 16 << 20, PackBuffers::new(1 << 20).lend());
     let place = builder.reserve(encoded.len(), chunk.length, vec![chunk]).expect("room");
-    assert!(!builder.fill(place, &mut encoded) && builder.close());
+    assert!(!builder.fill(place, Encoded(encoded, &[])) && builder.close());
     let pack = builder.finish().expect("it is as it was built");
     backend.put(&ObjectName::Pack(pack.id), &pack.sealed).expect("put");
     let stored_length = u32::try_from(pack.sealed.as_bytes().len()).expect("small");

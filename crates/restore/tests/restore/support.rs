@@ -147,7 +147,7 @@ impl Forge {
         let chunk_entry = ChunkEntry { kind, length: u32::try_from(chunk.len()).expect("small"), id, base: None };
         // A block that is stored as it is.
         let encoded = [&[0], chunk].concat();
-        crate::bounded::put_falsely(&**self.repository.backend(), &self.repository, encoded, chunk_entry);
+        crate::bounded::put_falsely(&**self.repository.backend(), &self.repository, &encoded, chunk_entry);
         id
     }
 

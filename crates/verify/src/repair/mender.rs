@@ -12,7 +12,7 @@ use lbak_core::{
     keys::Keys,
     observe::Finding,
     repository::View,
-    snapshot::{Manifest, StoredFindings, Totals},
+    snapshot::{Extent, Manifest, StoredFindings, Totals},
     store::ChunkReader,
     tree::{
         Attributes, Content, ContentReader, ContentWriter, Entry, EntryFlags, NameRule, Node, Piece, ReadChunk,
@@ -75,7 +75,7 @@ impl<'a> Mender<'a> {
             sound.reader.read(kind, id)
         };
         self.keep_findings(manifest, &read)?;
-        let Some(root) = self.trees(manifest.root, &read)? else { return Ok(None) };
+        let Some(root) = self.trees(manifest.root, Extent::of(manifest), &read)? else { return Ok(None) };
         let findings = self.losses.finish(&mut self.storing)?;
         self.storing.flush()?;
         Ok(Some(Left { root, totals: self.totals, logical_bytes: self.logical_bytes, findings }))
@@ -95,7 +95,7 @@ impl<'a> Mender<'a> {
         all.into_iter().try_for_each(|finding| self.losses.keep(finding, &mut self.storing))
     }
 
-    fn trees(&mut self, root: ChunkId, read: &ReadChunk<'_>) -> Result<Option<ChunkId>> {
+    fn trees(&mut self, root: ChunkId, mut extent: Extent, read: &ReadChunk<'_>) -> Result<Option<ChunkId>> {
         let Some(entries) = outlive(TreeReader::open(NameRule::AbsolutePath, root, read))? else { return Ok(None) };
         let writer = TreeWriter::new(self.keys, NameRule::AbsolutePath);
         let mut open = vec![Frame { entries, writer, entry: None, path_length: 0, is_hurt: false }];
@@ -104,6 +104,7 @@ impl<'a> Mender<'a> {
             path.truncate(frame.path_length);
             match frame.entries.next() {
                 Some(Ok(mut entry)) => {
+                    extent.meet(&entry)?;
                     append(&mut path, &entry.name);
                     self.count(&entry);
                     self.attributes(&path, &mut entry, read)?;

@@ -15,6 +15,7 @@ mod folders;
 mod handles;
 mod list;
 mod owner;
+mod parts;
 mod platform;
 mod publish;
 #[cfg(test)]
@@ -42,9 +43,10 @@ use self::{
     folders::DurableFolders,
     handles::{Handle, Handles},
     owner::Owner,
+    parts::Permits,
     publish::Publisher,
 };
-use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
+use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Promise, Sealed};
 use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
@@ -64,6 +66,7 @@ pub struct LocalBackend {
     folders: DurableFolders,
     publisher: Publisher,
     handles: Handles,
+    permits: Arc<Permits>,
 }
 
 /// Tells whether other machines keep the state of the file system that an open file lies on, and so its clock: network file
@@ -116,6 +119,7 @@ impl LocalBackend {
             folders: DurableFolders::default(),
             publisher: Publisher::default(),
             handles: Handles::default(),
+            permits: Arc::default(),
         })
     }
 
@@ -159,7 +163,7 @@ impl LocalBackend {
     }
 
     /// An object that is read part by part: its file stays open.
-    fn open_parts(&self, name: &ObjectName) -> Result<Arc<Handle>, BackendError> {
+    fn handle_of(&self, name: &ObjectName) -> Result<Arc<Handle>, BackendError> {
         if let Some(handle) = self.handles.get(&self.root, name) {
             return Ok(handle);
         }
@@ -218,14 +222,14 @@ impl Backend for LocalBackend {
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let handle = self.open_parts(name)?;
+        let handle = self.handle_of(name)?;
         // Checked before anything is allocated: the length may come from a damaged object.
         handle.check_range(offset, length)?;
         read_exactly(&handle.file, offset, length)
     }
 
     fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
-        let handle = self.open_parts(name)?;
+        let handle = self.handle_of(name)?;
         handle.check_range(offset, buffer.len() as u64)?;
         let mut filled = 0;
         while filled < buffer.len() {
@@ -236,6 +240,12 @@ impl Backend for LocalBackend {
             }
         }
         Ok(())
+    }
+
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        let Some(permit) = self.permits.take() else { return Ok(None) };
+        let (file, _) = self.open_object(name)?;
+        Ok(Some(Box::new(permit.with(file))))
     }
 
     fn list(

@@ -16,7 +16,7 @@ use super::{
     list::{Copy, copy_name},
 };
 use crate::{
-    backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed},
+    backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Promise, Sealed},
     cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Files {
     place: PathBuf,
-    files: HashMap<ObjectName, File>,
+    files: HashMap<ObjectName, Arc<File>>,
 }
 
 impl Files {
@@ -38,7 +38,7 @@ impl Files {
             if length != copy.size {
                 return Err(Error::damaged(path.display(), format!("it has {length} bytes instead of {}", copy.size)));
             }
-            Ok((ObjectName::MergedSegment(copy.segment), file))
+            Ok((ObjectName::MergedSegment(copy.segment), Arc::new(file)))
         };
         Ok(Self { place: folder.path().to_owned(), files: copies.iter().map(open).collect::<Result<_>>()? })
     }
@@ -63,6 +63,11 @@ impl Backend for Files {
         Ok(bytes.into())
     }
 
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        let file = self.files.get(name).ok_or(BackendErrorKind::NotFound)?;
+        Ok(Some(Box::new(CopyFile(Arc::clone(file)))))
+    }
+
     fn list(&self, _: &str, _: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>) -> Result<(), BackendError> {
         Err(BackendErrorKind::Other.into())
     }
@@ -74,6 +79,16 @@ impl Backend for Files {
     fn describe(&self) -> Description {
         let place = self.place.display().to_string();
         Description { place, exclusive_create: Promise::Broken, fresh_reads: Promise::Kept }
+    }
+}
+
+/// A copy whose pages are read one by one.
+#[derive(Debug)]
+struct CopyFile(Arc<File>);
+
+impl Parts for CopyFile {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        Ok(self.0.read_exact_at(buffer, offset)?)
     }
 }
 

@@ -282,6 +282,26 @@ fn a_damaged_page_sends_the_question_to_the_segments_once_and_the_next_client_ma
 }
 
 #[test]
+fn a_list_that_was_cut_or_has_one_other_bit_is_none() {
+    let house = House::new(30);
+    drop(house.load());
+    let (Some(list), _) = house.files() else { panic!("copies were made") };
+    let bytes = fs::read(&list).expect("the list");
+    assert!(List::read(&list, &codec()).is_some());
+    let decayed = house.folder.path().join("decayed");
+    for length in 0..bytes.len() {
+        fs::write(&decayed, &bytes[..length]).expect("it is ours");
+        assert!(List::read(&decayed, &codec()).is_none(), "cut at {length}");
+    }
+    for bit in (0..bytes.len() * 8).step_by(3) {
+        let mut changed = bytes.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&decayed, &changed).expect("it is ours");
+        assert!(List::read(&decayed, &codec()).is_none(), "bit {bit}");
+    }
+}
+
+#[test]
 fn a_list_or_a_copy_of_somebody_else_is_not_used() {
     let (house, other) = (House::new(40), House::new(0));
     house.load();

@@ -219,8 +219,7 @@ impl ChunkWriter {
         if self.shared.is_dry_run {
             return Ok(());
         }
-        scratch.clear();
-        encoder.encode(plain, scratch);
+        let mut encoded = encoder.encode(plain, scratch);
         let plain_length = u32::try_from(plain.len())
             .ok()
             .filter(|&length| length as usize <= crate::codec::LARGEST_BLOCK)
@@ -230,15 +229,15 @@ impl ChunkWriter {
         let mut is_read_back = read_back.is_due(is_data);
         loop {
             let pack = self.open_pack(is_data)?;
-            let Some(place) = pack.reserve(scratch.len(), plain_length, chunks.clone()) else {
+            let Some(place) = pack.reserve(encoded.length(), plain_length, chunks.clone()) else {
                 if pack.close() {
                     self.upload(is_data, pack);
                 }
                 continue;
             };
             let (is_complete, proven) = match is_read_back {
-                false => (pack.fill(place, scratch), Ok(())),
-                true => pack.fill_if(place, scratch, |header, offset, sealed| {
+                false => (pack.fill(place, encoded), Ok(())),
+                true => pack.fill_if(place, encoded, |header, offset, sealed| {
                     read_back.prove_block(codec, header, offset, sealed, &chunks)
                 }),
             };
@@ -247,8 +246,7 @@ impl ChunkWriter {
             }
             let Err(fault) = proven else { return Ok(()) };
             read_back.take_note(codec, &fault, plain, &chunks)?;
-            scratch.clear();
-            encoder.encode(plain, scratch);
+            encoded = encoder.encode(plain, scratch);
             is_read_back = true;
         }
     }

@@ -1,7 +1,7 @@
 //! Opens again what was just sealed, before it is stored: bad memory and bad processors are found while the plain bytes are still
 //! there.
 //!
-//! A block is opened where it was sealed, while its bytes are in the processor's cache, with a key that is derived anew from its
+//! A block is opened just after it was sealed, while its bytes are in the processor's cache, with a key that is derived anew from its
 //! pack's header, decompressed, and every chunk in it is hashed: all that a restore will do. What fails is not stored, and sealed once
 //! more if the plain bytes still have their ids. That is told; when it happens a second time the run fails, as nothing that this
 //! machine computes can be relied on.
@@ -13,7 +13,7 @@ use std::sync::{
 
 use crate::{
     backend::{Backend, MemoryBackend, ObjectName, Sealed},
-    codec::{BlockDecoder, BlockEncoder, Codec, Domain, HEADER, Header},
+    codec::{BlockDecoder, BlockEncoder, Codec, Domain, Encoded, HEADER, Header},
     error::{Error, Result},
     id::ChunkId,
     index::{IdPrefix, Segment},
@@ -37,13 +37,13 @@ pub enum ReadBack {
 
 /// What encodes blocks. [`BlockEncoder`] does; one that makes mistakes shows what becomes of them.
 pub trait Encode {
-    /// Appends the encoded block to `encoded`.
-    fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>);
+    /// Encodes a block, in `scratch` where it becomes shorter.
+    fn encode<'a>(&mut self, plain: &'a [u8], scratch: &'a mut Vec<u8>) -> Encoded<'a>;
 }
 
 impl Encode for BlockEncoder {
-    fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>) {
-        Self::encode(self, plain, encoded);
+    fn encode<'a>(&mut self, plain: &'a [u8], scratch: &'a mut Vec<u8>) -> Encoded<'a> {
+        Self::encode(self, plain, scratch)
     }
 }
 
@@ -61,6 +61,7 @@ pub(super) struct ReadingBack {
 #[derive(Debug)]
 struct Bench {
     decoder: BlockDecoder,
+    sealed: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -85,7 +86,7 @@ impl ReadingBack {
         self.spoiled.load(Ordering::Relaxed)
     }
 
-    /// Opens a sealed block in place, as a restore will, and compares every chunk with its id.
+    /// Opens a copy of a sealed block, as a restore will, and compares every chunk with its id.
     ///
     /// # Errors
     /// [`Error::Damaged`] when it is not what was meant.
@@ -94,20 +95,22 @@ impl ReadingBack {
         codec: &Codec,
         header: &Header,
         offset: u32,
-        sealed: &mut [u8],
+        sealed: &[u8],
         chunks: &[ChunkEntry],
     ) -> Result<()> {
         const OBJECT: &str = "a new pack";
         let bench = self.benches().pop();
         let mut bench = match bench {
             Some(bench) => bench,
-            None => Bench { decoder: BlockDecoder::new()?, scratch: Vec::new() },
+            None => Bench { decoder: BlockDecoder::new()?, sealed: Vec::new(), scratch: Vec::new() },
         };
-        let Bench { decoder, scratch } = &mut bench;
+        let Bench { decoder, sealed: copy, scratch } = &mut bench;
+        copy.clear();
+        copy.extend_from_slice(sealed);
         // By the header's stored form, and a key derived from that: what a reader will have.
         let proven = Header::parse(OBJECT, &header.encode()).and_then(|header| {
             let opener = codec.opener(OBJECT, &header)?;
-            let opened = opener.open(Domain::Block, offset.into(), &[], sealed)?;
+            let opened = opener.open(Domain::Block, offset.into(), &[], copy)?;
             let length = chunks.iter().map(|chunk| chunk.length as usize).sum();
             let plain = decoder.decode(OBJECT, opened, length, scratch)?;
             match stranger(codec, plain, chunks) {

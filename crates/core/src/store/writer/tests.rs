@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     backend::MemoryBackend,
-    codec::{BlockEncoder, Compression, Header},
+    codec::{BlockEncoder, Compression, Encoded, Header},
     id::RepositoryId,
     keys::{Keys, Secret},
     store::ChunkReader,
@@ -71,13 +71,14 @@ struct Unreliable {
 }
 
 impl Encode for Unreliable {
-    fn encode(&mut self, plain: &[u8], encoded: &mut Vec<u8>) {
-        self.encoder.encode(plain, encoded);
+    fn encode<'a>(&mut self, plain: &'a [u8], scratch: &'a mut Vec<u8>) -> Encoded<'a> {
+        *scratch = self.encoder.encode(plain, &mut Vec::new()).to_vec();
         if (self.spoils)(self.number) {
-            let place = encoded.len() / 2;
-            encoded[place] ^= 1;
+            let place = scratch.len() / 2;
+            scratch[place] ^= 1;
         }
         self.number += 1;
+        Encoded(scratch, &[])
     }
 }
 
@@ -210,9 +211,9 @@ fn a_directory_or_a_segment_that_is_not_what_was_sealed_is_found() {
     let id = bench.codec.keys().chunk_id(ChunkKind::Data, &plain);
     let length = u32::try_from(plain.len()).expect("short");
     let chunk = ChunkEntry { kind: ChunkKind::Data, length, id, base: None };
-    let mut encoded = [&[0], &plain[..]].concat();
-    let place = builder.reserve(encoded.len(), length, vec![chunk]).expect("room");
-    assert!(!builder.fill(place, &mut encoded) && builder.close());
+    let encoded = Encoded(&[0], &plain);
+    let place = builder.reserve(encoded.length(), length, vec![chunk]).expect("room");
+    assert!(!builder.fill(place, encoded) && builder.close());
     let mut pack = builder.finish().expect("unchanged");
     read_back::prove_directory(&bench.codec, &pack).expect("it is right");
     pack.directory.blocks[0].chunks[0].id.0[0] ^= 1;

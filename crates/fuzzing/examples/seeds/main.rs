@@ -1,33 +1,31 @@
-//! Writes the committed corpora anew: `cargo run --example seeds` in this folder, after a change of the format.
+//! Writes the committed corpora anew, after a change of the format: `cargo run --package lbak-fuzzing --example seeds`.
 //!
 //! Each seed is a real encoding behind the parameters that its target reads. The numbers in them never change, but for
 //! slots and what they draw at random.
 
+mod records;
+
+mod repository;
+
+mod words;
+
 use std::{fs, path::Path};
 
 use lbak_core::{
-    chunk::ChunkSizes,
     codec::{
         Header, Kind, TAG,
         slot::{Credential, SlotRecord, seal_slot},
     },
-    id::{ChunkId, ChunkKind, ObjectHash, PackId, RepositoryId, SegmentId, SessionId, SlotId, SnapshotId},
+    id::{ChunkId, ChunkKind, PackId, RepositoryId, SessionId, SlotId},
     index::{Filter, IdPrefix, Summary},
     keys::{KeyFile, PasswordCost},
     metadata::{Metadata, Timestamp},
-    observe::{Finding, FindingKind},
     pack::{BlockRow, ChunkEntry, Directory},
     parity::{CoveredPack, ParityList},
-    repository::Config,
-    snapshot::{
-        ClosedRecord, DamagedRecord, FinRecord, FindingCount, ForgottenRecord, Lineage, Manifest, MarkRecord, Purpose,
-        RemovalsRecord, SessionRecord, Sizes, SourceKind, StoredFindings, Totals,
-    },
     tree::{
         Attributes, Content, Entry, EntryFlags, ListChild, ListNode, Node, Piece, TreeChild, TreeNode,
         encode_attributes, encode_list, encode_tree,
     },
-    wire,
 };
 
 const REPOSITORY: RepositoryId = RepositoryId([2; 16]);
@@ -39,36 +37,11 @@ fn main() {
     directory();
     segment();
     tree();
-    manifest();
+    records::seeds();
     slot_and_key_file();
-    patterns();
-    paths();
-    wires();
+    words::seeds();
+    repository::seeds();
     parity();
-}
-
-fn paths() {
-    for (name, path) in [
-        ("plain", &b"/srv//models/./small.bin"[..]),
-        ("up", b"a/../b"),
-        ("strange", b"a\x1b[2J\\x41\xff/\xe2\x80\xae\n"),
-        ("object", b"snapshots/03030303030303030303030303030303"),
-        ("round", b"fin/12"),
-    ] {
-        seed("path", name, &[path]);
-    }
-}
-
-fn wires() {
-    let encoded = |record: lbak_core::error::Result<Vec<u8>>| record.expect("a small record");
-    let words = || vec!["one".to_owned(), String::new(), "three".to_owned()];
-    let mixed = (7_u16, Some(-9_i64), vec![Ok::<_, [u8; 3]>("so".to_owned()), Err([1, 2, 3])], true, 'g');
-    seed("wire", "text", &[&[0, 1], &encoded(wire::encode("a seed", 1, &"text"))]);
-    seed("wire", "lying", &[&[0, 1, 1], &u64::MAX.to_le_bytes(), b"short"]);
-    seed("wire", "words", &[&[1, 1], &encoded(wire::encode("a seed", 1, &words()))]);
-    seed("wire", "nested", &[&[2, 1], &encoded(wire::encode("a seed", 1, &vec![vec![vec![1_u8, 2]], vec![]]))]);
-    seed("wire", "mixed", &[&[3, 1], &encoded(wire::encode("a seed", 1, &mixed))]);
-    seed("wire", "newer", &[&[3, 1], &encoded(wire::encode("a seed", 2, &mixed))]);
 }
 
 fn parity() {
@@ -76,22 +49,16 @@ fn parity() {
     for (name, slices, recovery, packs) in [("one", 1, 1, 1_u32..2), ("several", 3, 7, 1..6), ("many", 64, 20, 1..60)] {
         let list = ParityList::new(slices, recovery, packs.map(pack).collect()).expect("a list");
         seed("parity", name, &[&list.encode()]);
-        seed("parity", &format!("{name}-behind-header"), &[&header_of(Kind::Parity).encode(), &list.encode(), &[0; 16]]);
-    }
-}
-
-fn patterns() {
-    for (name, how, file, path) in [
-        ("stars", 0, &b"a/**/b\n*.tmp\n!keep.tmp\n**/x*y/\n/srv/*"[..], &b"a/x/y/b"[..]),
-        ("brackets", 2, b"[!0-9]*\n[[:alpha:]-z]\n[]a]\n[a\n\\[b]", b"[b]/a"),
-        ("any-case", 1, b"# comment\r\nCAF\xc3\x89*\r\nA/b/\r\n\\#x \\ ", b"caf\xc3\xa9/\xff"),
-    ] {
-        seed("patterns", name, &[&[how], file, &[0], path]);
+        seed(
+            "parity",
+            &format!("{name}-behind-header"),
+            &[&header_of(Kind::Parity).encode(), &list.encode(), &[0; 16]],
+        );
     }
 }
 
 fn seed(target: &str, name: &str, parts: &[&[u8]]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     fs::create_dir_all(&folder).expect("a folder for seeds");
     fs::write(folder.join(name), parts.concat()).expect("a seed");
 }
@@ -268,84 +235,6 @@ fn tree() {
     let pairs =
         [(b"system.acl".to_vec(), vec![2, 0, 0, 0]), (b"user.x".to_vec(), vec![]), (b"user.y".to_vec(), vec![1; 200])];
     seed("tree", "attributes", &[&[3], &encode_attributes(&pairs)]);
-}
-
-fn manifest() {
-    let at = Timestamp { seconds: 1_790_000_000, nanoseconds: 5 };
-    let finding =
-        Finding { kind: FindingKind::Unreadable, path: b"/etc/shadow".to_vec(), message: "permission denied".into() };
-    let manifest = Manifest {
-        id: SnapshotId([1; 16]),
-        root: ChunkId(hash(1)),
-        lineage: Lineage::Incremental { parent: SnapshotId([2; 16]) },
-        started_at: at,
-        ended_at: at,
-        point_in_time: Some(at),
-        host: "gpu-1".into(),
-        user: "root".into(),
-        paths: vec![b"/etc".to_vec(), b"/srv/models".to_vec()],
-        tags: vec!["nightly".into()],
-        description: String::new(),
-        program: "lbak 0.1.0".into(),
-        totals: Totals { files: 3, directories: 2, links: 1, others: 0 },
-        sizes: Sizes { logical: 3000, new: 2000, stored: 1000 },
-        source: SourceKind::Command { words: vec![b"pg_dump".to_vec(), b"-Fc".to_vec()], status: 0 },
-        findings: StoredFindings {
-            counts: vec![FindingCount { kind: FindingKind::Unreadable, count: 1 }],
-            first: vec![finding.clone()],
-            all: vec![ChunkId(hash(2))],
-        },
-        is_complete: false,
-        origin: Some(SESSION),
-        heads: vec![ObjectHash(hash(3))],
-    };
-    let full = Manifest {
-        lineage: Lineage::Full,
-        point_in_time: None,
-        source: SourceKind::Files,
-        findings: StoredFindings::default(),
-        is_complete: true,
-        origin: None,
-        ..manifest.clone()
-    };
-    let session = SessionRecord {
-        author: "root@gpu-1".into(),
-        purpose: Purpose::Collect,
-        program: "lbak 0.1.0".into(),
-        started_at: at,
-        pinned: vec![SESSION],
-    };
-    let segments = vec![SegmentId(hash(4)), SegmentId(hash(5))];
-    let packs = vec![PackId(hash(6)), PackId(hash(7))];
-    let fin = FinRecord {
-        merged: segments.clone(),
-        replaced: segments.clone(),
-        live: vec![SESSION],
-        buried: vec![],
-        removals: ObjectHash(hash(8)),
-        previous: Some(ObjectHash(hash(9))),
-    };
-    let removals = RemovalsRecord { packs: packs.clone(), segments, merged: vec![] };
-    let config =
-        Config { repository: REPOSITORY, chunk_sizes: ChunkSizes::default(), cutter: 0, created_seconds: at.seconds };
-    let (by, reason) = ("gpu-2".to_owned(), "silent for a week".to_owned());
-    let records = [
-        ("manifest", 0, manifest.encode()),
-        ("manifest-full", 0, full.encode()),
-        ("session", 1, session.encode()),
-        ("closed", 2, ClosedRecord { by: by.clone(), reason: reason.clone(), at }.encode()),
-        ("forgotten", 3, ForgottenRecord { by: by.clone(), reason: reason.clone(), at }.encode()),
-        ("damaged", 4, DamagedRecord { by, what: reason, at }.encode()),
-        ("mark", 5, MarkRecord { condemned: packs }.encode()),
-        ("removals", 6, removals.encode()),
-        ("fin", 7, fin.encode()),
-        ("config", 8, wire::encode("a config", 1, &config)),
-        ("findings", 9, wire::encode("findings", 1, &vec![finding])),
-    ];
-    seed("manifest", "lying-string", &[&[4, 1], &(32_u64 << 20).to_le_bytes(), b"short"]);
-    for (name, which, encoded) in records {
-        seed("manifest", name, &[&[which], &encoded.expect("a small record")]);
-    }
 }
 
 fn slot_and_key_file() {

@@ -1,23 +1,28 @@
 //! Counts what is allocated, so that a target can assert rule I7: nothing beyond what the input allows.
 
+#![expect(unsafe_code, reason = "an allocator can not be written without it; it only counts, and passes everything on")]
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    cell::Cell,
 };
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+// Of each thread by itself, so that tests may run side by side. What one has taken and another gives back makes it negative.
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
 
-/// Runs `work` and returns what it returns.
+/// Runs `work` in this thread and returns what it returns.
 ///
 /// # Panics
 /// When it held more than `limit` bytes at any moment.
 pub fn within<T>(limit: usize, work: impl FnOnce() -> T) -> T {
-    let before = HELD.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = HELD.get();
+    PEAK.set(before);
     let done = work();
-    let held = PEAK.load(Relaxed).saturating_sub(before);
-    assert!(held <= limit, "{held} bytes were allocated, {limit} are sane");
+    let held = PEAK.get() - before;
+    assert!(held <= limit.cast_signed(), "{held} bytes were allocated, {limit} are sane");
     done
 }
 
@@ -34,11 +39,17 @@ struct Counting;
 static ALLOCATOR: Counting = Counting;
 
 fn grow(bytes: usize) {
-    let held = HELD.fetch_add(bytes, Relaxed) + bytes;
-    PEAK.fetch_max(held, Relaxed);
+    let held = HELD.get().wrapping_add_unsigned(bytes);
+    HELD.set(held);
+    PEAK.set(PEAK.get().max(held));
 }
 
-// SAFETY: everything is passed on to the system's allocator; only sizes are added up.
+fn shrink(bytes: usize) {
+    HELD.set(HELD.get().wrapping_sub_unsigned(bytes));
+}
+
+// SAFETY: everything is passed on to the system's allocator; only sizes are added up, in cells that allocate nothing and have
+// nothing to drop.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -54,13 +65,13 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         grow(size);
-        HELD.fetch_sub(layout.size(), Relaxed);
+        shrink(layout.size());
         // SAFETY: as the caller promised.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
+        shrink(layout.size());
         // SAFETY: as the caller promised.
         unsafe { System.dealloc(pointer, layout) }
     }
