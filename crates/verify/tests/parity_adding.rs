@@ -52,13 +52,14 @@ fn parity_is_added_once_and_only_where_it_lacks() {
 fn many_small_groups_become_one_that_outlives_the_loss_of_a_pack() {
     let (backend, repository, expected) = packs_of(5, 300_000);
     let first = add_parity(&repository, &with(12)).unwrap();
-    assert_eq!((first.packs_added, first.packs_outlived), (10, 0));
+    // Packs of trees are short.
+    assert_eq!((first.packs_added, first.packs_outlived), (10, 5));
     add_packs(&repository, 5..12, 300_000);
     let dry = add_parity(&repository, &ParityOptions { dry_run: true, ..with(12) }).unwrap();
     let second = add_parity(&repository, &with(12)).unwrap();
     for report in [dry, second] {
-        assert_eq!((report.packs, report.packs_skipped), (24, 0), "{report:?}");
-        assert_eq!((report.packs_added, report.packs_outlived, report.objects), (24, 24, 1), "{report:?}");
+        assert_eq!((report.packs, report.packs_skipped), (24, 5), "{report:?}");
+        assert_eq!((report.packs_added, report.packs_outlived, report.objects), (19, 19, 1), "{report:?}");
     }
     let (name, bytes) = data_packs(&backend).remove(0);
     backend.tamper(&name, None);

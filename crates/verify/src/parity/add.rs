@@ -11,6 +11,7 @@ use lbak_core::{
     backend::{ObjectName, Sealed},
     error::{Error, Result},
     id::PackId,
+    index::PackRow,
     observe::{Cancellation, Observer, Silent, Stage},
     parity::{CoveredPack, ParityBuilder, ParityList, RUN, SECTOR, checksum},
     repository::{Repository, View},
@@ -25,7 +26,7 @@ use super::{
     enough::enough,
     plan::{Group, groups_with},
 };
-use crate::{Damage, VerifyOptions, ledger::Ledger, object::check_object, packs::Packs, repair::list_packs};
+use crate::{Damage, VerifyOptions, ledger::Ledger, object::check_object, packs::Packs, repair::list_packs_with};
 
 /// How parity is added.
 #[derive(Clone)]
@@ -126,8 +127,9 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
     let mut view = repository.view()?;
     // Packs that a damaged segment alone names get none, and that is told.
     std::mem::take(&mut view.damage).into_iter().try_for_each(|error| ledger.blame(error))?;
-    let packs = list_packs(repository, &view, ledger)?;
-    let needed = needed(options, &view, &packs, ledger)?;
+    let mut named = BTreeMap::new();
+    let packs = list_packs_with(repository, &view, ledger, &mut |row| _ = named.insert(row.id, *row))?;
+    let needed = needed(options, &view, &packs, &named, ledger)?;
     let parity = check_objects(backend, Some(repository.codec()), ledger, &|_| options.read_parity)?;
     let enough = enough(backend, &parity.sound, &needed, &packs, options.percent, ledger)?;
     let needing: Vec<PackId> =
@@ -174,31 +176,20 @@ fn needed(
     options: &ParityOptions,
     view: &View,
     packs: &Packs,
+    named: &BTreeMap<PackId, PackRow>,
     ledger: &Ledger<'_>,
 ) -> Result<BTreeMap<PackId, CoveredPack>> {
-    let (mut named, mut needed) = (BTreeSet::new(), BTreeMap::new());
-    for segment in view.index.segments() {
-        let rows = match segment.pack_rows() {
-            Ok(rows) => rows,
-            // That was said when the packs were listed.
-            Err(error) if error.is_of_one_object() => continue,
-            Err(error) => return Err(error),
-        };
-        for row in rows {
-            let is_new = named.insert(row.id);
-            if !is_new || !view.is_usable(&row.id) {
-                continue;
-            }
-            match packs.fault(&row) {
-                Some(fault) => ledger.blame(fault)?,
-                None => _ = needed.insert(row.id, CoveredPack { id: row.id, stored_length: row.stored_length }),
-            }
+    if let Some(unknown) = options.packs.iter().find(|pack| !named.contains_key(pack)) {
+        return Err(Error::Invalid { what: format!("the index names no pack {unknown}: look at its id") });
+    }
+    let mut needed = BTreeMap::new();
+    for row in named.values().filter(|row| view.is_usable(&row.id)) {
+        match packs.fault(row) {
+            Some(fault) => ledger.blame(fault)?,
+            None => _ = needed.insert(row.id, CoveredPack { id: row.id, stored_length: row.stored_length }),
         }
     }
-    match options.packs.iter().find(|pack| !named.contains(pack)) {
-        Some(unknown) => Err(Error::Invalid { what: format!("the index names no pack {unknown}: look at its id") }),
-        None => Ok(needed),
-    }
+    Ok(needed)
 }
 
 /// Reads the packs of a group, one after another, and codes them. Nothing when none is left that can be.

@@ -33,7 +33,7 @@ mod storing;
 
 pub use index::repair_index;
 pub use options::RepairOptions;
-pub(crate) use packs::list_packs;
+pub(crate) use packs::list_packs_with;
 pub use packs::repair_packs;
 pub use records::repair_records;
 pub use report::{

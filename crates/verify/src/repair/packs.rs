@@ -11,6 +11,7 @@ use lbak_core::{
     backend::{Backend, BackendErrorKind, Folder, ObjectName, Sealed},
     error::{Error, Result},
     id::PackId,
+    index::PackRow,
     observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
@@ -204,13 +205,24 @@ fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
 ///
 /// # Errors
 /// When the store does not answer, or did not list a pack that is there.
-pub(crate) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
+pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
+    list_packs_with(repository, view, ledger, &mut |_| {})
+}
+
+/// The same, and shows what the index says of each pack that it names.
+pub(crate) fn list_packs_with(
+    repository: &Repository,
+    view: &View,
+    ledger: &Ledger<'_>,
+    named: &mut dyn FnMut(&PackRow),
+) -> Result<Packs> {
     let packs = Packs::list(&**repository.backend())?;
     for segment in view.index.segments() {
         ledger.check_cancelled()?;
         // Without records no pack is compared with the index: that is not what is repaired here.
         for row in ledger.outlive(segment.pack_rows())?.into_iter().flatten() {
             packs.name(&row, 0);
+            named(&row);
         }
     }
     // A list may be cut short: what it lacks is asked for by name (rule I9).
