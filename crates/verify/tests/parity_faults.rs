@@ -134,6 +134,8 @@ fn whichever_operation_fails_parity_that_is_said_to_be_there_heals() {
             match outcome {
                 // Some of it was not to be had, and that was said.
                 Ok(report) if !report.damage.is_empty() => assert!(operation != Operation::Put, "{what}"),
+                // The list of segments ended early: what they name is told to be named by none.
+                Ok(report) if report.packs_loose > 0 => assert!(operation == Operation::List, "{what}"),
                 Ok(_) => assert_eq!(add_parity(&repository, &with(100)).unwrap().objects, 0, "{what}: it is not there"),
                 Err(error) => assert!(matches!(error, Error::Store { .. } | Error::Damaged { .. }), "{what}"),
             }

@@ -62,6 +62,12 @@ fn tell(output: &Output, report: &ParityReport, dry_run: bool) -> anyhow::Result
     if report.packs_too_long > 0 {
         output.note(&format!("{} longer than 64 MiB: no parity is made for them", packs(report.packs_too_long)));
     }
+    if report.packs_loose > 0 {
+        let loose = packs(report.packs_loose);
+        output.note(&format!(
+            "{loose} in no segment, of runs that are under way or were interrupted: no parity is made for them"
+        ));
+    }
     if !report.replaced.is_empty() {
         let objects = sizes::counted(report.replaced.len() as u64, "damaged parity object", "damaged parity objects");
         output.note(&format!("{objects} replaced by sound ones: nothing needs what is damaged any more"));

@@ -79,6 +79,8 @@ pub struct ParityReport {
     pub packs_outlived: u64,
     /// Packs that are too long to be held while they are healed: they get none.
     pub packs_too_long: u64,
+    /// Packs that no segment names: of sessions that are under way, or were interrupted. They get none.
+    pub packs_loose: u64,
     /// Parity objects that were stored, or would be.
     pub objects: u64,
     /// Their bytes.
@@ -129,6 +131,7 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
     std::mem::take(&mut view.damage).into_iter().try_for_each(|error| ledger.blame(error))?;
     let mut named = BTreeMap::new();
     let packs = list_packs_with(repository, &view, ledger, &mut |row| _ = named.insert(row.id, *row))?;
+    report.packs_loose = packs.listed().iter().filter(|pack| !named.contains_key(&pack.id)).count() as u64;
     let needed = needed(options, &view, &packs, &named, ledger)?;
     let parity = check_objects(backend, Some(repository.codec()), ledger, &|_| options.read_parity)?;
     let enough = enough(backend, &parity.sound, &needed, &packs, options.percent, ledger)?;
