@@ -277,13 +277,19 @@ fn a_power_cut_at_any_change_of_healing_harms_nothing_and_the_next_run_ends_it()
     let mut before = with_second();
     let backend = filled(&before.contents);
     add_parity(&open(Arc::clone(&backend) as _), &parity(100)).unwrap();
-    let packs: Vec<String> = backend.contents().into_keys().filter(|name| name.starts_with("packs/")).collect();
-    // Some are missing, the others have wrong bytes.
-    for (number, name) in packs.iter().enumerate() {
-        let mut bytes = backend.contents()[name].to_vec();
-        bytes[5000] ^= 1;
-        backend.tamper(name, (number % 2 == 0).then(|| bytes.into()));
-    }
+    let mut packs: Vec<(usize, String)> = backend
+        .contents()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("packs/"))
+        .map(|(name, bytes)| (bytes.len(), name))
+        .collect();
+    packs.sort();
+    // Two of data: one is missing, the other has a wrong byte.
+    let [.., (_, damaged), (_, missing)] = &packs[..] else { panic!("two packs") };
+    let mut bytes = backend.contents()[damaged].to_vec();
+    bytes[5000] ^= 1;
+    backend.tamper(damaged, Some(bytes.into()));
+    backend.tamper(missing, None);
     before.contents = backend.contents();
     let work = |repository: &Repository| repair_packs(repository, &RepairOptions::default()).map(drop);
     let recover = |disk: &Arc<MemoryBackend>, torn: &[String], what: &str| {
