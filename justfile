@@ -34,6 +34,11 @@ peers SCRIPT *ARGUMENTS:
     cargo build --release --package lbak-cli
     BIN_LBAK={{justfile_directory()}}/target/release/lbak {{SCRIPT}} {{ARGUMENTS}}
 
+# lbak beside restic, rustic, bupstash and borg, as far as they are on PATH: OLD and NEW are two states of one tree; more trees may follow. See docs/benchmarks.md.
+bench-peers OLD NEW *ARGUMENTS:
+    cargo build --release --package lbak-cli
+    BIN_LBAK=target/release/lbak benches/peers.py {{ARGUMENTS}} {{OLD}} {{NEW}}
+
 # The awkward tree with a directory of a million entries and 100,000 levels: there, back and compared. Some minutes, 2 GB.
 awkward FOLDER:
     cargo build --release --package lbak-cli

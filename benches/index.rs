@@ -7,7 +7,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lbak_core::{
-    backend::{Backend, MemoryBackend},
+    backend::{Backend, LocalBackend, MemoryBackend},
     codec::{Codec, Header, Kind},
     id::{ChunkId, ChunkKind, PackId, SessionId},
     index::{ChunkRow, Counted, Index, MergeOptions, PackRow, SegmentBuilder, merge},
@@ -19,6 +19,7 @@ const RECORDS: u32 = 131_072;
 const SEGMENTS: u32 = 8;
 const CHUNKS_IN_PACK: u32 = 1_024;
 const LOOKUPS: u32 = 1_000;
+const BATCH: u32 = 100_000;
 
 fn id(number: u32) -> ChunkId {
     ChunkId(*blake3::hash(&number.to_le_bytes()).as_bytes())
@@ -59,20 +60,19 @@ fn build(criterion: &mut Criterion) {
 }
 
 /// Eight segments, as sessions left them.
-fn stored(codec: &Codec) -> Index {
-    let memory = MemoryBackend::new();
+fn stored(codec: &Codec, backend: impl Backend + 'static) -> Index {
     for segment in 0..SEGMENTS {
         let (name, sealed) =
             builder(codec, segment * RECORDS, RECORDS).finish(codec, Kind::Segment, SESSION).expect("records");
-        memory.put(&name, &sealed).expect("a new name");
+        backend.put(&name, &sealed).expect("a new name");
     }
-    let backend: Arc<dyn Backend> = Arc::new(memory);
+    let backend: Arc<dyn Backend> = Arc::new(backend);
     Index::load(&backend, codec, &Counted::default()).expect("sound segments").index
 }
 
 fn merging(criterion: &mut Criterion) {
     let codec = data::codec();
-    let segments = stored(&codec).segments();
+    let segments = stored(&codec, MemoryBackend::new()).segments();
     let mut group = criterion.benchmark_group("index");
     group.throughput(Throughput::Elements((SEGMENTS * RECORDS).into()));
     group.bench_function("merge 8 segments of 131,072", |bencher| {
@@ -86,7 +86,10 @@ fn merging(criterion: &mut Criterion) {
 }
 
 fn lookup(criterion: &mut Criterion) {
-    let index = stored(&data::codec());
+    // In files, whose pages the page cache has.
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let backend = LocalBackend::create(folder.path().join("repository")).expect("a new folder");
+    let index = stored(&data::codec(), backend);
     let mut group = criterion.benchmark_group("index");
     group.throughput(Throughput::Elements(LOOKUPS.into()));
     let all = SEGMENTS * RECORDS;
@@ -107,6 +110,14 @@ fn lookup(criterion: &mut Criterion) {
     ask("1,000 found, pages opened", 0, 524_287, all, true);
     ask("1,000 found, pages cached", 0, 1, LOOKUPS, true);
     ask("1,000 not found", all, 524_287, all, false);
+    let ids: Vec<ChunkId> = (0..BATCH).map(|number| id(number.wrapping_mul(524_287) % all)).collect();
+    group.throughput(Throughput::Elements(BATCH.into()));
+    group.bench_function("100,000 found at once", |bencher| {
+        bencher.iter(|| {
+            let found = index.find_many(&ids, ChunkKind::Data, &mut |_, _| true);
+            assert!(found.iter().all(|found| matches!(found, Ok(Some(_)))));
+        });
+    });
 }
 
 criterion_group! {

@@ -150,7 +150,8 @@ class Failed(Exception):
 
 
 def program(name):
-    return shutil.which(os.environ.get(f"BIN_{name.upper()}", name))
+    found = shutil.which(os.environ.get(f"BIN_{name.upper()}", name))
+    return found and os.path.abspath(found)
 
 
 def run(words, environment, cwd):

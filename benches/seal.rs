@@ -14,6 +14,8 @@ use lbak_core::{
 
 /// A block of data aims at this.
 const BLOCK: usize = 2 * MIB;
+/// A page of the index, without its seal.
+const PAGE: usize = 1_008;
 
 fn chunk_id(criterion: &mut Criterion) {
     let (codec, chunk) = (data::codec(), data::noise(1, MIB));
@@ -55,20 +57,22 @@ fn seal(criterion: &mut Criterion) {
     let sealer = codec.sealer(Kind::DataPack, SessionId([3; 16])).expect("random bytes");
     let opener = codec.opener("bench", sealer.header()).expect("its own keys");
     let mut group = criterion.benchmark_group("seal");
-    group.throughput(Throughput::Bytes(BLOCK as u64));
-    let mut buffer = data::noise(1, BLOCK);
-    group.bench_function("seal", |bencher| {
-        // One counter over and over: nothing of this is stored.
-        bencher.iter(|| sealer.seal_in_place(Domain::Block, 80, &[], black_box(&mut buffer)));
-    });
-    let mut sealed = data::noise(1, BLOCK);
-    sealer.seal_tail(Domain::Block, 80, &[], &mut sealed, 0);
-    group.bench_function("open, with a copy", |bencher| {
-        bencher.iter(|| {
-            buffer.clone_from(&sealed); // opened in place
-            opener.open(Domain::Block, 80, &[], &mut buffer).expect("sealed above").len()
+    for (name, length) in [("a block", BLOCK), ("a page of the index", PAGE)] {
+        group.throughput(Throughput::Bytes(length as u64));
+        let mut buffer = data::noise(1, length);
+        group.bench_function(format!("seal {name}"), |bencher| {
+            // One counter over and over: nothing of this is stored.
+            bencher.iter(|| sealer.seal_in_place(Domain::Block, 80, &[], black_box(&mut buffer)));
         });
-    });
+        let mut sealed = data::noise(1, length);
+        sealer.seal_tail(Domain::Block, 80, &[], &mut sealed, 0);
+        group.bench_function(format!("open {name}, with a copy"), |bencher| {
+            bencher.iter(|| {
+                buffer.clone_from(&sealed); // opened in place
+                opener.open(Domain::Block, 80, &[], &mut buffer).expect("sealed above").len()
+            });
+        });
+    }
 }
 
 criterion_group! {

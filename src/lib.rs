@@ -15,7 +15,9 @@ pub use lbak_core::{
 };
 
 // Where objects lie.
-pub use lbak_core::backend::{Backend, Description, Folder, LocalBackend, MemoryBackend, ObjectName, Promise, Sealed};
+pub use lbak_core::backend::{
+    Backend, Description, Folder, LocalBackend, MemoryBackend, ObjectName, Parts, Promise, Sealed,
+};
 
 // A repository and its keys.
 pub use lbak_core::{

@@ -52,7 +52,8 @@ fn packs_and_segments_that_were_made_by_hand_open() {
     let view = by_hand.view().expect("a view");
     assert!(view.damage.is_empty(), "{:?}", view.damage);
     let sizes: Vec<u32> = view.index.segments().iter().map(|segment| segment.summary().records).collect();
-    assert_eq!(sizes.iter().filter(|&&records| records == 30).count(), 2, "{sizes:?}");
+    // The merged one counts only when a finished round names it.
+    assert_eq!(sizes.iter().filter(|&&records| records == 30).count(), 1, "{sizes:?}");
     for segment in view.index.segments() {
         let records: Result<Vec<_>, _> = segment.records().expect("its packs").collect();
         assert_eq!(records.expect("its pages").len(), segment.summary().records as usize);

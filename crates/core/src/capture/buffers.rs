@@ -22,23 +22,25 @@ pub(super) struct Buffer {
     /// As long as it ever was.
     room: Vec<u8>,
     length: usize,
+    /// Lent for a part of a large file, which with small chunks may be short: it must come back to where it is lent from again.
+    is_large: bool,
     home: Arc<Buffers>,
 }
 
 impl Buffers {
     /// Lends an empty buffer, with room from whatever it was used for before.
     pub(super) fn small(self: &Arc<Self>) -> Buffer {
-        self.lend(&self.small)
+        self.lend(&self.small, false)
     }
 
     /// Lends an empty buffer for a part of a large file.
     pub(super) fn large(self: &Arc<Self>) -> Buffer {
-        self.lend(&self.large)
+        self.lend(&self.large, true)
     }
 
-    fn lend(self: &Arc<Self>, idle: &Mutex<Vec<Vec<u8>>>) -> Buffer {
+    fn lend(self: &Arc<Self>, idle: &Mutex<Vec<Vec<u8>>>, is_large: bool) -> Buffer {
         let room = idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        Buffer { room, length: 0, home: Arc::clone(self) }
+        Buffer { room, length: 0, is_large, home: Arc::clone(self) }
     }
 }
 
@@ -84,7 +86,7 @@ impl Deref for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let room = std::mem::take(&mut self.room);
-        let idle = if room.capacity() > LARGE { &self.home.large } else { &self.home.small };
+        let idle = if self.is_large || room.capacity() > LARGE { &self.home.large } else { &self.home.small };
         idle.lock().unwrap_or_else(PoisonError::into_inner).push(room);
     }
 }
@@ -92,6 +94,20 @@ impl Drop for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With chunks of at most 2 MiB, every part of a large file took new memory, which was kept: as much as the file is long.
+    #[test]
+    fn a_buffer_is_lent_again_however_little_was_in_it() {
+        let buffers = Arc::new(Buffers::default());
+        for _ in 0..10 {
+            buffers.large().extend_from_slice(b"a part");
+            buffers.small().extend_from_slice(b"a batch");
+        }
+        let idle = |kind: &Mutex<Vec<Vec<u8>>>| kind.lock().expect("lock").len();
+        assert_eq!((idle(&buffers.large), idle(&buffers.small)), (1, 1));
+        buffers.small().set_aside(2 * LARGE);
+        assert_eq!((idle(&buffers.large), idle(&buffers.small)), (2, 0), "what has grown is kept apart");
+    }
 
     #[test]
     fn what_a_buffer_held_before_is_never_part_of_it() {

@@ -82,7 +82,8 @@ pub(super) struct RowCache {
 }
 
 /// The row of a pack, with the number of its segment and its own in that segment.
-type RowPlace = Mutex<Option<((u32, u32), Arc<PackRow>)>>;
+type Row = Option<((u32, u32), Arc<PackRow>)>;
+type RowPlace = Mutex<Row>;
 
 impl std::fmt::Debug for RowCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -106,7 +107,7 @@ impl RowCache {
         drop(replaced);
     }
 
-    fn place(&self, segment: u32, pack: u32) -> MutexGuard<'_, Option<((u32, u32), Arc<PackRow>)>> {
+    fn place(&self, segment: u32, pack: u32) -> MutexGuard<'_, Row> {
         let number = u64::from(segment) << 32 | u64::from(pack);
         // What is in it is replaced in one step.
         self.places[place(number, self.places.len())].lock().unwrap_or_else(PoisonError::into_inner)

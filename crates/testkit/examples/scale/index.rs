@@ -129,11 +129,19 @@ fn ask(
 
     // Each of many segments is asked: so many lookups take a while.
     let asked = if index.segments().len() > 1 && counted.merged.is_empty() { 200_000 } else { 2_000_000 };
-    lookups(&format!("{what}: not found"), asked, &index, |number| (id(chunks + number), false))?;
+    let locate = |id: &ChunkId| -> Result<bool, Box<dyn Error>> {
+        Ok(index.find(id, ChunkKind::Data, &mut |_| true)?.is_some())
+    };
+    lookups(&format!("{what}: not found"), asked, &locate, |number| (id(chunks + number), false))?;
     // A step without a common divisor goes everywhere; the first round brings the pages into the page cache.
+    let far = |number: u64| (id(number.wrapping_mul(7_368_787) % chunks), true);
     for round in ["first time", "again"] {
-        let far = |number: u64| (id(number.wrapping_mul(7_368_787) % chunks), true);
-        lookups(&format!("{what}: found, {round}"), asked / 2, &index, far)?;
+        lookups(&format!("{what}: found, {round}"), asked / 2, &locate, far)?;
+    }
+    let know = |id: &ChunkId| -> Result<bool, Box<dyn Error>> { Ok(index.ordinal(id, ChunkKind::Data)?.is_some()) };
+    lookups(&format!("{what}: found, the record alone"), asked / 2, &know, far)?;
+    for batch in [65_536, 1_000_000] {
+        batches(&format!("{what}: found, {batch} at once"), batch, &index, chunks)?;
     }
     println!("  {}", held_since(&before, chunks));
     Ok(index)
@@ -150,18 +158,35 @@ fn stranger_in(prefix: [u8; 20]) -> ChunkId {
     ChunkId(id)
 }
 
+/// A million chunks that are looked up so many at once.
+fn batches(what: &str, batch: u64, index: &Index, chunks: u64) -> Result<(), Box<dyn Error>> {
+    const ASKED: u64 = 1_000_000;
+    let watch = Watch::start();
+    for first in (0..ASKED).step_by(batch as usize) {
+        let numbers = first..ASKED.min(first + batch);
+        let ids: Vec<ChunkId> = numbers.map(|number| id(number.wrapping_mul(7_368_787) % chunks)).collect();
+        let found = black_box(index.find_many(&ids, ChunkKind::Data, &mut |_, _| true));
+        if !found.iter().all(|found| matches!(found, Ok(Some(_)))) {
+            return Err("a chunk was not found".into());
+        }
+    }
+    let rate = ASKED as f64 / watch.busy().as_secs_f64();
+    show(what, &watch, &format!("{rate:.0} lookups per second on one core"));
+    Ok(())
+}
+
 fn lookups(
     what: &str,
     count: u64,
-    index: &Index,
+    ask: &dyn Fn(&ChunkId) -> Result<bool, Box<dyn Error>>,
     chunk: impl Fn(u64) -> (ChunkId, bool),
 ) -> Result<(), Box<dyn Error>> {
     let watch = Watch::start();
     for number in 0..count {
         let (id, expected) = chunk(number);
-        let found = black_box(index.find(&id, ChunkKind::Data, &mut |_| true)?);
-        if found.is_some() != expected {
-            return Err(format!("chunk {number}: found is {}", found.is_some()).into());
+        let found = black_box(ask(&id)?);
+        if found != expected {
+            return Err(format!("chunk {number}: found is {found}").into());
         }
     }
     let rate = count as f64 / watch.busy().as_secs_f64();

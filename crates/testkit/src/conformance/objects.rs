@@ -85,7 +85,11 @@ pub(super) fn a_missing_object_is_not_found(backend: &dyn Backend) -> Outcome {
     let missing = |name: &ObjectName| {
         fails("get", name, backend.get(name), NotFound)?;
         fails("get_range", name, backend.get_range(name, 0, 1), NotFound)?;
-        fails("get_range_into", name, backend.get_range_into(name, 0, &mut [0]), NotFound)
+        fails("get_range_into", name, backend.get_range_into(name, 0, &mut [0]), NotFound)?;
+        match backend.open_parts(name) {
+            Ok(None) => Ok(()),
+            parts => fails("open_parts", name, parts, NotFound),
+        }
     };
     missing(&ObjectName::Config)?;
     missing(&pack)?;
@@ -138,6 +142,13 @@ pub(super) fn ranges_are_exact(backend: &dyn Backend) -> Outcome {
             read.len()
         );
     }
+    // A store may offer another way to the same bytes.
+    let Some(parts) = done("open_parts", &name, backend.open_parts(&name))? else { return Ok(()) };
+    for (offset, length) in ranges {
+        let mut read = vec![0; length];
+        done("reading a part of", &name, parts.read(offset as u64, &mut read))?;
+        ensure!(read == bytes[offset..offset + length], "the part of {length} bytes at {offset} came back as others");
+    }
     Ok(())
 }
 
@@ -175,6 +186,10 @@ pub(super) fn a_range_past_the_end_is_corrupt(backend: &dyn Backend) -> Outcome 
     for (offset, length) in ranges {
         let what = format_args!("{length} bytes at {offset} of 1000");
         fails("get_range of", what, backend.get_range(&name, offset, length), Corrupt)?;
+    }
+    let Some(parts) = done("open_parts", &name, backend.open_parts(&name))? else { return Ok(()) };
+    for (offset, length) in [(1000, 1), (999, 2), (0, 1001)] {
+        fails("reading a part of", &name, parts.read(offset, &mut vec![0; length]), Corrupt)?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId, SegmentId, SessionId},
     index::{PackRow, SegmentBuilder},
     pack::{ChunkEntry, PackBuffers, PackBuilder},
+    snapshot::Manifest,
     store::chunk_rows,
 };
 
@@ -25,6 +26,9 @@ use crate::take;
 
 /// What stands 31 times before the number of a part.
 pub(super) const MARK: u8 = 0xc5;
+
+/// The kind of part that is a snapshot.
+const MANIFEST: u8 = 6;
 
 /// Most parts of one input.
 const MOST_PARTS: usize = 128;
@@ -34,9 +38,19 @@ fn session(number: usize) -> SessionId {
     SessionId([u8::try_from(number).unwrap_or(u8::MAX); 16])
 }
 
+/// The session of a part. That of a snapshot is of the group of its host and paths, in which writers look for it.
+fn session_of(codec: &Codec, number: usize, kind: u8, part: &[u8]) -> SessionId {
+    let mut session = session(number);
+    if let (MANIFEST, Ok(manifest)) = (kind, Manifest::decode("fuzz", part)) {
+        session.0[..2].copy_from_slice(&codec.keys().session_group(&manifest.host, &manifest.paths));
+    }
+    session
+}
+
 /// Puts all parts of an input into a store.
 pub(super) fn fill(backend: &MemoryBackend, codec: &Codec, mut input: &[u8]) {
-    let mut store = Store { backend, codec, ids: Vec::new(), buffers: PackBuffers::new(64 << 10) };
+    let buffers = PackBuffers::new(64 << 10);
+    let mut store = Store { backend, codec, ids: Vec::new(), sessions: Vec::new(), buffers };
     while let Some(([kind, low, high], rest)) = take::<3>(input) {
         let number = store.ids.len();
         if number == MOST_PARTS {
@@ -45,6 +59,7 @@ pub(super) fn fill(backend: &MemoryBackend, codec: &Codec, mut input: &[u8]) {
         let length = usize::from(u16::from_le_bytes([low, high])).min(rest.len());
         let (part, behind) = rest.split_at(length);
         let part = store.with_ids(part);
+        store.sessions.push(session_of(codec, number, kind, &part));
         let id = store.add(number, kind, &part);
         store.ids.push(id.unwrap_or_default());
         input = behind;
@@ -56,6 +71,7 @@ struct Store<'a> {
     codec: &'a Codec,
     /// What each part is called.
     ids: Vec<[u8; 32]>,
+    sessions: Vec<SessionId>,
     buffers: PackBuffers,
 }
 
@@ -78,7 +94,7 @@ impl Store<'_> {
     }
 
     fn add(&self, number: usize, kind: u8, part: &[u8]) -> Option<[u8; 32]> {
-        let own = session(number);
+        let own = *self.sessions.get(number)?;
         match kind {
             0 => Some(self.chunk(number, ChunkKind::Data, part)),
             1 => Some(self.chunk(number, ChunkKind::Tree, part)),
@@ -86,13 +102,14 @@ impl Store<'_> {
             3 => self.block(number, part),
             4 => self.pack(number, part),
             5 => self.segment(number, part),
-            6 => self.record(&ObjectName::Snapshot(own), Kind::Manifest, own, part),
+            MANIFEST => self.record(&ObjectName::Snapshot(own), Kind::Manifest, own, part),
             7 => self.record(&ObjectName::Snapshot(own), Kind::Closed, own, part),
             8 => self.record(&ObjectName::Session(own), Kind::Session, own, part),
             // These are about another part: its number comes first.
             9 => {
                 let (&of, part) = part.split_first()?;
-                self.record(&ObjectName::Forgotten(session(of.into())), Kind::Forgotten, own, part)
+                let forgotten = *self.sessions.get(usize::from(of))?;
+                self.record(&ObjectName::Forgotten(forgotten), Kind::Forgotten, own, part)
             }
             10 => {
                 let (&of, part) = part.split_first()?;
