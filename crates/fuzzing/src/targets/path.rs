@@ -42,7 +42,10 @@ fn turned_back(shown: &str) -> Vec<u8> {
                 behind
             }
             (b'\\', [b'x', high, low, behind @ ..]) => {
-                let digit = |digit: u8| char::from(digit).to_digit(16).expect("two digits") as u8;
+                let digit = |digit: u8| {
+                    let value = char::from(digit).to_digit(16).expect("two digits");
+                    u8::try_from(value).expect("less than sixteen")
+                };
                 bytes.push(digit(*high) << 4 | digit(*low));
                 behind
             }
