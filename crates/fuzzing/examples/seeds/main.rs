@@ -96,7 +96,7 @@ fn directory() {
     let block = |offset, chunks: Vec<ChunkEntry>| BlockRow {
         offset,
         sealed_length: 500,
-        plain_length: 1000 * chunks.len() as u32,
+        plain_length: 1000 * u32::try_from(chunks.len()).expect("few"),
         is_padding: chunks.is_empty(),
         chunks,
     };
@@ -108,7 +108,7 @@ fn directory() {
     for (name, directory) in [("empty", Directory::default()), ("one", one), ("many", many)] {
         let end: u32 = 80 + directory.blocks.iter().map(|block| block.sealed_length).sum::<u32>();
         let plain = directory.encode();
-        let sealed = (plain.len() + TAG) as u32;
+        let sealed = u32::try_from(plain.len() + TAG).expect("small");
         let trailer = [&sealed.to_le_bytes()[..], &[0, 0]].concat();
         seed("directory", name, &[&trailer, &(end + sealed + 6).to_le_bytes(), &plain]);
     }
