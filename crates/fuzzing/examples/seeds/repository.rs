@@ -130,7 +130,8 @@ fn large() {
     let child = ListChild { id: id(list), pieces: 1025, bytes: 8200 };
     let above = parts.add(LIST, &encode_list(&ListNode::Inner { level: 1, children: vec![child; 2] }));
     let content = Content::List { id: id(above), level: 1, pieces: 2050 };
-    let pairs = encode_attributes(&[(b"user.x".to_vec(), vec![1; 300])]);
+    // Shorter ones lie in the entry.
+    let pairs = encode_attributes(&[(b"user.x".to_vec(), vec![1; 17_000])]);
     let attributes = parts.add(DATA, &pairs);
     let mut stored = entry("a-list", Node::File { content }, 16_400);
     stored.attributes = Attributes::Stored(Content::Inline(vec![Piece::data(pairs.len() as u64, id(attributes))]));
