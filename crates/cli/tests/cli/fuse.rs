@@ -50,6 +50,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Mounts a folder of these files; `None`, and a word about it, where that is not allowed.
+    #[expect(clippy::print_stderr, reason = "what was not tried is said")]
     pub(crate) fn mount<const N: usize>(path: &Path, files: [(&str, Served); N]) -> Option<Self> {
         let opened = File::options().read(true).write(true).open("/dev/fuse");
         let Ok(device) = opened else {
