@@ -2,8 +2,8 @@
 
 // The rooms, for whatever is not named below.
 pub use lbak_core::{
-    amend, backend, browse, cache, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, patterns,
-    repository, snapshot, source, store, tree,
+    amend, backend, browse, cache, capture, chunk, codec, error, id, index, keys, metadata, observe, pack, parity,
+    patterns, repository, snapshot, source, store, tree,
 };
 
 // Trouble, and what is told while a verb works.
@@ -71,9 +71,9 @@ pub use lbak_verify::{
 
 // And if not?
 pub use lbak_verify::repair::{
-    DamagedPack, DamagedSlot, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
-    RecordsRepairReport, RepairOptions, SnapshotsRepairReport, repair_index, repair_packs, repair_records,
-    repair_snapshots,
+    DamagedPack, DamagedSlot, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
+    ParityOptions, ParityReport, RecordsRepairReport, RepairOptions, SnapshotsRepairReport, add_parity, repair_index,
+    repair_packs, repair_records, repair_snapshots,
 };
 
 // Looking into snapshots.

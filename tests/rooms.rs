@@ -10,7 +10,7 @@ const LINES: [&[&str]; 12] = [
     &["metadata", "chunk", "wire", "backend", "cache", "patterns"],
     &["keys"],
     &["codec"],
-    &["pack", "index"],
+    &["pack", "index", "parity"],
     &["store"],
     &["tree", "source"],
     &["snapshot"],

@@ -7,7 +7,11 @@ use lbak::{
     restore, verify,
 };
 
-use crate::tests::{GOLDEN, assert_lines, golden, lines_of_folder, sections_on_disk};
+use crate::{
+    listing,
+    reader::{repository::Repository as Read, seal::Credential as Independent},
+    tests::{GOLDEN, assert_lines, golden, lines_of_folder, sections_on_disk},
+};
 
 fn open(credential: &Credential) -> Repository {
     let backend: Arc<dyn Backend> =
@@ -64,4 +68,44 @@ fn lbak_lists_what_is_expected() {
     let report = lbak::list(&repository, &first.manifest, None, true, &mut found).expect("list");
     let entries = section.iter().filter(|line| !line.starts_with("attribute ")).count();
     assert_eq!((report.entries, report.lost), (entries as u64, 0));
+}
+
+/// Objects of folders that came later, or are still to come, are passed over: by this reader, by lbak, and by what it writes beside them.
+#[test]
+fn what_stands_in_an_unknown_folder_is_passed_over_and_stays() {
+    let folder = tempfile::tempdir().expect("folder");
+    let copy = folder.path().join("repository");
+    copy_all(&Path::new(GOLDEN).join("repository"), &copy);
+    let hash = blake3::hash(b"of a later version").to_hex();
+    let strangers = [format!("mended/{hash}"), "later/0000000000000001".to_owned(), "parity/notes".to_owned()];
+    for name in &strangers {
+        let path = copy.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, "of a later version").expect("written");
+    }
+    let read = Read::open(copy.clone(), &Independent::Password("golden"));
+    let lines = listing::of_repository(&read.expect("it opens")).expect("everything is read");
+    assert_lines(&lines, golden("expected.txt").lines());
+
+    let backend: Arc<dyn Backend> = Arc::new(LocalBackend::open(&copy).expect("backend"));
+    let options = OpenOptions { threads: Some(2), ..Default::default() };
+    let repository = Repository::open(backend, &Credential::password("golden"), &options).expect("it opens");
+    let source = lbak::MemorySource::new([("/new", lbak::source::MemoryNode::file("new"))]);
+    lbak::snapshot(&repository, &source, &lbak::SnapshotOptions::default()).expect("snapshot");
+    lbak::add_parity(&repository, &lbak::ParityOptions::default()).expect("parity");
+    let options = VerifyOptions { depth: Depth::ReadData { share: Default::default() }, ..Default::default() };
+    let report = verify(&repository, &options).expect("verify");
+    assert_eq!((report.snapshots, report.damage, report.parity_objects), (4, vec![], 1));
+    assert!(report.notes.iter().any(|note| note.starts_with("3 names are not lbak's")), "{:?}", report.notes);
+    for name in &strangers {
+        assert_eq!(std::fs::read(copy.join(name)).expect("it is there"), b"of a later version");
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let (from, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");
+        if from.is_dir() { copy_all(&from, &to) } else { _ = std::fs::copy(from, to).expect("copied") }
+    }
 }

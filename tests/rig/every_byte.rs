@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use lbak::{
-    Error, LineageKind, MemoryBackend, ObjectName, PackId, Repository, SnapshotId, Timestamp, VerifyOptions,
+    Error, LineageKind, MemoryBackend, ObjectName, PackId, ParityOptions, Repository, SnapshotId, Timestamp,
+    VerifyOptions, add_parity,
     codec::Kind,
     id::ObjectHash,
-    snapshot::{DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, RemovalsRecord},
+    snapshot::{AsideRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord},
     verify_without_key,
 };
 
@@ -53,10 +54,21 @@ fn stored() -> Stored {
     let fin = FinRecord { merged: vec![], replaced: vec![], live, buried: vec![], removals, previous: None };
     put(&ObjectName::Fin(0), Kind::Fin, fin.encode().unwrap());
     put(&ObjectName::Mark(1), Kind::Mark, MarkRecord { condemned: vec![] }.encode().unwrap());
+    put(&ObjectName::Reading(0), Kind::Reading, ReadingRecord { by: text(), at, packs: vec![] }.encode().unwrap());
+    put(&ObjectName::Aside(0), Kind::Aside, AsideRecord { by: text(), at, objects: vec![] }.encode().unwrap());
+    // Enough for every pack that is damaged alone.
+    add_parity(&repository, &ParityOptions { percent: 100, ..ParityOptions::default() }).unwrap();
     let stored = Stored { contents: backend.contents(), models };
     let untouched = stored.try_out(&stored.contents, &[], "untouched");
     assert_eq!(untouched, (0, stored.models.len() as u64));
     stored
+}
+
+fn pack_of(object: &str) -> Option<PackId> {
+    match ObjectName::parse(object) {
+        Some(ObjectName::Pack(pack)) => Some(pack),
+        _ => None,
+    }
 }
 
 impl Stored {
@@ -85,6 +97,8 @@ impl Stored {
             assert!(found.damage.iter().any(|damage| damage.object == *object), "{what}: {:?}", found.damage);
         }
         assert_eq!(found.is_sound(), spoilt.is_empty(), "{what}: {:?}", found.damage);
+        let packs: Vec<PackId> = spoilt.iter().filter_map(|object| pack_of(object)).collect();
+        assert_eq!((&found.healable, &keyless.healable), (&packs, &packs), "{what}: parity heals it");
 
         let (mut said, mut identical) = (0, 0);
         let catalog = repository.catalog().unwrap();
@@ -117,7 +131,7 @@ impl Stored {
     fn places(&self, name: &str, length: usize, share: usize) -> impl Iterator<Item = usize> + use<> {
         let step = if is_long() {
             1
-        } else if name.starts_with("packs/") {
+        } else if name.starts_with("packs/") || name.starts_with("parity/") {
             40 * share
         } else {
             share

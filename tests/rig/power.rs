@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use lbak::{
-    Backend, LineageKind, MemoryBackend, RepairOptions, Repository, Result, SnapshotId, repair_index, repair_packs,
-    repair_snapshots,
+    Backend, LineageKind, MemoryBackend, ParityOptions, RepairOptions, Repository, Result, SnapshotId, add_parity,
+    repair_index, repair_packs, repair_snapshots,
 };
 use lbak_testkit::{Fate, PowerCutBackend, Unacknowledged};
 
@@ -229,4 +229,77 @@ fn a_power_cut_at_any_change_of_a_repair_harms_nothing_and_the_next_one_ends_it(
     };
     let (states, again) = cut_everywhere(&before, "repair", &repair, &recover);
     println!("power cuts in a repair: {states} states, {again} more with a second cut, 0 violations (seed {})", seed());
+}
+
+/// Two snapshots, of which the second is of what is otherwise backed up next.
+fn with_second() -> Before {
+    let mut before = Before::new();
+    let backend = filled(&before.contents);
+    let second = take(&open(Arc::clone(&backend) as _), "h", LineageKind::Incremental, &before.next).unwrap();
+    before.models.push((second.snapshot, before.next.clone()));
+    before.contents = backend.contents();
+    before
+}
+
+fn parity(percent: u32) -> ParityOptions {
+    ParityOptions { percent, read_parity: true, ..ParityOptions::default() }
+}
+
+#[test]
+fn a_power_cut_at_any_change_of_adding_parity_harms_nothing_and_the_next_run_ends_it() {
+    let before = with_second();
+    // Twice, so that there is some already.
+    let work = |repository: &Repository| -> Result<()> {
+        add_parity(repository, &parity(20))?;
+        add_parity(repository, &parity(100)).map(drop)
+    };
+    let recover = |disk: &Arc<MemoryBackend>, _: &[String], what: &str| {
+        let repository = open(Arc::clone(disk) as _);
+        let report = add_parity(&repository, &parity(100)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(report.damage, [], "{what}: what was torn is replaced");
+        before.check(&repository, &[], what);
+        for name in disk.contents().into_keys().filter(|name| name.starts_with("packs/")) {
+            disk.tamper(&name, None);
+            let report = repair_packs(&repository, &RepairOptions::default()).unwrap();
+            assert!(report.is_whole() && disk.contents().contains_key(&name), "{what}: {name} is not put back");
+        }
+        before.check(&repository, &[], what);
+    };
+    let (states, again) = cut_everywhere(&before, "add-parity", &work, &recover);
+    println!(
+        "power cuts in adding parity: {states} states, {again} more with a second cut, 0 violations (seed {})",
+        seed()
+    );
+}
+
+#[test]
+fn a_power_cut_at_any_change_of_healing_harms_nothing_and_the_next_run_ends_it() {
+    let mut before = with_second();
+    let backend = filled(&before.contents);
+    add_parity(&open(Arc::clone(&backend) as _), &parity(100)).unwrap();
+    let mut packs: Vec<(usize, String)> = backend
+        .contents()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("packs/"))
+        .map(|(name, bytes)| (bytes.len(), name))
+        .collect();
+    packs.sort();
+    // Two of data: one is missing, the other has a wrong byte.
+    let [.., (_, damaged), (_, missing)] = &packs[..] else { panic!("two packs") };
+    let mut bytes = backend.contents()[damaged].to_vec();
+    bytes[5000] ^= 1;
+    backend.tamper(damaged, Some(bytes.into()));
+    backend.tamper(missing, None);
+    before.contents = backend.contents();
+    let work = |repository: &Repository| repair_packs(repository, &RepairOptions::default()).map(drop);
+    let recover = |disk: &Arc<MemoryBackend>, torn: &[String], what: &str| {
+        let repository = open(Arc::clone(disk) as _);
+        let report = repair_packs(&repository, &RepairOptions::default());
+        let report = report.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(report.is_whole(), "{what}: {report:?}");
+        // What was torn of the first repair's own records and packs is not what this one is about.
+        before.check(&repository, torn, what);
+    };
+    let (states, again) = cut_everywhere(&before, "healing", &work, &recover);
+    println!("power cuts in healing: {states} states, {again} more with a second cut, 0 violations (seed {})", seed());
 }

@@ -73,6 +73,11 @@ identifier!(
     32
 );
 identifier!(
+    /// BLAKE3 of a parity object's stored bytes; its name.
+    ParityId,
+    32
+);
+identifier!(
     /// BLAKE3 of a stored object that is not named by it (a head of history, a removal list).
     ObjectHash,
     32

@@ -8,7 +8,7 @@
 //! metadata  chunk  wire  backend  cache   times and owners, cuts, records, objects, a client's own copies
 //! keys                                    secrets and what follows from them
 //! codec                                   the one door between plain and stored bytes
-//! pack  index                             blocks in packs; chunk id → location
+//! pack  index  parity                     blocks in packs; chunk id → location; recovery sectors of packs
 //! store                                   chunks in and out of a backend
 //! tree  source                            directories as stored; what can be backed up
 //! snapshot                                manifests, lineage, selection
@@ -41,6 +41,8 @@ pub mod codec;
 pub mod pack;
 
 pub mod index;
+
+pub mod parity;
 
 pub mod store;
 

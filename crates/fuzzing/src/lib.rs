@@ -18,13 +18,14 @@ pub use targets::*;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by name. Each has a file in `fuzz/targets` and a folder in `fuzz/corpus`.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("arguments", arguments),
     ("config", config),
     ("directory", directory),
     ("header", header),
     ("keyfile", keyfile),
     ("manifest", manifest),
+    ("parity", parity),
     ("path", path),
     ("patterns", patterns),
     ("repository", repository),

@@ -3,7 +3,11 @@
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 
 use lbak_cli::parsers;
-use lbak_core::{metadata::Timestamp, repository::Repository};
+use lbak_core::{
+    metadata::Timestamp,
+    parity::{ParityList, ParityObject},
+    repository::Repository,
+};
 use lbak_fuzzing::{repository_of, take};
 use lbak_restore::{ListReport, list};
 
@@ -52,6 +56,16 @@ fn packs_and_segments_that_were_made_by_hand_open() {
     for segment in view.index.segments() {
         let records: Result<Vec<_>, _> = segment.records().expect("its packs").collect();
         assert_eq!(records.expect("its pages").len(), segment.summary().records as usize);
+    }
+}
+
+#[test]
+fn lists_of_parity_are_read_alone_and_behind_a_header() {
+    for (name, packs) in [("one", 1), ("several", 5), ("many", 59)] {
+        let alone = ParityList::parse(name, &seed("parity", name)).expect("a list");
+        let behind = seed("parity", &format!("{name}-behind-header"));
+        let behind = ParityObject::parse(name, None, &behind).expect("a list behind a header");
+        assert_eq!((alone.packs().len(), alone == behind), (packs, true), "{name}");
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! `LBAK_REPLAY` names a folder with more inputs (one folder in it for each target), which are run as they are.
 
+#![allow(clippy::print_stdout, reason = "a test tells its figures")]
+
 use std::{fs, panic::catch_unwind, path::Path};
 
 use lbak_fuzzing::{TARGETS, Target};
@@ -109,4 +111,4 @@ macro_rules! replayed {
     };
 }
 
-replayed! { arguments config directory header keyfile manifest path patterns repository segment slot time tree wire }
+replayed! { arguments config directory header keyfile manifest parity path patterns repository segment slot time tree wire }

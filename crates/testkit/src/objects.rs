@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use lbak_core::{
     backend::{ObjectName, Sealed},
-    id::{PackId, SegmentId, SessionId},
+    id::{PackId, ParityId, SegmentId, SessionId},
 };
 
 /// Makes an object for a name: a body, and its BLAKE3 as trailer.
@@ -33,6 +33,15 @@ pub fn pack(bytes: impl Into<Bytes>) -> (ObjectName, Sealed) {
 pub fn segment(bytes: impl Into<Bytes>) -> (ObjectName, Sealed) {
     let bytes = bytes.into();
     let name = ObjectName::Segment(SegmentId(*blake3::hash(&bytes).as_bytes()));
+    let object = Sealed::from_stored(&name, bytes).expect("the name was made from the bytes");
+    (name, object)
+}
+
+/// Makes a parity object of any bytes, and its name.
+#[must_use]
+pub fn parity(bytes: impl Into<Bytes>) -> (ObjectName, Sealed) {
+    let bytes = bytes.into();
+    let name = ObjectName::Parity(ParityId(*blake3::hash(&bytes).as_bytes()));
     let object = Sealed::from_stored(&name, bytes).expect("the name was made from the bytes");
     (name, object)
 }

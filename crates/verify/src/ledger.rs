@@ -9,7 +9,9 @@ use std::{
 };
 
 use lbak_core::{
+    backend::ObjectName,
     error::{BackendErrorKind, Error, Result},
+    id::PackId,
     observe::{Event, Finding, FindingKind, Progress, Stage},
 };
 
@@ -172,6 +174,15 @@ impl<'a> Ledger<'a> {
     /// Tells whether this object is damaged.
     pub(crate) fn has(&self, object: &str) -> bool {
         self.all().contains_key(object)
+    }
+
+    /// The packs that are damaged.
+    pub(crate) fn damaged_packs(&self) -> Vec<PackId> {
+        let pack = |object: &String| match ObjectName::parse(object) {
+            Some(ObjectName::Pack(pack)) => Some(pack),
+            _ => None,
+        };
+        self.all().keys().filter_map(pack).collect()
     }
 
     /// Everything that was found.

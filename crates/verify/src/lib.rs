@@ -7,7 +7,7 @@
 //!   → damage by object → where damage was found: the places that do not open → snapshots and paths that need them
 //! ```
 //!
-//! [`repair`] has its own page.
+//! Damaged packs that parity makes whole again are told. [`repair`] has its own page.
 //!
 //! A damaged object never stops the rest; a store that does not answer does. `verify` changes nothing, `repair` removes nothing. On a sound
 //! repository one bit per index record and a row per pack are kept in memory, never a set of ids.
@@ -20,6 +20,7 @@ mod ledger;
 mod object;
 mod options;
 mod packs;
+mod parity;
 mod places;
 mod records;
 pub mod repair;

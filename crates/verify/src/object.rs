@@ -25,6 +25,7 @@ pub(crate) fn check_object(
     let expected = match name {
         ObjectName::Pack(id) => id.0,
         ObjectName::Segment(id) | ObjectName::MergedSegment(id) => id.0,
+        ObjectName::Parity(id) => id.0,
         _ => {
             let stored = get_listed(backend, name, size)?;
             ledger.read(stored.len() as u64);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lbak_core::id::SnapshotId;
+use lbak_core::id::{PackId, SnapshotId};
 
 /// What came of a verification.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,10 @@ pub struct VerifyReport {
     pub set_aside: Vec<Damage>,
     /// What can not be restored because of damage.
     pub hurt: Vec<HurtSnapshot>,
+    /// Parity objects that are there.
+    pub parity_objects: u64,
+    /// Damaged or missing packs that were made whole with parity, for a try: [`repair_packs`](crate::repair::repair_packs) heals them.
+    pub healable: Vec<PackId>,
     /// How much was read when, after this run; only of a [steady](crate::Steady) one.
     pub coverage: Option<Coverage>,
     /// Worth knowing, and no damage.

@@ -8,7 +8,7 @@ use std::{
 use lbak_core::{
     backend::{Folder, ObjectName},
     error::Result,
-    id::PackId,
+    id::{PackId, ParityId},
     index::PackRow,
     observe::Stage,
     repository::{Repository, View},
@@ -20,7 +20,8 @@ use crate::{
     data::PackReading,
     hurt::Hurt,
     ledger::Ledger,
-    packs::Packs,
+    packs::{ListedPack, Packs},
+    parity::{Healer, can_have_parity, check_objects},
     places::BadPlaces,
     records::check_records,
     segments::check_segments,
@@ -83,6 +84,14 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     report.snapshots = snapshots.iter().filter(|snapshot| !snapshot.is_forgotten).count() as u64;
     drop(structure);
 
+    let is_whole = |id: &ParityId| is_read_whole(options, id);
+    let parity = check_objects(&**repository.backend(), Some(repository.codec()), &ledger, &is_whole)?;
+    // Those that are marked as damaged get none any more.
+    let is_needing =
+        |pack: &&ListedPack| pack.records() > 0 && !damaged_packs.contains(&pack.id) && can_have_parity(pack.size);
+    let needing: Vec<PackId> = packs.listed().iter().filter(is_needing).map(|pack| pack.id).collect();
+    parity.set_replaced_aside(&needing, &[], &ledger);
+
     let misfits = check_packs(&packs, &ledger, &mut report)?;
     // What is marked as damaged may hold the only copy of something: that is asked however deep it goes.
     let mut suspects: BTreeSet<PackId> = damaged_packs.iter().copied().collect();
@@ -116,6 +125,9 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
             ledger.set_aside(&ObjectName::Pack(*pack).to_string());
         }
     }
+    let healer = Healer { backend: &**repository.backend(), objects: parity.into_usable(), ledger: &ledger };
+    report.parity_objects = healer.objects.len() as u64;
+    report.healable = healer.healable()?;
     report.bytes_read = ledger.bytes();
     let found = ledger.finish();
     (report.damage, report.set_aside, report.notes) = (found.damage, found.set_aside, found.notes);
@@ -124,6 +136,11 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
         report.notes.push(format!("{count} damaged objects were set aside by a repair: nothing needs them"));
     }
     Ok(report)
+}
+
+/// Parity is read as packs are, but not in turns: there it would take the place of packs.
+fn is_read_whole(options: &VerifyOptions, id: &ParityId) -> bool {
+    options.steady.is_none() && matches!(&options.depth, Depth::ReadData { share } if share.contains(&PackId(id.0)))
 }
 
 /// Lists everything: packs are kept, the rest is counted.
@@ -143,6 +160,7 @@ fn list_all(
                     packs.push((pack, size));
                     is_read(&pack)
                 }
+                ObjectName::Parity(id) => is_read_whole(options, &id),
                 _ => true,
             };
             total_bytes += if is_read { size } else { 0 };

@@ -9,7 +9,12 @@ use lbak_core::{
 };
 use rayon::prelude::*;
 
-use crate::{VerifyOptions, VerifyReport, ledger::Ledger, object::check_object};
+use crate::{
+    VerifyOptions, VerifyReport,
+    ledger::Ledger,
+    object::check_object,
+    parity::{Healer, read_objects},
+};
 
 /// Names of objects that are held at once.
 const HELD_NAMES: u64 = 100_000;
@@ -68,6 +73,9 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
             })
         })
     })?;
+    let healer = Healer { backend, objects: read_objects(backend, None)?, ledger: &ledger };
+    report.parity_objects = healer.objects.len() as u64;
+    report.healable = healer.healable()?;
     report.packs_read = report.packs;
     report.bytes_read = ledger.bytes();
     let found = ledger.finish();

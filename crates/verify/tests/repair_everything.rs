@@ -144,7 +144,7 @@ fn a_failure_of_every_operation_of_repairing_snapshots_leaves_nothing_worse() {
     let effects = |operation| -> Vec<Effect> {
         use lbak_core::backend::BackendErrorKind::{Denied, NotFound, Unreachable};
         match operation {
-            Operation::Put => vec![Effect::FailBefore(Unreachable), Effect::FailAfter(Unreachable)],
+            Operation::Put => vec![Effect::FailBefore(Unreachable), Effect::FailAfter(Unreachable), Effect::Pretend],
             Operation::List => vec![Effect::FailBefore(Denied), Effect::TruncateList(0), Effect::TruncateList(1)],
             _ => vec![Effect::FailBefore(Unreachable), Effect::FailBefore(NotFound), Effect::FlipBit(90)],
         }

@@ -255,7 +255,7 @@ fn a_failure_of_every_operation_leaves_nothing_worse() {
     let effects = |operation| -> Vec<Effect> {
         use BackendErrorKind::{Denied, NotFound, Unreachable};
         match operation {
-            Operation::Put => vec![Effect::FailBefore(Unreachable), Effect::FailAfter(Unreachable)],
+            Operation::Put => vec![Effect::FailBefore(Unreachable), Effect::FailAfter(Unreachable), Effect::Pretend],
             Operation::List => vec![Effect::FailBefore(Denied), Effect::TruncateList(0), Effect::TruncateList(1)],
             _ => vec![Effect::FailBefore(Unreachable), Effect::FailBefore(NotFound), Effect::FlipBit(90)],
         }

@@ -59,4 +59,6 @@ pub(crate) enum ObjectKind {
     Reading,
     /// Damaged records that a repair has set aside, by its number
     Aside,
+    /// Which packs parity is of, and how much of them it can give back
+    Parity,
 }

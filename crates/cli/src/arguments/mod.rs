@@ -36,7 +36,9 @@ pub(crate) use self::{
     key::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     ls::{LongArguments, LsArguments, SortArgument},
     man::ManArguments,
-    repair::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
+    repair::{
+        RepairAddParityArguments, RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments,
+    },
     restore::RestoreArguments,
     restoring::{ChosenArguments, InPlaceArguments, SettingArguments},
     selection::SelectionArguments,

@@ -28,6 +28,33 @@ pub(crate) enum RepairCommand {
     Packs(RepairPacksArguments),
     Snapshots(RepairSnapshotsArguments),
     Records(RepairRecordsArguments),
+    AddParity(RepairAddParityArguments),
+}
+
+/// Add recovery data, so that damaged packs can be healed later
+///
+/// Packs are taken in groups, and for each so many percent of its bytes are stored beside it. As much as that may then be damaged, anywhere in the
+/// group, and `lbak repair packs` heals it; with 5 % and twenty packs of about one length, one of them may be missing. Packs that have enough
+/// already are passed over: run it again after large backups. `lbak verify` tells which damaged packs can be healed. Exit code 20 when a pack is damaged
+/// already: it gets none.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  lbak repair add-parity
+  lbak repair add-parity --percent 10 3f2a 77c1")]
+pub(crate) struct RepairAddParityArguments {
+    /// Only these packs, named by the beginnings of their ids [default: all]
+    #[arg(value_name = "PACK")]
+    pub(crate) packs: Vec<String>,
+    /// How much of a group of packs may be damaged: 1 to 100
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) percent: u32,
+    /// Read the recovery data that is there first: what is damaged does not count, and is stored anew
+    #[arg(long)]
+    pub(crate) read_parity: bool,
+    /// Show what would be done, change nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Write config anew from the copy in the key slot

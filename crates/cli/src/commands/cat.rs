@@ -105,6 +105,7 @@ fn find(repository: &Repository, kind: ObjectKind, digits: &str) -> anyhow::Resu
         ObjectKind::Fin => Folder::Fin,
         ObjectKind::Reading => Folder::Readings,
         ObjectKind::Aside => Folder::Aside,
+        ObjectKind::Parity => Folder::Parity,
         _ => Folder::Snapshots,
     };
     let found: Vec<ObjectName> = repository.objects_like(folder, digits)?.into_iter().map(|(name, _)| name).collect();

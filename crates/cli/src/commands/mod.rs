@@ -8,6 +8,7 @@ mod find;
 mod init;
 mod key;
 mod ls;
+mod parity;
 mod repair;
 mod restore;
 mod restore_to_command;

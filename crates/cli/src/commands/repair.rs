@@ -3,8 +3,8 @@
 mod records;
 
 use lbak::{
-    DamagedPack, Depth, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick, RepairOptions,
-    Selection,
+    DamagedPack, Depth, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick,
+    RepairOptions, Selection,
 };
 
 use crate::{
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &RepairArguments, invocation: &Invocation<'_>) -> a
         RepairCommand::Packs(arguments) => packs(arguments, invocation),
         RepairCommand::Snapshots(arguments) => snapshots(arguments, invocation),
         RepairCommand::Records(arguments) => records::run(arguments.dry_run, invocation),
+        RepairCommand::AddParity(arguments) => super::parity::run(arguments, invocation),
     }
 }
 
@@ -148,8 +149,14 @@ fn described(pack: &DamagedPack) -> String {
     if !pack.is_known {
         return text + " nothing tells what it held";
     }
+    if pack.healed == Some(Healed::PutBack) {
+        return text + " healed by parity, it is whole again";
+    }
     let chunks = |number| sizes::counted(number, "chunk", "chunks");
     text.push_str(&format!(" {} salvaged", chunks(pack.salvaged_chunks)));
+    if pack.healed_chunks > 0 {
+        text.push_str(&format!(" ({} healed by parity)", sizes::count(pack.healed_chunks)));
+    }
     if pack.copied_chunks > 0 {
         text.push_str(&format!(" ({} from a copy)", sizes::count(pack.copied_chunks)));
     }

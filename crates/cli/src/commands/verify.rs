@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use lbak::{
-    Coverage, Depth, Folder, Repository, Steady, Timestamp, VerifyOptions, VerifyReport, repository::StoredObject,
+    Coverage, Depth, Folder, ObjectName, Repository, Steady, Timestamp, VerifyOptions, VerifyReport,
+    repository::StoredObject,
 };
 
 use crate::{
@@ -108,6 +109,9 @@ fn tell(output: &Output, report: &VerifyReport, authors: &Authors) -> anyhow::Re
             more => format!(" (and {} more)", sizes::count(more)),
         };
         output.line(&format!("damaged: {}: {}{more}", damage.object, damage.what))?;
+        if report.healable.iter().any(|pack| ObjectName::Pack(*pack).to_string() == damage.object) {
+            output.line("  can be healed: `lbak repair packs`")?;
+        }
         if let Some(author) = authors.get(&damage.object) {
             output.line(&format!("  {author}"))?;
         }
@@ -151,7 +155,8 @@ fn tell_notes(output: &Output, report: &VerifyReport) {
 
 /// What there is to do about damage, in the order in which it is done.
 fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
-    const STEPS: [(&[&str], &str); 7] = [
+    const STEPS: [(&[&str], &str); 8] = [
+        (&["parity/"], "`lbak repair add-parity --read-parity` stores new parity in its place"),
         (&["config"], "`lbak repair config` writes config anew from the copy in the key slot"),
         (
             &["keys/"],
@@ -219,6 +224,9 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
             paths: hurt.paths.iter().map(|path| json::path(path)).collect(),
         })?;
     }
+    for pack in &report.healable {
+        output.json(&json::parity::Healable::of(ObjectName::Pack(*pack).to_string()))?;
+    }
     tell_notes(output, report);
     output.json(&json::VerifySummary {
         message_type: "summary",
@@ -226,9 +234,11 @@ fn tell_programs(output: &Output, report: &VerifyReport) -> anyhow::Result<()> {
         num_errors: report.damage.len(),
         snapshots_hurt: report.hurt.len(),
         set_aside: report.set_aside.len(),
+        packs_healable: report.healable.len(),
         objects: report.objects,
         packs: report.packs,
         packs_read: report.packs_read,
+        parity_objects: report.parity_objects,
         unreferenced_packs: report.unreferenced_packs,
         unreferenced_bytes: report.unreferenced_bytes,
         snapshots: report.snapshots,

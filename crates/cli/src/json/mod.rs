@@ -7,6 +7,7 @@
 mod dump;
 pub(crate) mod inspect;
 pub(crate) mod object;
+pub(crate) mod parity;
 mod paths;
 mod patterns;
 pub(crate) mod repair;

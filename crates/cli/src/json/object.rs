@@ -6,6 +6,7 @@ use lbak::{
     codec::slot::SlotHead,
     index::{PackRow, Summary},
     pack::Directory,
+    parity::CoveredPack,
     repository::{Config, StoredObject},
     snapshot::{Purpose, Slot},
     tree::{Attributes, Content, ListNode, Piece, TreeNode},
@@ -62,6 +63,12 @@ pub(crate) fn object(object: &StoredObject) -> Value {
             "by": record.by,
             "at": rfc3339(record.at),
             "objects": record.objects.iter().map(|object| json!({ "name": object.name, "what": object.what })).collect::<Vec<_>>(),
+        }),
+        StoredObject::Parity(list) => json!({
+            "slices": list.slices(),
+            "sectors_in_slice": list.places(),
+            "recovery_sectors_in_slice": list.recovery(),
+            "packs": list.packs().iter().map(covered).collect::<Vec<_>>(),
         }),
         StoredObject::Fin(record) => json!({
             "merged": hex(&record.merged),
@@ -130,6 +137,10 @@ fn blocks(directory: &Directory) -> Vec<Value> {
         })
     };
     directory.blocks.iter().map(block).collect()
+}
+
+fn covered(pack: &CoveredPack) -> Value {
+    json!({ "id": pack.id.to_string(), "stored_length": pack.stored_length })
 }
 
 fn segment(summary: &Summary, packs: &[PackRow]) -> Value {

@@ -1,6 +1,6 @@
 //! What `lbak repair` found and did.
 
-use lbak::{DamagedPack, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
+use lbak::{DamagedPack, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, SnapshotsRepairReport};
 use serde::Serialize;
 
 use super::{FindingCount, finding_counts};
@@ -72,6 +72,10 @@ pub(crate) struct PackRepaired<'a> {
     chunks_salvaged: u64,
     bytes_salvaged: u64,
     chunks_copied: u64,
+    chunks_healed: u64,
+    /// Absent unless parity gave all of its bytes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healed: Option<&'static str>,
     chunks_lost: u64,
     bytes_lost: u64,
 }
@@ -89,6 +93,11 @@ impl<'a> PackRepaired<'a> {
             chunks_salvaged: pack.salvaged_chunks,
             bytes_salvaged: pack.salvaged_bytes,
             chunks_copied: pack.copied_chunks,
+            chunks_healed: pack.healed_chunks,
+            healed: pack.healed.map(|healed| match healed {
+                Healed::PutBack => "put_back",
+                Healed::StoredAnew => "stored_anew",
+            }),
             chunks_lost: pack.lost_chunks,
             bytes_lost: pack.lost_bytes,
         }
@@ -103,6 +112,7 @@ pub(crate) struct PacksSummary {
     whole: bool,
     packs_read: u64,
     packs_damaged: usize,
+    packs_healed: usize,
     packs_newer: Vec<String>,
     packs_written: u64,
     bytes_stored: u64,
@@ -118,6 +128,7 @@ impl PacksSummary {
             whole: report.is_whole(),
             packs_read: report.packs_read,
             packs_damaged: report.damaged.len(),
+            packs_healed: report.damaged.iter().filter(|pack| pack.healed.is_some()).count(),
             packs_newer: report.newer.iter().map(ToString::to_string).collect(),
             packs_written: report.packs_written,
             bytes_stored: report.stored_bytes,

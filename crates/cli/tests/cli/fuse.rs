@@ -3,7 +3,6 @@
 //! The kernel's own protocol (`linux/fuse.h`, version 7.31), as much of it as reading one folder takes; no library, no helper but `mount`. A
 //! server that stops answering looks to who reads like a network share whose other end is gone.
 
-#![expect(clippy::print_stderr, reason = "what is not tried here is said")]
 
 use std::{
     collections::BTreeMap,
@@ -52,6 +51,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Mounts a folder of these files; `None`, and a word about it, where that is not allowed.
+    #[expect(clippy::print_stderr, reason = "what was not tried is said")]
     pub(crate) fn mount<const N: usize>(path: &Path, files: [(&str, Served); N]) -> Option<Self> {
         let opened = File::options().read(true).write(true).open("/dev/fuse");
         let Ok(device) = opened else {

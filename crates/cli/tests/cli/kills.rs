@@ -3,13 +3,15 @@
 //! `RIG_KILLS=1000 RIG_SEED=7 cargo test -p lbak-cli --test cli kills:: -- --nocapture` runs more of it, elsewhere.
 
 use std::{
+    collections::BTreeMap,
+    path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use lbak_testkit::{objects::noise, trees::compare};
 
-use crate::home::{Home, Run};
+use crate::home::{Home, Run, damage};
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
@@ -80,6 +82,68 @@ fn killed_at_any_moment_a_snapshot_harms_nothing_and_the_next_one_goes_on() {
         "kill -9: {kills} snapshots, {early} killed before their end, {committed} had been committed; each next run succeeded and \
          restored identical, no snapshot was lost (seed {seed})"
     );
+}
+
+/// Runs it, kills it at a random moment, and tells whether that was before its end.
+fn kill(home: &Home, words: &[&str], state: &mut u64, usual: u64) -> bool {
+    let mut child = home.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
+    std::thread::sleep(Duration::from_micros(random(state) % usual));
+    child.kill().expect("it is our child");
+    !child.wait().expect("it ends").success()
+}
+
+#[test]
+fn killed_at_any_moment_parity_and_what_heals_with_it_harm_nothing_and_the_next_run_ends_it() {
+    let (kills, seed) = (number("RIG_KILLS", 10).div_ceil(2), number("RIG_SEED", 1));
+    let home = Home::with_repository();
+    let mut state = seed;
+    let add = ["repair", "add-parity", "--percent", "100"];
+    let (mut usual, mut early) = ([1_000_000, 1_000_000], 0);
+    for round in 0..kills {
+        change(&home, &mut state);
+        home.snapshot();
+        let before = contents(&home);
+        early += u64::from(kill(&home, &add, &mut state, usual[0]));
+        assert_unharmed(&home, &before, round);
+        let begun = Instant::now();
+        home.run(add).expect_code(0);
+        usual[0] = u64::try_from(begun.elapsed().as_micros()).expect("short");
+        home.run(add).expect_code(0).expect_stdout("nothing to do");
+
+        // A pack is missing, or has a wrong byte: as it was when it was put back, or stored anew.
+        let packs = home.objects("packs");
+        let pack = &packs[usize::try_from(random(&mut state)).expect("64 bits") % packs.len()];
+        match round % 2 {
+            0 => std::fs::remove_file(pack).expect("it was there"),
+            _ => damage(pack),
+        }
+        let before = contents(&home);
+        early += u64::from(kill(&home, &["repair", "packs"], &mut state, usual[1]));
+        assert_unharmed(&home, &before, round);
+        let begun = Instant::now();
+        home.run(["repair", "packs"]).expect_code(0);
+        usual[1] = u64::try_from(begun.elapsed().as_micros()).expect("short");
+        home.run(["verify", "--read-data"]).expect_code(0);
+        assert_restores(&home, "latest");
+    }
+    println!(
+        "kill -9: {} times while parity was added or healed with, {early} before the end, 0 violations (seed {seed})",
+        2 * kills
+    );
+}
+
+/// Every object with its bytes; what somebody left behind who was killed while he wrote is none.
+fn contents(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
+    let is_object = |path: &PathBuf| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with(".tmp-"));
+    let objects = home.objects("").into_iter().filter(is_object);
+    objects.map(|path| (path.clone(), std::fs::read(path).expect("an object"))).collect()
+}
+
+fn assert_unharmed(home: &Home, before: &BTreeMap<PathBuf, Vec<u8>>, round: u64) {
+    let after = contents(home);
+    before
+        .iter()
+        .for_each(|(path, bytes)| assert!(after.get(path) == Some(bytes), "round {round}: {}", path.display()));
 }
 
 #[test]

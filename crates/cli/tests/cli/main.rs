@@ -22,6 +22,7 @@ mod key_change;
 mod keys;
 mod kills;
 mod listing;
+mod parity;
 mod pipes;
 mod places;
 mod reading;

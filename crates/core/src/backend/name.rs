@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{PackId, SegmentId, SessionId, SlotId};
+use crate::id::{PackId, ParityId, SegmentId, SessionId, SlotId};
 
 /// The name of an object. Can only be one that the format knows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,8 @@ pub enum ObjectName {
     Reading(u64),
     /// Damaged records that were set aside.
     Aside(u64),
+    /// Recovery sectors of a group of packs.
+    Parity(ParityId),
 }
 
 /// The folders of a repository.
@@ -56,11 +58,12 @@ pub enum Folder {
     Fin,
     Readings,
     Aside,
+    Parity,
 }
 
 impl Folder {
     /// Every folder.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Features,
         Self::Keys,
         Self::Sessions,
@@ -74,6 +77,7 @@ impl Folder {
         Self::Fin,
         Self::Readings,
         Self::Aside,
+        Self::Parity,
     ];
 
     /// The prefix of the names in it.
@@ -93,6 +97,7 @@ impl Folder {
             Self::Fin => "fin/",
             Self::Readings => "readings/",
             Self::Aside => "aside/",
+            Self::Parity => "parity/",
         }
     }
 }
@@ -125,6 +130,7 @@ impl ObjectName {
             "fin" => parse_number(rest).map(Self::Fin),
             "readings" => parse_number(rest).map(Self::Reading),
             "aside" => parse_number(rest).map(Self::Aside),
+            "parity" => ParityId::from_hex(rest).map(Self::Parity),
             _ => None,
         }
     }
@@ -163,6 +169,7 @@ impl fmt::Display for ObjectName {
             Self::Fin(round) => write!(f, "fin/{round:016x}"),
             Self::Reading(number) => write!(f, "readings/{number:016x}"),
             Self::Aside(number) => write!(f, "aside/{number:016x}"),
+            Self::Parity(id) => write!(f, "parity/{id}"),
         }
     }
 }
@@ -196,6 +203,7 @@ mod tests {
             ObjectName::Fin(17),
             ObjectName::Reading(18),
             ObjectName::Aside(19),
+            ObjectName::Parity(ParityId([4; 32])),
         ] {
             assert_eq!(ObjectName::parse(&name.to_string()), Some(name));
         }

@@ -47,6 +47,7 @@ pub fn check_stored(name: &ObjectName, bytes: &[u8]) -> Result<()> {
     match name {
         ObjectName::Pack(id) => check_hash(name, bytes, &id.0),
         ObjectName::Segment(id) | ObjectName::MergedSegment(id) => check_hash(name, bytes, &id.0),
+        ObjectName::Parity(id) => check_hash(name, bytes, &id.0),
         _ => match bytes.split_last_chunk::<32>() {
             Some((body, hash)) => check_hash(name, body, hash),
             None => Err(Error::damaged(name, format!("it is only {} bytes long", bytes.len()))),

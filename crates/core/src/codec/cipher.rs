@@ -34,6 +34,8 @@ pub enum Domain {
     Summary = 6,
     /// An object sealed as one.
     Whole = 7,
+    /// The list of a parity object, which is not encrypted: only its tag is kept.
+    Parity = 8,
 }
 
 fn nonce(domain: Domain, counter: u64) -> Nonce {
@@ -136,6 +138,7 @@ impl Opener {
                 Domain::Filter => "its filter".into(),
                 Domain::Summary => "its summary".into(),
                 Domain::Whole => "it".into(),
+                Domain::Parity => "its list of packs".into(),
             };
             Error::damaged(&self.object, format!("{part} {what}"))
         };

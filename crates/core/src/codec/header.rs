@@ -48,10 +48,11 @@ pub enum Kind {
     Feature = 15,
     Reading = 16,
     Aside = 17,
+    Parity = 18,
 }
 
 impl Kind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Config,
         Self::Slot,
         Self::Session,
@@ -69,6 +70,7 @@ impl Kind {
         Self::Feature,
         Self::Reading,
         Self::Aside,
+        Self::Parity,
     ];
 
     /// The class whose secret seals it; `None` for slots, which are sealed by passwords and key files.
@@ -85,7 +87,8 @@ impl Kind {
             | Self::Mark
             | Self::Removals
             | Self::Fin
-            | Self::Reading => Some(Class::Index),
+            | Self::Reading
+            | Self::Parity => Some(Class::Index),
         }
     }
 }

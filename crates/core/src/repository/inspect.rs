@@ -11,6 +11,7 @@ use crate::{
     id::{ChunkId, ChunkKind},
     index::{Location, PackRow, Segment, Summary},
     pack::{Directory, read_directory},
+    parity::{ParityList, ParityObject},
     snapshot::{
         AsideRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord,
         SessionRecord, Slot, open_slot,
@@ -48,6 +49,8 @@ pub enum StoredObject {
     Reading(ReadingRecord),
     /// Damaged records that were set aside.
     Aside(AsideRecord),
+    /// The packs that a parity object is of, and how much of them it can give back.
+    Parity(ParityList),
 }
 
 impl Repository {
@@ -106,6 +109,9 @@ impl Repository {
                 StoredObject::Reading(ReadingRecord::decode(&object, &record(ReadingRecord::KIND)?)?)
             }
             ObjectName::Aside(_) => StoredObject::Aside(AsideRecord::decode(&object, &record(AsideRecord::KIND)?)?),
+            ObjectName::Parity(id) => {
+                StoredObject::Parity(ParityObject::read(&**backend, Some(codec), *id, size)?.list)
+            }
             ObjectName::Feature(_) => return Err(Error::Invalid { what: format!("{name} holds nothing to show") }),
         })
     }

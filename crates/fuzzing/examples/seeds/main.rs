@@ -18,11 +18,12 @@ use lbak_core::{
         Header, Kind, TAG,
         slot::{Credential, SlotRecord, seal_slot},
     },
-    id::{ChunkId, ChunkKind, RepositoryId, SessionId, SlotId},
+    id::{ChunkId, ChunkKind, PackId, RepositoryId, SessionId, SlotId},
     index::{Filter, IdPrefix, Summary},
     keys::{KeyFile, PasswordCost},
     metadata::{Metadata, Timestamp},
     pack::{BlockRow, ChunkEntry, Directory},
+    parity::{CoveredPack, ParityList},
     tree::{
         Attributes, Content, Entry, EntryFlags, ListChild, ListNode, Node, Piece, TreeChild, TreeNode,
         encode_attributes, encode_list, encode_tree,
@@ -42,6 +43,20 @@ fn main() {
     slot_and_key_file();
     words::seeds();
     repository::seeds();
+    parity();
+}
+
+fn parity() {
+    let pack = |number: u32| CoveredPack { id: PackId(hash(number)), stored_length: 100_000 * number };
+    for (name, slices, recovery, packs) in [("one", 1, 1, 1_u32..2), ("several", 3, 7, 1..6), ("many", 64, 20, 1..60)] {
+        let list = ParityList::new(slices, recovery, packs.map(pack).collect()).expect("a list");
+        seed("parity", name, &[&list.encode()]);
+        seed(
+            "parity",
+            &format!("{name}-behind-header"),
+            &[&header_of(Kind::Parity).encode(), &list.encode(), &[0; 16]],
+        );
+    }
 }
 
 fn seed(target: &str, name: &str, parts: &[&[u8]]) {
@@ -83,7 +98,7 @@ fn directory() {
     let block = |offset, chunks: Vec<ChunkEntry>| BlockRow {
         offset,
         sealed_length: 500,
-        plain_length: 1000 * chunks.len() as u32,
+        plain_length: 1000 * u32::try_from(chunks.len()).expect("few"),
         is_padding: chunks.is_empty(),
         chunks,
     };
@@ -95,7 +110,7 @@ fn directory() {
     for (name, directory) in [("empty", Directory::default()), ("one", one), ("many", many)] {
         let end: u32 = 80 + directory.blocks.iter().map(|block| block.sealed_length).sum::<u32>();
         let plain = directory.encode();
-        let sealed = (plain.len() + TAG) as u32;
+        let sealed = u32::try_from(plain.len() + TAG).expect("small");
         let trailer = [&sealed.to_le_bytes()[..], &[0, 0]].concat();
         seed("directory", name, &[&trailer, &(end + sealed + 6).to_le_bytes(), &plain]);
     }

@@ -6,6 +6,7 @@ mod directory;
 mod header;
 mod keyfile;
 mod manifest;
+mod parity;
 mod path;
 mod patterns;
 mod repository;
@@ -22,6 +23,7 @@ pub use self::{
     header::header,
     keyfile::keyfile,
     manifest::manifest,
+    parity::parity,
     path::path,
     patterns::patterns,
     repository::{repository, repository_of},

@@ -42,9 +42,11 @@ fn turned_back(shown: &str) -> Vec<u8> {
                 behind
             }
             (b'\\', [b'x', high, low, behind @ ..]) => {
-                let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-                let digit = |character: u8| digit(character).expect("two digits");
-                bytes.push((digit(*high) << 4) | digit(*low));
+                let digit = |digit: u8| {
+                    let value = char::from(digit).to_digit(16).expect("two digits");
+                    u8::try_from(value).expect("less than sixteen")
+                };
+                bytes.push(digit(*high) << 4 | digit(*low));
                 behind
             }
             (b'\\', _) => panic!("a backslash that means nothing: {shown:?}"),

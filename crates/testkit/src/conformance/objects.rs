@@ -10,7 +10,7 @@ use lbak_core::{
 };
 
 use super::{Outcome, done, ensure, fails, listed, session};
-use crate::objects::{noise, pack, segment, session_id, trailed};
+use crate::objects::{noise, pack, parity, segment, session_id, trailed};
 
 pub(super) fn a_store_says_where_it_is(backend: &dyn Backend) -> Outcome {
     ensure!(!backend.describe().place.is_empty(), "`describe` gives no place");
@@ -60,6 +60,7 @@ pub(super) fn every_name_of_the_format_can_be_stored(backend: &dyn Backend) -> O
     })
     .collect();
     objects.push(pack("a pack"));
+    objects.push(parity("a parity object"));
     let (name, object) = segment("a segment");
     if let ObjectName::Segment(id) = name {
         objects.push((ObjectName::MergedSegment(id), object.clone()));

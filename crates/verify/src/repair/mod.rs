@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! repair_index      every pack's own directory → what no sound segment tells → merged segments → the next fin names those that count
-//! repair_packs      every pack read → what still opens of damaged ones → new packs → damaged/<pack>: writers store the rest anew
+//! repair_packs      every pack read → what still opens of damaged ones, or what parity heals → new packs → damaged/<pack>: writers store the rest anew
 //! repair_snapshots  every snapshot walked → of those that lack something, all that is left → a new snapshot beside the old one;
 //!                   every slot that does not open → the tree that its session stored → a new snapshot → aside/<n>
 //! repair_records    every small object opened → those that do not open and that nothing waits for → aside/<n>
+//! add_parity        packs without parity, in groups → parity/<hash>: what is damaged later can be healed
 //! ```
 //!
 //! What is new is put first, and one create-only object makes it count: a repair that is stopped leaves everything readable that was
@@ -22,6 +23,7 @@ mod lost;
 mod mender;
 mod options;
 mod packs;
+mod place;
 mod records;
 mod report;
 mod salvage;
@@ -31,10 +33,13 @@ mod storing;
 
 pub use index::repair_index;
 pub use options::RepairOptions;
+pub(crate) use packs::list_packs_with;
 pub use packs::repair_packs;
 pub use records::repair_records;
 pub use report::{
-    DamagedPack, DamagedSlot, FoundAgain, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
+    DamagedPack, DamagedSlot, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
     RecordsRepairReport, SnapshotsRepairReport,
 };
 pub use snapshots::repair_snapshots;
+
+pub use crate::parity::{ParityOptions, ParityReport, add_parity};

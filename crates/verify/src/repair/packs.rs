@@ -6,10 +6,12 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use lbak_core::{
-    backend::{Backend, BackendErrorKind, Folder, ObjectName},
+    backend::{Backend, BackendErrorKind, Folder, ObjectName, Sealed},
     error::{Error, Result},
     id::PackId,
+    index::PackRow,
     observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
@@ -17,8 +19,9 @@ use lbak_core::{
 };
 
 use super::{
-    DamagedPack, PacksRepairReport, RepairOptions,
-    salvage::{Place, Salvage, stored_size},
+    DamagedPack, Healed, PacksRepairReport, RepairOptions,
+    place::{Origin, Place},
+    salvage::{Salvage, stored_size},
     storing::Storing,
 };
 use crate::{
@@ -26,6 +29,7 @@ use crate::{
     data::{PackReading, Unsound},
     ledger::Ledger,
     packs::Packs,
+    parity::{Healer, read_objects},
     places::{Blocks, blocks_of},
 };
 
@@ -35,7 +39,8 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// Reads packs, stores anew what still opens of those that are damaged or missing, and names them in `damaged/`.
 ///
 /// From then on no writer refers to what is in them: a snapshot of the same bytes stores what could not be salvaged. What proves itself
-/// by its id is taken from [`from`](RepairOptions::from), too. The damaged packs stay where they are.
+/// by its id is taken from [`from`](RepairOptions::from), too. A pack that parity makes whole loses nothing: one that is missing is put back as it
+/// was. The damaged packs stay where they are.
 ///
 /// # Errors
 /// [`Error::Invalid`] when a wanted pack is neither there nor named by the index,
@@ -201,12 +206,23 @@ fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
 /// # Errors
 /// When the store does not answer, or did not list a pack that is there.
 pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
+    list_packs_with(repository, view, ledger, &mut |_| {})
+}
+
+/// The same, and shows what the index says of each pack that it names.
+pub(crate) fn list_packs_with(
+    repository: &Repository,
+    view: &View,
+    ledger: &Ledger<'_>,
+    named: &mut dyn FnMut(&PackRow),
+) -> Result<Packs> {
     let packs = Packs::list(&**repository.backend())?;
     for segment in view.index.segments() {
         ledger.check_cancelled()?;
         // Without records no pack is compared with the index: that is not what is repaired here.
         for row in ledger.outlive(segment.pack_rows())?.into_iter().flatten() {
             packs.name(&row, 0);
+            named(&row);
         }
     }
     // A list may be cut short: what it lacks is asked for by name (rule I9).
@@ -286,7 +302,8 @@ fn salvage_in(
         ));
     }
     // What could be had is stored: from here on writers look elsewhere.
-    for pack in damaged.iter().filter(|pack| !pack.was_marked && !options.dry_run) {
+    let is_marked = |pack: &&DamagedPack| !pack.was_marked && pack.healed != Some(Healed::PutBack);
+    for pack in damaged.iter().filter(is_marked).filter(|_| !options.dry_run) {
         mark(repository, options, session, pack)?;
     }
     Ok((damaged, stored))
@@ -320,10 +337,12 @@ fn salvage_with(
     view: &View,
     writer: &ChunkWriter,
 ) -> Result<Vec<DamagedPack>> {
-    let mut places = vec![Place { repository, reader: repository.reader(view) }];
+    let mut places = vec![Place::of(repository, repository.reader(view), Origin::Own)];
     for copy in &options.from {
-        places.push(Place { repository: copy, reader: copy.reader(&copy.view()?) });
+        places.push(Place::of(copy, copy.reader(&copy.view()?), Origin::Copy));
     }
+    let backend = &**repository.backend();
+    let healer = Healer { backend, objects: read_objects(backend, Some(repository.codec()))?, ledger };
     let mut salvage = Salvage { places, writer, storing: Storing::new(repository.codec(), writer)? };
     let packs: Vec<PackId> = found.keys().copied().collect();
     let mut damaged = Vec::new();
@@ -346,15 +365,40 @@ fn salvage_with(
                 salvaged_chunks: 0,
                 salvaged_bytes: 0,
                 copied_chunks: 0,
+                healed_chunks: 0,
+                healed: None,
                 lost_chunks: 0,
                 lost_bytes: 0,
             };
-            salvage.salvage(&mut outcome, blocks)?;
+            if let Some(bytes) = healer.heal(pack)? {
+                if put_back(repository, options, pack, &bytes)? {
+                    (outcome.is_known, outcome.healed) = (true, Some(Healed::PutBack));
+                    damaged.push(outcome);
+                    continue;
+                }
+                outcome.healed = Some(Healed::StoredAnew);
+                salvage.places.insert(1, Place::healed(repository, view, *pack, bytes));
+            }
+            let salvaged = salvage.salvage(&mut outcome, blocks);
+            salvage.places.retain(|place| place.origin != Origin::Parity);
+            salvaged?;
             damaged.push(outcome);
         }
     }
     salvage.storing.flush()?;
     Ok(damaged)
+}
+
+/// Puts a pack that was healed under its own name, where nothing else stands there; tells whether it did.
+fn put_back(repository: &Repository, options: &RepairOptions, pack: &PackId, bytes: &Bytes) -> Result<bool> {
+    let backend = &**repository.backend();
+    if !is_missing(backend, pack)? {
+        return Ok(false);
+    }
+    let name = ObjectName::Pack(*pack);
+    // Its name proves it once more.
+    let sealed = Sealed::from_stored(&name, bytes.clone())?;
+    if options.dry_run { Ok(true) } else { put_slot(backend, &name, &sealed) }
 }
 
 /// Sorts behind every block of a pack, and before those of the next.

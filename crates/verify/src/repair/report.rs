@@ -96,10 +96,23 @@ pub struct DamagedPack {
     pub salvaged_bytes: u64,
     /// Of those, chunks that came from a copy of the repository.
     pub copied_chunks: u64,
+    /// Of the salvaged ones, chunks that came from what parity has made whole.
+    pub healed_chunks: u64,
+    /// Parity gave all of its bytes back.
+    pub healed: Option<Healed>,
     /// Chunks that could not be read anywhere: the next snapshot that meets the same bytes stores them anew.
     pub lost_chunks: u64,
     /// Their plain bytes.
     pub lost_bytes: u64,
+}
+
+/// What became of the bytes of a pack that parity gave back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Healed {
+    /// The pack was missing and is there again as it was, or in a dry run would be.
+    PutBack,
+    /// Something else stands under its name: its chunks were stored anew.
+    StoredAnew,
 }
 
 /// What came of [`repair_snapshots`](super::repair_snapshots).

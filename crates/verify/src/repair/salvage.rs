@@ -8,23 +8,21 @@ use lbak_core::{
     id::{ChunkKind, PackId},
     index::{IdPrefix, PackRow},
     pack::read_directory,
-    repository::Repository,
     store::{BlockBuffers, BlockPlace, ChunkReader, ChunkWriter, chunk_rows},
 };
 
-use super::{DamagedPack, carried::padded, storing::Storing};
+use super::{
+    DamagedPack,
+    carried::padded,
+    place::{Origin, Place},
+    storing::Storing,
+};
 use crate::places::{Blocks, Wanted};
-
-/// A place where packs of this repository lie: it, or a copy of it.
-pub(super) struct Place<'a> {
-    pub(super) repository: &'a Repository,
-    pub(super) reader: ChunkReader,
-}
 
 /// What salvaging needs.
 pub(super) struct Salvage<'a> {
     /// The repository itself first.
-    pub(super) places: Vec<Place<'a>>,
+    pub(super) places: Vec<Place>,
     pub(super) writer: &'a ChunkWriter,
     pub(super) storing: Storing<'a>,
 }
@@ -51,8 +49,8 @@ impl Salvage<'_> {
     fn add_directories(&self, pack: &PackId, blocks: &mut Blocks) -> Result<bool> {
         let mut is_told = false;
         for place in &self.places {
-            let Some(size) = stored_size(&**place.repository.backend(), pack)? else { continue };
-            let read = read_directory(&**place.repository.backend(), place.repository.codec(), *pack, size);
+            let Some(size) = stored_size(&*place.backend, pack)? else { continue };
+            let read = read_directory(&*place.backend, &place.codec, *pack, size);
             let (header, directory) = match read {
                 Ok(read) => read,
                 Err(error) if error.is_of_one_object() => continue,
@@ -83,7 +81,7 @@ impl Salvage<'_> {
     /// Ranges are read in large steps; of a pack that was cut short, no step may reach beyond its end.
     fn cut_to_size(&self, place: &mut BlockPlace) {
         let Some(own) = self.places.first() else { return };
-        if let Ok(Some(size)) = stored_size(&**own.repository.backend(), &place.pack.id)
+        if let Ok(Some(size)) = stored_size(&*own.backend, &place.pack.id)
             && let Ok(size) = u32::try_from(size)
             && size < place.pack.stored_length
             && u64::from(place.offset) + u64::from(place.sealed_length) <= u64::from(size)
@@ -106,6 +104,7 @@ impl Salvage<'_> {
                 break;
             }
             let Some(source) = self.places.get(number) else { break };
+            let origin = source.origin;
             let plain = match source.reader.open_block(place, &mut buffers) {
                 Ok(plain) => plain,
                 Err(error) if error.is_of_one_object() => continue,
@@ -115,7 +114,7 @@ impl Salvage<'_> {
             for chunk in missing {
                 let start = chunk.offset as usize;
                 let bytes = plain.get(start..start + chunk.length as usize);
-                if !self.take(&chunk, bytes.unwrap_or_default(), number > 0, outcome)? {
+                if !self.take(&chunk, bytes.unwrap_or_default(), origin, outcome)? {
                     still.push(chunk);
                 }
             }
@@ -132,8 +131,9 @@ impl Salvage<'_> {
         }
         for number in 0..self.places.len() {
             let Some(source) = self.places.get(number) else { break };
+            let origin = source.origin;
             if let Some(bytes) = read_copy(&source.reader, chunk)?
-                && self.take(chunk, &bytes, number > 0, outcome)?
+                && self.take(chunk, &bytes, origin, outcome)?
             {
                 return Ok(());
             }
@@ -144,14 +144,15 @@ impl Salvage<'_> {
     }
 
     /// Stores a chunk that proves itself; tells whether it did.
-    fn take(&mut self, chunk: &Wanted, bytes: &[u8], is_copied: bool, outcome: &mut DamagedPack) -> Result<bool> {
-        let codec = self.places.first().map(|place| place.repository.codec());
+    fn take(&mut self, chunk: &Wanted, bytes: &[u8], origin: Origin, outcome: &mut DamagedPack) -> Result<bool> {
+        let codec = self.places.first().map(|place| &place.codec);
         let id = codec.map(|codec| codec.keys().chunk_id(chunk.kind, bytes));
         let Some(id) = id.filter(|id| IdPrefix::from(id) == chunk.id) else { return Ok(false) };
         if self.storing.add(chunk.kind, id, bytes)? {
             outcome.salvaged_chunks += 1;
             outcome.salvaged_bytes += u64::from(chunk.length);
-            outcome.copied_chunks += u64::from(is_copied);
+            outcome.copied_chunks += u64::from(origin == Origin::Copy);
+            outcome.healed_chunks += u64::from(origin == Origin::Parity);
         } else {
             outcome.elsewhere_chunks += 1;
         }
