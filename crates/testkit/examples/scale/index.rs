@@ -138,10 +138,13 @@ fn ask(
     }
     let know = |id: &ChunkId| -> IsThere { Ok(index.ordinal(id, ChunkKind::Data)?.is_some()) };
     lookups(&format!("{what}: found, the record alone"), asked / 2, &know, far)?;
-    for batch in [65_536, 1_000_000] {
-        batches(&format!("{what}: found, {batch} at once"), batch, &index, chunks)?;
-    }
     println!("  {}", held_since(&before, chunks));
+    // Last, for they have a peak of memory of their own.
+    if !counted.merged.is_empty() {
+        for batch in [65_536, 1_000_000] {
+            batches(&format!("{what}: found, {batch} at once"), batch, &index, chunks)?;
+        }
+    }
     Ok(index)
 }
 
