@@ -3,7 +3,6 @@
 //! The kernel's own protocol (`linux/fuse.h`, version 7.31), as much of it as reading one folder takes; no library, no helper but `mount`. A
 //! server that stops answering looks to who reads like a network share whose other end is gone.
 
-
 use std::{
     collections::BTreeMap,
     fs::File,
