@@ -68,7 +68,7 @@ pub(crate) fn file(
             return Ok(None);
         }
         Fate::Change(stat) => {
-            let is_to_be_parted = entry.link_group == 0 && stat.st_nlink > 1 && !target.is_reading_back;
+            let is_to_be_parted = entry.link_group == 0 && !target.is_reading_back && target.is_linked(&stat);
             (Some(Base::there(&stat, is_to_be_parted)), None)
         }
         Fate::Replace(stat) => (None, Some(stat)),

@@ -104,11 +104,12 @@ pub(crate) fn fate(
     }
     let Some(overwrite) = target.overwrite() else { return Ok(Fate::Replace(stat)) };
     let is_kind = system::kind(&stat) == wanted;
+    let is_linked = system::kind(&stat) != FileType::Directory && target.is_linked(&stat);
     let is_file = wanted == FileType::RegularFile;
     let looks_same =
         is_kind && is_file && system::size(&stat) == entry.size && times::is_same(target, &stat, entry.mtime);
     // A name that stands alone in the snapshot must not lead to a file that has other names.
-    let is_wrongly_linked = is_file && entry.link_group == 0 && stat.st_nlink > 1;
+    let is_wrongly_linked = is_file && entry.link_group == 0 && is_linked;
     let stays = match overwrite {
         Overwrite::Never => true,
         Overwrite::IfNewer => !times::is_older(target, &stat, entry.mtime),

@@ -56,7 +56,7 @@ fn try_make(target: &Target, directory: &Arc<Directory>, entry: &Entry) -> rusti
             begin::stay(target, directory, entry, &stat, false);
             return Ok(None);
         }
-        Fate::Change(stat) if is_same(directory.fd(target)?.as_fd(), entry, &stat) => {
+        Fate::Change(stat) if is_same(target, directory.fd(target)?.as_fd(), entry, &stat) => {
             let at = directory.fd(target)?;
             let is_changed = metadata::mend_on_name(target, at.as_fd(), &entry.name, entry, &stat, &path);
             count(target, entry);
@@ -122,9 +122,9 @@ fn make_at(target: &Target, directory: &Directory, entry: &Entry, name: &[u8]) -
 }
 
 /// Tells whether something of the same kind is the same but for its metadata.
-fn is_same(at: BorrowedFd<'_>, entry: &Entry, stat: &Stat) -> bool {
+fn is_same(target: &Target, at: BorrowedFd<'_>, entry: &Entry, stat: &Stat) -> bool {
     // What stands alone in the snapshot is not to have other names.
-    if entry.link_group == 0 && stat.st_nlink > 1 {
+    if entry.link_group == 0 && target.is_linked(stat) {
         return false;
     }
     is_like(at, &entry.name, &entry.node, stat)

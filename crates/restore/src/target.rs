@@ -24,7 +24,7 @@ use lbak_core::{
     tree::Entry,
 };
 use rustix::{
-    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags},
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, Stat},
     io::Errno,
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Target {
     tally: Mutex<Tally>,
     /// What nothing is done with.
     untouched: HashSet<Identity>,
+    /// Files that had more than one name when one of these was met.
+    linked: Mutex<HashSet<Identity>>,
     /// Extended attributes that are set.
     pub(crate) attributes: Patterns,
     pub(crate) codec: Codec,
@@ -123,6 +125,7 @@ impl Target {
             patterns: options.patterns.clone(),
             tally: Mutex::default(),
             untouched: options.untouched.iter().copied().collect(),
+            linked: Mutex::default(),
             attributes: options.attributes.clone(),
             codec,
             sync: options.sync,
@@ -177,6 +180,14 @@ impl Target {
     /// How many names each pattern has matched.
     pub(crate) fn pattern_counts(&self) -> Vec<PatternCount> {
         self.patterns.counts(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells whether what is there and is no directory has more than one name, or had when one of them was met: whether
+    /// another one is gone by now depends on who was quicker, and in a dry run none ever is.
+    pub(crate) fn is_linked(&self, stat: &Stat) -> bool {
+        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = system::identity(stat);
+        linked.contains(&identity) || stat.st_nlink > 1 && linked.insert(identity)
     }
 
     /// Tells whether nothing is done with this, whatever the snapshot has.

@@ -183,6 +183,7 @@ impl Directory {
         }
         let mut has_replaced = false;
         if let Some(stat) = &found {
+            target.is_linked(stat);
             if target.is_untouched(system::identity(stat)) {
                 target.findings.note(FindingKind::Skipped, self.path_of(name), untouched::OF_KEY);
                 return Err(Errno::EXIST);

@@ -153,7 +153,10 @@ impl Removal<'_> {
             }
             // No snapshot has one, whoever listens on it; only with its directory it goes.
             Choice::Wanted if system::kind(&stat) == FileType::Socket && !level.is_going => Ok(Step::Kept),
-            Choice::Wanted => self.unlink(fd, name, false).map(|()| Step::Gone),
+            Choice::Wanted => {
+                self.target.is_linked(&stat);
+                self.unlink(fd, name, false).map(|()| Step::Gone)
+            }
         }
     }
 

@@ -165,6 +165,28 @@ proptest! {
     }
 }
 
+/// The other name of a file is gone when the file is looked at, but for in a dry run.
+#[test]
+fn a_file_that_loses_its_other_name_under_way_is_told_of_as_in_the_dry_run() {
+    let (_, repository) = shared();
+    let folders = folders();
+    take_steps(&folders.source, &[Step::Directory("a".into()), Step::File("b".into(), 0)]);
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    fs::create_dir(&folders.target).expect("target");
+    restored(&repository, &manifest, &folders.target);
+    take_steps(&folders.target, &[Step::Remove("a".into()), Step::Link("b".into(), "a".into())]);
+    let listener = Arc::new(Listener::default());
+    let in_place = Some(InPlace { overwrite: Overwrite::Always, delete: Delete::Nothing });
+    let options = RestoreOptions { in_place, observer: listener.clone(), ..quick() };
+    let dry = RestoreOptions { dry_run: true, ..options.clone() };
+    let shown = restore(&repository, &manifest, &folders.target, &dry).expect("dry run");
+    let shown = told(&listener, &shown);
+    let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
+    assert_eq!(shown, told(&listener, &report));
+    assert!(folders.target.join("a").is_dir());
+    assert_eq!(lbak_testkit::trees::compare(&folders.source, &folders.target), Vec::<String>::new());
+}
+
 fn fill_closed(folders: &Folders) {
     fs::create_dir_all(folders.source.join("closed")).expect("directory");
     fs::write(folders.source.join("closed/a"), "of the snapshot").expect("write");
