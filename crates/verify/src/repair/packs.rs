@@ -15,7 +15,7 @@ use lbak_core::{
     observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
-    store::{ChunkWriter, Stored, put_slot},
+    store::{ChunkWriter, MISREAD, Stored, put_slot},
 };
 
 use super::{
@@ -149,9 +149,7 @@ fn confirm(
             found.insert(*pack, Fault::Bytes(what.unwrap_or_else(|| "it is damaged".into())));
         } else {
             ledger.set_aside(&name.to_string());
-            ledger.note(format!(
-                "{name} was read wrongly once and rightly the second time: look at memory, cable and disk"
-            ));
+            ledger.note(format!("{name} {MISREAD}"));
         }
     }
     Ok(found)
