@@ -1,148 +1,32 @@
 //! Segments and the index over a store in memory.
 
+mod lookup;
+mod merge;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{
     layout::PAGES_FROM,
     record::{PACK_ROW, PAGE, SEALED_PAGE},
+    testing::{REPOSITORY, SESSION, Store, builder_of, chunk, chunk_of, codec, id, load_counted, pack, seal, sound},
     *,
 };
 use crate::{
-    backend::{Backend, BackendError, BackendErrorKind, Description, MemoryBackend, ObjectName, Sealed, check_stored},
-    codec::{Codec, Domain, HEADER, Header, Kind},
+    backend::{Backend, BackendErrorKind, ObjectName, Sealed, check_stored},
+    codec::{Domain, HEADER, Header, Kind},
     error::{Error, Result},
-    id::{ChunkId, ChunkKind, PackId, RepositoryId, SegmentId, SessionId},
-    keys::{Keys, Secret},
+    id::{ChunkId, ChunkKind, PackId, SegmentId, SessionId},
 };
 
-const SESSION: SessionId = SessionId([3; 16]);
-
-fn codec() -> Codec {
-    let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
-    Codec::new(keys, RepositoryId([2; 16]))
-}
-
-fn id(number: u32) -> ChunkId {
-    ChunkId(*blake3::hash(&number.to_le_bytes()).as_bytes())
-}
-
-fn pack(number: u8) -> PackRow {
-    let header = Header {
-        kind: Kind::DataPack,
-        epoch: 0,
-        read_features: 0,
-        collect_features: 0,
-        repository: RepositoryId([2; 16]),
-        session: SESSION,
-        random: [number; 32],
-    };
-    PackRow { id: PackId([number; 32]), stored_length: 16 << 20, header }
-}
-
-/// A chunk whose numbers tell which it is.
-fn chunk(number: u32) -> ChunkRow {
-    chunk_of(&id(number), number)
-}
-
-fn chunk_of(id: &ChunkId, number: u32) -> ChunkRow {
-    ChunkRow {
-        id: *id,
-        kind: ChunkKind::Data,
-        has_base: number.is_multiple_of(7),
-        block_offset: 80 + number,
-        sealed_length: 1_000 + number,
-        block_length: 2_000_000,
-        offset: number,
-        length: 1_000,
-    }
-}
-
 /// Chunks 0..count, dealt to so many packs.
-fn builder(count: u32, packs: u8) -> SegmentBuilder {
-    let mut builder = SegmentBuilder::new();
-    for number in 0..packs {
-        let chunks: Vec<ChunkRow> =
-            (0..count).filter(|chunk| chunk % u32::from(packs) == number.into()).map(chunk).collect();
-        builder.add_pack(pack(number), &chunks).expect("add");
-    }
-    builder
-}
-
-fn seal(builder: SegmentBuilder, kind: Kind) -> (ObjectName, Sealed) {
-    builder.finish(&codec(), kind, SESSION).expect("finish")
-}
-
-/// A store that counts what it is asked and fails when told to.
-#[derive(Debug, Default)]
-pub(super) struct Store {
-    pub(super) memory: MemoryBackend,
-    lists: Mutex<u32>,
-    ranges: Mutex<Vec<(u64, u64)>>,
-    is_silent: AtomicBool,
-}
-
-impl Store {
-    fn put_new(&self, sealed: &(ObjectName, Sealed)) -> u64 {
-        self.memory.put(&sealed.0, &sealed.1).expect("put");
-        sealed.1.as_bytes().len() as u64
-    }
-
-    pub(super) fn taken_ranges(&self) -> Vec<(u64, u64)> {
-        std::mem::take(&mut *self.ranges.lock().expect("lock"))
-    }
-}
-
-impl Backend for Store {
-    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        self.memory.put(name, object)
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        panic!("the index reads ranges, not the whole of {name}")
-    }
-
-    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        self.ranges.lock().expect("lock").push((offset, length));
-        if self.is_silent.load(Ordering::Relaxed) {
-            return Err(BackendErrorKind::Unreachable.into());
-        }
-        self.memory.get_range(name, offset, length)
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        *self.lists.lock().expect("lock") += 1;
-        self.memory.list(prefix, found)
-    }
-
-    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.memory.remove(name)
-    }
-
-    fn describe(&self) -> Description {
-        self.memory.describe()
-    }
-}
-
-fn load(store: &Arc<Store>) -> Loaded {
-    load_counted(store, &Counted::default())
-}
-
-fn load_counted(store: &Arc<Store>, counted: &Counted) -> Loaded {
-    let backend: Arc<dyn Backend> = Arc::<Store>::clone(store);
-    Index::load(&backend, &codec(), counted).expect("load")
+fn builder(count: u32, packs: u32) -> SegmentBuilder {
+    let chunks_of = |number: u32| (0..count).filter(|chunk| chunk % packs == number).map(chunk).collect();
+    builder_of((0..packs).map(|number| (pack(number), chunks_of(number))))
 }
 
 /// A store with one segment, and its index.
@@ -150,9 +34,8 @@ fn stored(builder: SegmentBuilder) -> (Arc<Store>, ObjectName, Index) {
     let store = Arc::new(Store::default());
     let sealed = seal(builder, Kind::Segment);
     store.put_new(&sealed);
-    let loaded = load(&store);
-    assert!(loaded.damaged.is_empty(), "{:?}", loaded.damaged);
-    (store, sealed.0, loaded.index)
+    let index = sound(store.load());
+    (store, sealed.0, index)
 }
 
 fn find(index: &Index, number: u32) -> Result<Option<Location>> {
@@ -181,7 +64,7 @@ fn every_chunk_is_found_where_it_was_said_to_lie_and_no_other_is() {
         for number in 0..count {
             let location = find(&index, number).expect("sound").expect("there");
             assert!(is_location_of(&location, number), "chunk {number} of {count}");
-            assert_eq!(*location.pack, pack(u8::try_from(number % u32::from(packs)).expect("few packs")));
+            assert_eq!(*location.pack, pack(number % packs));
             assert_eq!(index.find(&id(number), ChunkKind::Tree, &mut |_| true).expect("sound"), None);
         }
         for number in count..count + 1_000 {
@@ -191,7 +74,7 @@ fn every_chunk_is_found_where_it_was_said_to_lie_and_no_other_is() {
         assert_eq!(*segments[0].name(), name);
         assert_eq!(segments[0].session(), SESSION);
         assert_eq!(segments[0].summary().records, count);
-        assert_eq!(segments[0].pack_rows().expect("sound").len(), usize::from(packs));
+        assert_eq!(segments[0].pack_rows().expect("sound").len(), packs as usize);
     }
 }
 
@@ -228,15 +111,14 @@ fn ids_that_begin_alike_are_found_on_both_sides_of_a_fence() {
     let copies = id(77);
     let alike = |number: u8| ChunkId(std::array::from_fn(|at| if at < 19 { 0x80 } else { number }));
     for before in 0..30 {
-        let mut builder = SegmentBuilder::new();
-        for number in 0..60 {
+        let chunks_of = |number: u8| {
             let mut chunks = vec![chunk_of(&copies, number.into()), chunk_of(&alike(number), 100 + u32::from(number))];
             if number == 0 {
                 chunks.extend((0..before).map(|number| chunk(1_000 + number)));
             }
-            builder.add_pack(pack(number), &chunks).expect("add");
-        }
-        let (_, _, index) = stored(builder);
+            chunks
+        };
+        let (_, _, index) = stored(builder_of((0..60).map(|number| (pack(number.into()), chunks_of(number)))));
         let mut packs = Vec::new();
         let refused = index.find(&copies, ChunkKind::Data, &mut |location| {
             packs.push(location.pack.id.0[0]);
@@ -298,23 +180,21 @@ fn what_can_not_be_indexed_is_refused_when_it_is_added() {
     assert!(matches!(builder.add_pack(pack(2), &[sound; 2]), Err(Error::TooLarge { .. })));
     builder.add_pack(pack(2), &[sound]).expect("as many as most");
     assert_eq!(builder.record_count(), MOST_RECORDS as usize);
-    assert!(super::tests::builder(1, 1).finish(&codec(), Kind::DataPack, SESSION).is_err());
+    assert!(self::builder(1, 1).finish(&codec(), Kind::DataPack, SESSION).is_err());
 }
 
 #[test]
 fn opening_costs_one_listing_and_one_small_read_for_each_segment() {
     let store = Arc::new(Store::default());
     for number in 0..100 {
-        let mut builder = SegmentBuilder::new();
-        builder.add_pack(pack(1), &[chunk(number)]).expect("add");
-        store.put_new(&seal(builder, Kind::Segment));
+        store.put_new(&seal(builder_of([(pack(1), vec![chunk(number)])]), Kind::Segment));
     }
-    let loaded = load(&store);
+    let loaded = store.load();
     assert_eq!(loaded.index.segments().len(), 100);
-    assert_eq!(*store.lists.lock().expect("lock"), 1);
+    assert_eq!(store.lists(), 1);
     assert_eq!(store.taken_ranges(), [(0, 224); 100]);
     let names: Vec<ObjectName> = loaded.index.segments().iter().map(|segment| segment.name().clone()).collect();
-    let again: Vec<ObjectName> = load(&store).index.segments().iter().map(|segment| segment.name().clone()).collect();
+    let again: Vec<ObjectName> = store.load().index.segments().iter().map(|segment| segment.name().clone()).collect();
     assert_eq!(names, again, "the order does not depend on which thread was faster");
 }
 
@@ -338,8 +218,7 @@ fn a_lookup_reads_guides_once_and_each_page_once() {
 fn only_segments_that_count_are_asked() {
     let store = Arc::new(Store::default());
     let one = |number: u32, kind: Kind, session: SessionId| {
-        let mut builder = SegmentBuilder::new();
-        builder.add_pack(pack(1), &[chunk(number)]).expect("add");
+        let builder = builder_of([(pack(1), vec![chunk(number)])]);
         let sealed = builder.finish(&codec(), kind, session).expect("finish");
         store.put_new(&sealed);
         match sealed.0 {
@@ -355,7 +234,7 @@ fn only_segments_that_count_are_asked() {
     let known = |index: &Index| -> Vec<u32> {
         (0..6).filter(|&number| find(index, number).expect("sound").is_some()).collect()
     };
-    assert_eq!(known(&load(&store).index), [0, 1, 2]);
+    assert_eq!(known(&store.load().index), [0, 1, 2]);
 
     let missing = SegmentId([0xff; 32]);
     let counted = Counted {
@@ -363,7 +242,7 @@ fn only_segments_that_count_are_asked() {
         replaced: BTreeSet::from([replaced, once_merged]),
         buried: BTreeSet::from([buried]),
     };
-    let loaded = load_counted(&store, &counted);
+    let loaded = load_counted(&store.shared(), &counted);
     assert_eq!(known(&loaded.index), [0, 3]);
     assert!(matches!(loaded.index.segments()[0].name(), ObjectName::MergedSegment(_)), "merged ones are the oldest");
     let [Error::Damaged { object, .. }] = loaded.damaged.as_slice() else { panic!("{:?}", loaded.damaged) };
@@ -375,7 +254,7 @@ fn a_segment_under_a_name_of_the_other_kind_does_not_count() {
     let store = Arc::new(Store::default());
     let (_, sealed) = seal(builder(5, 1), Kind::MergedSegment);
     store.put_new(&(ObjectName::Segment(SegmentId([7; 32])), sealed));
-    let loaded = load(&store);
+    let loaded = store.load();
     assert!(loaded.index.segments().is_empty());
     assert_eq!(loaded.damaged.len(), 1);
 }
@@ -384,14 +263,14 @@ fn a_segment_under_a_name_of_the_other_kind_does_not_count() {
 fn every_flipped_byte_is_met_when_it_matters_and_no_location_is_wrong() {
     let (store, name, _) = stored(builder(60, 12));
     let sound = store.memory.get(&name).expect("there");
-    let summary = *load(&store).index.segments()[0].summary();
+    let summary = *store.load().index.segments()[0].summary();
     let filter_from = sound.len() - 2 - summary.filter_length as usize;
     for place in 0..sound.len() {
         let mut bytes = sound.to_vec();
         bytes[place] ^= 1;
         assert!(check_stored(&name, &bytes).is_err(), "byte {place}");
         store.memory.tamper(&name.to_string(), Some(bytes.into()));
-        let loaded = load(&store);
+        let loaded = store.load();
         let mut failed = !loaded.damaged.is_empty();
         if let Some(segment) = loaded.index.segments().first() {
             for number in 0..60 {
@@ -421,11 +300,11 @@ fn every_truncation_and_every_addition_is_refused() {
     let sound = store.memory.get(&name).expect("there");
     for length in 0..sound.len() {
         store.memory.tamper(&name.to_string(), Some(sound.slice(..length)));
-        let loaded = load(&store);
+        let loaded = store.load();
         assert_eq!((loaded.index.segments().len(), loaded.damaged.len()), (0, 1), "{length} bytes");
         assert!(loaded.damaged[0].is_damage());
         // A store whose listing lies about the size is found out as well.
-        let backend: Arc<dyn Backend> = Arc::<Store>::clone(&store);
+        let backend = store.shared();
         let opened = Segment::open(&backend, &codec(), &name, sound.len() as u64);
         let hides = |segment: Segment| {
             let index = Index::new();
@@ -435,7 +314,7 @@ fn every_truncation_and_every_addition_is_refused() {
         assert!(opened.is_err() || hides(opened.expect("opened")) || length + 2 >= sound.len(), "{length} bytes");
     }
     store.memory.tamper(&name.to_string(), Some([&sound[..], &[0]].concat().into()));
-    assert_eq!(load(&store).damaged.len(), 1);
+    assert_eq!(store.load().damaged.len(), 1);
 }
 
 #[test]
@@ -446,7 +325,7 @@ fn a_damaged_page_hides_only_chunks_that_no_other_segment_has() {
     let mut bytes = sealed.1.as_bytes().to_vec();
     bytes[PAGES_FROM + SEALED_PAGE + 5] ^= 1; // page 1
     store.memory.tamper(&sealed.0.to_string(), Some(bytes.into()));
-    let index = load(&store).index;
+    let index = store.load().index;
     let hidden: Vec<u32> = (0..200).filter(|&number| find(&index, number).is_err()).collect();
     assert_eq!(hidden.len(), 24);
     let segments = index.segments();
@@ -454,12 +333,12 @@ fn a_damaged_page_hides_only_chunks_that_no_other_segment_has() {
     assert_eq!(records.iter().filter(|record| record.is_ok()).count(), 200 - 24);
     assert_eq!(records.iter().filter(|record| record.is_err()).count(), 1);
 
-    let mut builder = SegmentBuilder::new();
-    builder.add_pack(pack(9), &hidden[..10].iter().map(|&number| chunk(number)).collect::<Vec<_>>()).expect("add");
-    let rescue = seal(builder, Kind::MergedSegment);
+    let saved = hidden[..10].iter().map(|&number| chunk(number)).collect();
+    let rescue = seal(builder_of([(pack(9), saved)]), Kind::MergedSegment);
     store.put_new(&rescue);
     let ObjectName::MergedSegment(merged) = rescue.0 else { panic!("a merged segment") };
-    let index = load_counted(&store, &Counted { merged: BTreeSet::from([merged]), ..Counted::default() }).index;
+    let index =
+        load_counted(&store.shared(), &Counted { merged: BTreeSet::from([merged]), ..Counted::default() }).index;
     for (position, &number) in hidden.iter().enumerate() {
         match find(&index, number) {
             Ok(location) => assert!(position < 10 && is_location_of(&location.expect("there"), number)),
@@ -477,7 +356,7 @@ fn a_store_that_does_not_answer_is_no_damage_and_is_asked_again() {
     let unreachable =
         |error: &Error| matches!(error, Error::Store { source, .. } if source.kind == BackendErrorKind::Unreachable);
     assert!(find(&index, 1).is_err_and(|error| unreachable(&error)));
-    let backend: Arc<dyn Backend> = Arc::<Store>::clone(&store);
+    let backend = store.shared();
     assert!(Index::load(&backend, &codec(), &Counted::default()).is_err_and(|error| unreachable(&error)));
     store.is_silent.store(false, Ordering::Relaxed);
     assert!(find(&index, 1).expect("sound").is_some());
@@ -486,7 +365,7 @@ fn a_store_that_does_not_answer_is_no_damage_and_is_asked_again() {
 #[test]
 fn threads_may_ask_and_add_at_the_same_time() {
     let (store, _, index) = stored(builder(2_000, 5));
-    let backend: Arc<dyn Backend> = Arc::<Store>::clone(&store);
+    let backend = store.shared();
     std::thread::scope(|scope| {
         for part in 0..4_u32 {
             let (index, store, backend) = (&index, &store, &backend);
@@ -495,9 +374,7 @@ fn threads_may_ask_and_add_at_the_same_time() {
                     assert!(is_location_of(&find(index, number).expect("sound").expect("there"), number));
                 }
                 let own = 10_000 + part;
-                let mut builder = SegmentBuilder::new();
-                builder.add_pack(pack(200), &[chunk(own)]).expect("add");
-                let sealed = seal(builder, Kind::Segment);
+                let sealed = seal(builder_of([(pack(200), vec![chunk(own)])]), Kind::Segment);
                 let size = store.put_new(&sealed);
                 index.add(Segment::open(backend, &codec(), &sealed.0, size).expect("open"));
                 assert!(find(index, own).expect("sound").is_some());
@@ -557,7 +434,7 @@ fn a_segment_that_lies_behind_a_sound_seal_gives_errors_and_nothing_worse() {
             });
             let store = Arc::new(Store::default());
             store.put_new(&lying);
-            let index = load(&store).index;
+            let index = store.load().index;
             for number in 0..60 {
                 let _ = find(&index, number);
             }
@@ -578,7 +455,7 @@ fn a_segment_that_lies_behind_a_sound_seal_gives_errors_and_nothing_worse() {
             });
             let store = Arc::new(Store::default());
             store.put_new(&lying);
-            let damaged = load(&store).damaged;
+            let damaged = store.load().damaged;
             let same = [60, 3, 12, 40, summary.filter_length][field - 1] == value;
             assert_eq!(damaged.len(), usize::from(!same), "field {field} is {value}");
         }
@@ -608,7 +485,7 @@ fn the_stored_form_is_the_documented_one() {
         [[0xab; 20].as_slice(), &[9, 0, 0, 0], &[1, 2, 3, 4], &[4, 5, 6], &[5, 6, 7], &[7, 8, 0], &[8, 9, 2], &[0x82]];
     assert_eq!(row.encode(9).as_slice(), golden.concat());
 
-    let pack = pack(5);
+    let pack = PackRow { id: PackId([5; 32]), ..pack(5) };
     let header = pack.header.encode();
     let golden = [[5; 32].as_slice(), &[0, 0, 0, 1], &header[4..16], &header[32..]].concat();
     assert_eq!(pack.encode().as_slice(), golden);
@@ -651,14 +528,14 @@ proptest! {
         refused in prop::collection::btree_set(0_u8..6, 0..4),
     ) {
         let store = Arc::new(Store::default());
-        let backend: Arc<dyn Backend> = Arc::<Store>::clone(&store);
+        let backend = store.shared();
         let index = Index::new();
         let mut model: BTreeMap<u32, Vec<u8>> = BTreeMap::new(); // packs of a chunk, as they should be tried
         for packs in &segments {
             let mut builder = SegmentBuilder::new();
             let mut newest: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
             for (&number, chunks) in packs {
-                builder.add_pack(pack(number), &chunks.iter().map(|&number| chunk(number)).collect::<Vec<_>>()).expect("add");
+                builder.add_pack(pack(number.into()), &chunks.iter().map(|&number| chunk(number)).collect::<Vec<_>>()).expect("add");
                 for &chunk in chunks {
                     newest.entry(chunk).or_default().push(number);
                 }
@@ -694,7 +571,7 @@ proptest! {
         page.resize(PAGE, 0);
         for bytes in [&bytes, &page] {
             let _ = parse_page("test", number, count % 30, packs, bytes);
-            let _ = parse_pack_page("test", RepositoryId([2; 16]), number, count % 12, bytes);
+            let _ = parse_pack_page("test", REPOSITORY, number, count % 12, bytes);
             let _ = parse_summary("test", number.into(), bytes);
             let _ = parse_fences("test", count, bytes);
             if let Ok(filter) = Filter::parse("test", bytes) {
