@@ -1,3 +1,5 @@
+//! Backups with content-defined chunks, encrypted, without locks: the library behind the command `lbak`.
+//!
 #![doc = include_str!("../README.md")]
 
 // The rooms, for whatever is not named below.

@@ -249,14 +249,16 @@ pub enum FindingKind {
     DamagedObject,
     /// A directory of the parent snapshot could not be opened; it was read as in a full snapshot.
     ParentUnread,
+    /// A stored object was read wrongly once and rightly the second time: what was done with it is right, the machine is doubtful.
+    Misread,
 }
 
 impl FindingKind {
     /// Tells whether it makes the outcome less than was asked for (exit code 3): everything but what vanished by itself,
-    /// what is never backed up, and what only cost time.
+    /// what is never backed up, and what only cost time or went well at the second try.
     #[must_use]
     pub fn is_incomplete(self) -> bool {
-        !matches!(self, Self::Vanished | Self::Skipped | Self::ParentUnread)
+        !matches!(self, Self::Vanished | Self::Skipped | Self::ParentUnread | Self::Misread)
     }
 
     /// Tells whether it is damage in the repository (exit code 20).
@@ -279,6 +281,7 @@ impl fmt::Display for FindingKind {
             Self::Lost => "lost",
             Self::DamagedObject => "damaged",
             Self::ParentUnread => "parent not readable",
+            Self::Misread => "misread",
         })
     }
 }

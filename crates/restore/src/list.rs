@@ -62,6 +62,7 @@ pub fn list(
         }
     }
     let entries = listing.entries;
+    chunks.tell_misread(&findings);
     let lost = findings.lost();
     let (finding_counts, findings) = findings.take();
     Ok(ListReport { entries, finding_counts, findings, lost })

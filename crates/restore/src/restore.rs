@@ -109,6 +109,7 @@ fn restore_announced(
         target.findings.noted().merge(reading.findings.noted());
     }
 
+    chunks.tell_misread(target.findings.noted());
     let (finding_counts, first) = target.findings.noted().take();
     Ok(RestoreReport {
         totals: target.totals(),

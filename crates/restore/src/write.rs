@@ -15,7 +15,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::FindingKind,
-    store::{BlockBuffers, BlockPlace, ChunkReader},
+    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading},
     tree::{Content, Node, ReadChunk},
 };
 use rayon::prelude::*;
@@ -35,6 +35,8 @@ const LONGEST_RUN: u64 = 4 << 20;
 const SHORTEST_RUN: u64 = 256 << 10;
 /// Bytes between two blocks that are read and thrown away: less than another request costs, even on a disk that turns.
 const LARGEST_GAP: u64 = 256 << 10;
+/// Chunks that a worker asks the index for at once.
+pub(crate) const LOCATED_AT_ONCE: usize = 1024;
 
 /// Writes windows.
 pub(crate) struct Writer<'a> {
@@ -238,14 +240,17 @@ impl Writer<'_> {
         numbers: &[u32],
         tried: &HashMap<u32, Vec<PackId>>,
     ) -> Result<(Vec<Found>, Vec<(u32, String)>)> {
-        let locate = |&number: &u32| {
-            let tried = tried.get(&number);
-            let is_wanted = &mut |location: &Location| !tried.is_some_and(|tried| tried.contains(&location.pack.id));
-            let located = reader.locate(ChunkKind::Data, &wanted(window, number).id, is_wanted);
-            (number, located)
+        let locate = |numbers: &[u32]| -> Vec<(u32, Result<Location>)> {
+            let ids: Vec<ChunkId> = numbers.iter().map(|&number| wanted(window, number).id).collect();
+            let is_wanted = &mut |place: usize, location: &Location| {
+                let tried = numbers.get(place).and_then(|number| tried.get(number));
+                !tried.is_some_and(|tried| tried.contains(&location.pack.id))
+            };
+            let located = reader.locate_many(ChunkKind::Data, &ids, is_wanted);
+            numbers.iter().copied().zip(located).collect()
         };
         let located: Vec<(u32, Result<Location>)> =
-            self.chunks.workers().install(|| numbers.par_iter().map(locate).collect());
+            self.chunks.workers().install(|| numbers.par_chunks(LOCATED_AT_ONCE).flat_map_iter(locate).collect());
         let (mut found, mut missing) = (Vec::with_capacity(located.len()), Vec::new());
         for (number, location) in located {
             match location {
@@ -315,13 +320,13 @@ struct WindowTask<'a> {
 impl WindowTask<'_> {
     fn write_run(&self, run: &[Block<'_>], buffers: &mut BlockBuffers) -> Result<()> {
         self.target.cancellation.check()?;
-        let BlockBuffers { stored, plain } = buffers;
+        let BlockBuffers { stored, plain, again } = buffers;
         match self.read_run(run, stored) {
             Ok((start, stored)) => {
                 for block in run {
                     let from = (block.place.offset - start) as usize;
                     let sealed = stored.get_mut(from..from + block.place.sealed_length as usize);
-                    self.write_block(block, sealed.unwrap_or_default(), plain)?;
+                    self.write_block(block, sealed.unwrap_or_default(), plain, again)?;
                 }
             }
             // What can not be read in one piece may be readable but for one block.
@@ -347,9 +352,19 @@ impl WindowTask<'_> {
         self.reader.read_run(pack, start, length, buffer).map(|stored| (start, stored))
     }
 
-    fn write_block(&self, block: &Block<'_>, sealed: &mut [u8], scratch: &mut Vec<u8>) -> Result<()> {
+    fn write_block(
+        &self,
+        block: &Block<'_>,
+        sealed: &mut [u8],
+        scratch: &mut Vec<u8>,
+        again: &mut SecondReading,
+    ) -> Result<()> {
         self.target.cancellation.check()?;
-        let plain = match self.reader.open_sealed(&block.place, sealed, scratch) {
+        let opened = match self.reader.open_sealed(&block.place, sealed, scratch) {
+            Err(Error::Damaged { .. }) => self.reader.open_again(&block.place, again),
+            outcome => outcome,
+        };
+        let plain = match opened {
             Ok(plain) => plain,
             Err(error) if error.is_damage() => {
                 block.found.iter().for_each(|found| self.fail(found, &error));

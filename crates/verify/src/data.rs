@@ -16,6 +16,7 @@ use lbak_core::{
     index::Index,
     pack::{BlockRow, Directory, TRAILER, parse_trailer},
     repository::Repository,
+    store::MISREAD,
 };
 use rayon::prelude::*;
 
@@ -137,10 +138,7 @@ impl<'a> PackReading<'a> {
                 self.backend.forget_cached(&pack.name());
                 self.ledger.expect_more_bytes(pack.size);
                 self.check_pack(pack, buffers)?;
-                let name = pack.name();
-                self.ledger.note(format!(
-                    "{name} was read wrongly once and rightly the second time: look at memory, cable and disk"
-                ));
+                self.ledger.note(format!("{} {MISREAD}", pack.name()));
                 Ok(())
             }
             outcome => outcome,

@@ -12,7 +12,7 @@ use lbak_core::{
     index::PackRow,
     observe::Stage,
     repository::{Repository, View},
-    store::list_names,
+    store::{MISREAD, list_names},
 };
 
 use crate::{
@@ -124,6 +124,9 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
         for pack in damaged_packs.difference(&needed.into_iter().collect()) {
             ledger.set_aside(&ObjectName::Pack(*pack).to_string());
         }
+    }
+    for pack in reader.take_misread() {
+        ledger.note(format!("{} {MISREAD}", ObjectName::Pack(pack)));
     }
     let healer = Healer { backend: &**repository.backend(), objects: parity.into_usable(), ledger: &ledger };
     report.parity_objects = healer.objects.len() as u64;

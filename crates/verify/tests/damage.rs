@@ -148,6 +148,24 @@ fn truncated_emptied_and_swapped_objects_are_found() {
     }
 }
 
+/// All that is sealed in each opens, and nothing but its checksum says that it is not the pack of its name.
+#[test]
+fn packs_that_are_swapped_are_found_without_an_index() {
+    let (backend, _) = full();
+    let contents = backend.contents();
+    let packs = names(&backend, "packs/");
+    let [one, other, ..] = packs.as_slice() else { panic!("two packs") };
+    let swap = || {
+        backend.tamper(one, Some(contents[other].clone()));
+        backend.tamper(other, Some(contents[one].clone()));
+        names(&backend, "index/").iter().for_each(|name| backend.tamper(name, None));
+    };
+    spoiled(&backend, swap, || {
+        let report = read_data(&common::reopen(Arc::clone(&backend) as _));
+        assert!(damaged(&report).contains(&one.as_str()) && damaged(&report).contains(&other.as_str()), "{report:?}");
+    });
+}
+
 #[test]
 fn what_is_missing_is_found_without_reading_data() {
     let (backend, repository) = full();

@@ -117,6 +117,7 @@ fn finding_kind(kind: lbak::FindingKind) -> &'static str {
         Kind::Lost => "lost",
         Kind::DamagedObject => "damaged_object",
         Kind::ParentUnread => "parent_unread",
+        Kind::Misread => "misread",
         _ => "other",
     }
 }

@@ -5,7 +5,7 @@
 //! that is damaged or gone costs time, never data.
 
 use std::{
-    collections::hash_map::DefaultHasher,
+    collections::{BTreeSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,12 +14,12 @@ use bytes::Bytes;
 
 use super::findings::{Findings, in_words};
 use crate::{
-    backend::Folder,
+    backend::{Folder, ObjectName},
     error::{Error, Result},
-    id::{ChunkId, ChunkKind},
+    id::{ChunkId, ChunkKind, PackId},
     observe::FindingKind,
     repository::{Repository, View},
-    store::ChunkReader,
+    store::{ChunkReader, MISREAD},
 };
 
 /// The chunks of a repository, by its index as it was read last.
@@ -34,6 +34,8 @@ struct Latest {
     reader: Arc<ChunkReader>,
     /// What the index was made of when it was read again; nothing before that.
     seen: Option<Vec<u64>>,
+    /// What the readers before it have read wrongly once.
+    misread: BTreeSet<PackId>,
 }
 
 impl Chunks {
@@ -61,7 +63,10 @@ impl Chunks {
             repository.index_loose_packs(&view)?;
         }
         let reader = Arc::new(repository.reader(&view));
-        Ok(Self { repository: repository.clone(), latest: Mutex::new(Latest { reader, seen: None }) })
+        Ok(Self {
+            repository: repository.clone(),
+            latest: Mutex::new(Latest { reader, seen: None, misread: BTreeSet::new() }),
+        })
     }
 
     /// The reader over the index as it was read last.
@@ -91,7 +96,8 @@ impl Chunks {
             // The other thread waits here for what it would do itself.
             let view = self.repository.view()?;
             self.repository.index_loose_packs(&view)?;
-            *latest = Latest { reader: Arc::new(self.repository.reader(&view)), seen: Some(listed) };
+            latest.misread.extend(seen.take_misread());
+            (latest.reader, latest.seen) = (Arc::new(self.repository.reader(&view)), Some(listed));
         }
         Ok(Some(Arc::clone(&latest.reader)))
     }
@@ -126,6 +132,16 @@ impl Chunks {
                 }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// Notes what was read wrongly once and rightly the second time.
+    pub fn tell_misread(&self, findings: &Findings) {
+        let mut latest = self.latest();
+        let mut misread = std::mem::take(&mut latest.misread);
+        misread.extend(latest.reader.take_misread());
+        for pack in misread {
+            findings.note(FindingKind::Misread, ObjectName::Pack(pack).to_string().into_bytes(), MISREAD);
         }
     }
 

@@ -3,7 +3,10 @@
 
 use std::{
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Buffers that are not in use. Those that have grown for a part of a large file are kept apart: in the end all would
@@ -12,7 +15,13 @@ use std::{
 pub(super) struct Buffers {
     small: Mutex<Vec<Vec<u8>>>,
     large: Mutex<Vec<Vec<u8>>>,
+    /// Bytes of all buffers, lent or not.
+    held: AtomicUsize,
 }
+
+/// Bytes of buffers from which on none is kept that comes back: as many as a source of large files keeps busy, or one of small files.
+/// One that changes between the two would come to hold both otherwise.
+const KEPT_BYTES: usize = 26 << 20;
 
 /// Capacity that makes a buffer a large one: more than a batch of small files needs.
 const LARGE: usize = 4 << 20;
@@ -47,13 +56,16 @@ impl Buffers {
 impl Buffer {
     /// Sets memory aside for so many bytes in all, without touching it.
     pub(super) fn set_aside(&mut self, length: usize) {
+        let before = self.room.capacity();
         self.room.reserve_exact(length.saturating_sub(self.room.len()));
+        self.home.held.fetch_add(self.room.capacity() - before, Ordering::Relaxed);
     }
 
     /// The next so many bytes, to be written and then [added](Self::add).
     pub(super) fn next(&mut self, length: usize) -> &mut [u8] {
         let end = self.length + length;
         if self.room.len() < end {
+            self.set_aside(end);
             self.room.resize(end, 0);
         }
         &mut self.room[self.length..end]
@@ -86,6 +98,10 @@ impl Deref for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let room = std::mem::take(&mut self.room);
+        if self.home.held.load(Ordering::Relaxed) > KEPT_BYTES {
+            self.home.held.fetch_sub(room.capacity(), Ordering::Relaxed);
+            return;
+        }
         let idle = if self.is_large || room.capacity() > LARGE { &self.home.large } else { &self.home.small };
         idle.lock().unwrap_or_else(PoisonError::into_inner).push(room);
     }
@@ -107,6 +123,26 @@ mod tests {
         assert_eq!((idle(&buffers.large), idle(&buffers.small)), (1, 1));
         buffers.small().set_aside(2 * LARGE);
         assert_eq!((idle(&buffers.large), idle(&buffers.small)), (2, 0), "what has grown is kept apart");
+    }
+
+    #[test]
+    fn no_more_is_kept_than_one_kind_of_source_needs() {
+        let buffers = Arc::new(Buffers::default());
+        let held = || buffers.held.load(Ordering::Relaxed);
+        let lend = |count: usize, length: usize| -> Vec<Buffer> {
+            let lent = |_| {
+                let mut buffer = if length > LARGE { buffers.large() } else { buffers.small() };
+                buffer.set_aside(length);
+                buffer
+            };
+            (0..count).map(lent).collect()
+        };
+        drop(lend(4, 6 << 20));
+        assert_eq!(held(), 24 << 20, "those of large files are kept");
+        drop(lend(7, 2 << 20));
+        assert!(held() <= KEPT_BYTES, "{} bytes are kept", held());
+        let idle = |kind: &Mutex<Vec<Vec<u8>>>| kind.lock().expect("lock").iter().map(Vec::capacity).sum::<usize>();
+        assert_eq!(idle(&buffers.small) + idle(&buffers.large), held(), "what is gone is not counted");
     }
 
     #[test]

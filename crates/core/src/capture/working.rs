@@ -122,6 +122,7 @@ impl<'a, 'b> Block<'a, 'b> {
             [range] => &self.buffer[range.clone()],
             ranges => {
                 self.bench.plain.clear();
+                self.bench.plain.reserve_exact(ranges.iter().map(ExactSizeIterator::len).sum());
                 ranges.iter().for_each(|range| self.bench.plain.extend_from_slice(&self.buffer[range.clone()]));
                 &self.bench.plain[..]
             }

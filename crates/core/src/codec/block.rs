@@ -85,7 +85,7 @@ impl BlockEncoder {
         {
             scratch.clear();
             // What does not shrink fails, or is found to be no shorter, and is stored raw.
-            scratch.reserve(plain.len());
+            scratch.reserve_exact(plain.len());
             if let Ok(length) = zstd.compress_to_buffer(plain, scratch)
                 && length < plain.len()
             {
@@ -162,7 +162,7 @@ impl BlockDecoder {
             Some((&RAW, payload)) => payload,
             Some((&ZSTD, payload)) => {
                 scratch.clear();
-                scratch.reserve(plain_length);
+                scratch.reserve_exact(plain_length);
                 self.zstd
                     .decompress_to_buffer(payload, scratch)
                     .map_err(|error| Error::damaged(object, format!("a block does not decompress: {error}")))?;

@@ -1,7 +1,7 @@
 //! Finds chunks and reads them, each proven by its id (rule I14).
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,6 +20,9 @@ const READ_STEP: u64 = 64 << 10;
 
 /// Bytes of opened blocks that are kept: trees of one directory lie beside those of the next.
 const CACHED_BYTES: usize = 8 << 20;
+
+/// What is said of an object that was read wrongly once and rightly the second time.
+pub const MISREAD: &str = "was read wrongly once and rightly the second time: look at memory, cable and disk";
 
 /// A block in a pack.
 #[derive(Clone, Debug)]
@@ -60,6 +63,15 @@ pub struct BlockBuffers {
     pub stored: Vec<u8>,
     /// What had to be unpacked.
     pub plain: Vec<u8>,
+    /// For what did not open and is read once more.
+    pub again: SecondReading,
+}
+
+/// Memory for a block that is read a second time.
+#[derive(Debug, Default)]
+pub struct SecondReading {
+    stored: Vec<u8>,
+    plain: Vec<u8>,
 }
 
 /// What the index does not know is lost.
@@ -75,13 +87,16 @@ pub struct ChunkReader {
     index: Arc<Index>,
     decoders: Mutex<Vec<BlockDecoder>>,
     cache: Mutex<BlockCache>,
+    /// Packs of which a block opened at the second reading only.
+    misread: Mutex<BTreeSet<PackId>>,
 }
 
 impl ChunkReader {
     /// A reader over an index.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Codec, index: Arc<Index>) -> Self {
-        Self { backend, codec, index, decoders: Mutex::default(), cache: Mutex::default() }
+        let (decoders, cache, misread) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { backend, codec, index, decoders, cache, misread }
     }
 
     /// The index that it looks in.
@@ -178,14 +193,39 @@ impl ChunkReader {
         Ok(range)
     }
 
-    /// Reads, opens and decodes a block.
+    /// Reads, opens and decodes a block. One that does not open is read [once more](Self::open_again).
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
     pub fn open_block<'b>(&self, place: &BlockPlace, buffers: &'b mut BlockBuffers) -> Result<&'b [u8]> {
-        let BlockBuffers { stored, plain } = buffers;
+        let BlockBuffers { stored, plain, again } = buffers;
+        match self.open_once(place, stored, plain) {
+            Err(Error::Damaged { .. }) => self.open_again(place, again),
+            outcome => outcome,
+        }
+    }
+
+    /// Reads and opens a block that did not open, from where it lies: what was read may have been spoiled on its way, and be held so in the
+    /// system's memory. [`take_misread`](Self::take_misread) tells where that helped.
+    ///
+    /// # Errors
+    /// As [`open_block`](Self::open_block).
+    pub fn open_again<'b>(&self, place: &BlockPlace, memory: &'b mut SecondReading) -> Result<&'b [u8]> {
+        self.backend.forget_cached(&ObjectName::Pack(place.pack.id));
+        let opened = self.open_once(place, &mut memory.stored, &mut memory.plain)?;
+        self.misread().insert(place.pack.id);
+        Ok(opened)
+    }
+
+    /// The packs, since this was asked last, of which something was read wrongly once and rightly the second time.
+    #[must_use]
+    pub fn take_misread(&self) -> BTreeSet<PackId> {
+        std::mem::take(&mut *self.misread())
+    }
+
+    fn open_once<'b>(&self, place: &BlockPlace, stored: &'b mut Vec<u8>, scratch: &'b mut Vec<u8>) -> Result<&'b [u8]> {
         let sealed = self.read_run(&place.pack, place.offset, place.sealed_length, stored)?;
-        self.open_sealed(place, sealed, plain)
+        self.open_sealed(place, sealed, scratch)
     }
 
     /// Reads a run of stored bytes of a pack with one request: neighbouring blocks, each of which lies in what is returned where its
@@ -244,6 +284,10 @@ impl ChunkReader {
 
     fn decoders(&self) -> MutexGuard<'_, Vec<BlockDecoder>> {
         self.decoders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn misread(&self) -> MutexGuard<'_, BTreeSet<PackId>> {
+        self.misread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cache(&self) -> MutexGuard<'_, BlockCache> {

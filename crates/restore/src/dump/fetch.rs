@@ -21,6 +21,7 @@ use lbak_core::{
 use rayon::prelude::*;
 
 use super::part::{Part, Window};
+use crate::write::LOCATED_AT_ONCE;
 
 /// Most bytes that are read at once.
 const LONGEST_RUN: u64 = 4 << 20;
@@ -98,9 +99,11 @@ impl<'a> Fetcher<'a> {
     }
 
     fn locate(&self, reader: &ChunkReader, wanted: &[ChunkId]) -> Result<(Vec<Found>, Vec<ChunkId>)> {
-        let locate = |id: &ChunkId| (*id, reader.locate(ChunkKind::Data, id, &mut |_| true));
+        let locate = |ids: &[ChunkId]| -> Vec<(ChunkId, Result<Location>)> {
+            ids.iter().copied().zip(reader.locate_many(ChunkKind::Data, ids, &mut |_, _| true)).collect()
+        };
         let located: Vec<(ChunkId, Result<Location>)> =
-            self.chunks.workers().install(|| wanted.par_iter().map(locate).collect());
+            self.chunks.workers().install(|| wanted.par_chunks(LOCATED_AT_ONCE).flat_map_iter(locate).collect());
         let (mut found, mut unknown) = (Vec::with_capacity(located.len()), Vec::new());
         for (id, location) in located {
             match location {
@@ -232,7 +235,7 @@ impl Task<'_> {
         let (Some(first), Some(last)) = ends else { return Ok(()) };
         let start = first.location.block_offset;
         let length = u32::try_from(last.end() - u64::from(start)).unwrap_or(u32::MAX);
-        let BlockBuffers { stored, plain } = buffers;
+        let BlockBuffers { stored, plain, .. } = buffers;
         let stored = match self.reader.read_run(&first.location.pack, start, length, stored) {
             Ok(stored) => stored,
             // What can not be read in one piece may be readable but for one block.

@@ -265,6 +265,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn report(&self, bytes: u64, entries: u64, begun: Instant) -> DumpReport {
+        self.chunks.tell_misread(&self.findings);
         let (finding_counts, findings) = self.findings.take();
         DumpReport { is_archive: self.is_archive(), bytes, entries, finding_counts, findings, elapsed: begun.elapsed() }
     }

@@ -13,6 +13,7 @@ mod hostile_entries;
 mod in_place;
 mod inherited;
 mod large;
+mod misread;
 mod partial;
 mod resuming;
 mod roots;

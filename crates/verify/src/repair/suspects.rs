@@ -8,6 +8,7 @@ use lbak_core::{
     id::PackId,
     observe::Stage,
     repository::{Repository, View},
+    store::MISREAD,
 };
 
 use super::{
@@ -102,9 +103,7 @@ fn confirm(
             found.insert(*pack, Fault::Bytes(what.unwrap_or_else(|| "it is damaged".into())));
         } else {
             ledger.set_aside(&name.to_string());
-            ledger.note(format!(
-                "{name} was read wrongly once and rightly the second time: look at memory, cable and disk"
-            ));
+            ledger.note(format!("{name} {MISREAD}"));
         }
     }
     Ok(found)

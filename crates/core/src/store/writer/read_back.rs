@@ -106,6 +106,7 @@ impl ReadingBack {
         };
         let Bench { decoder, sealed: copy, scratch } = &mut bench;
         copy.clear();
+        copy.reserve_exact(sealed.len());
         copy.extend_from_slice(sealed);
         // By the header's stored form, and a key derived from that: what a reader will have.
         let proven = Header::parse(OBJECT, &header.encode()).and_then(|header| {
