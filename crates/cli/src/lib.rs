@@ -10,6 +10,7 @@
 //! crate `lbak`.
 #![doc(hidden)]
 
+mod apart;
 mod arguments;
 mod backups;
 mod chosen;
@@ -26,6 +27,7 @@ mod invocation;
 mod json;
 mod known;
 mod listing;
+mod making;
 mod named;
 mod opening;
 mod output;

@@ -1,32 +1,24 @@
 //! Which repository is meant, and how it is opened.
 
 use std::{
-    collections::HashMap,
-    fs::{self, DirBuilder},
     io,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt},
-    },
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::Context;
-use lbak::{
-    Backend, BackendErrorKind, Credential, Error, InitOptions, LocalBackend, NewSlot, ObjectName, OpenOptions,
-    Repository, escape,
-};
+use lbak::{Backend, BackendErrorKind, Credential, Error, LocalBackend, OpenOptions, Repository};
 
 use crate::{
-    default_repository::{DefaultRepository, is_there},
+    default_repository::DefaultRepository,
     environment,
     exit::{Exit, Trouble},
     habits::{self, Foreign},
     invocation::Invocation,
     known::Known,
     remote_places,
-    secrets::{NewKeyFile, Offered},
+    secrets::Offered,
 };
 
 /// An open repository in a folder.
@@ -126,29 +118,6 @@ fn name_key(invocation: &Invocation<'_>, offered: &Offered, error: anyhow::Error
     trouble.hint(format!("is it the password or key file of this repository? What was tried is {from}")).into()
 }
 
-/// Opens the repository that is meant; makes the default one when nothing at all was said about it and it is for more than
-/// a dry run.
-pub(crate) fn open_or_make_default(
-    invocation: &Invocation<'_>,
-    threads: Option<usize>,
-    is_dry_run: bool,
-) -> anyhow::Result<Opened> {
-    if let Place::Default(default) = Place::meant(invocation)? {
-        let is_nothing_said = invocation.environment.is_empty() && Offered::by_options(invocation.global).is_empty();
-        if is_nothing_said && !default.is_there() && !default.is_key_there() {
-            if is_dry_run {
-                let trouble = Trouble::new(Exit::NoRepository, "there is no repository yet: nothing was made");
-                let folder = default.folder.display();
-                let hint = format!("give -r PLACE or set LBAK_REPOSITORY; without --dry-run {folder} is made");
-                return Err(trouble.hint(hint).into());
-            }
-            invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
-            return make_default(invocation, &default, threads);
-        }
-    }
-    open(invocation, threads)
-}
-
 /// Opens a copy of the repository in another folder, with the same key.
 pub(crate) fn open_copy(invocation: &Invocation<'_>, folder: &Path) -> anyhow::Result<Repository> {
     let place = Place::Named(folder.to_owned());
@@ -184,92 +153,11 @@ pub(crate) fn open_backend(invocation: &Invocation<'_>, place: &Place) -> anyhow
 }
 
 /// Tells whether something else than a folder is at a place, or on the way to it.
-fn is_no_folder(place: &Path) -> bool {
+pub(crate) fn is_no_folder(place: &Path) -> bool {
     match place.metadata() {
         Ok(metadata) => !metadata.is_dir(),
         Err(error) => error.kind() == io::ErrorKind::NotADirectory,
     }
-}
-
-/// Passes when nothing is at the place where a repository is to be made, or an empty folder.
-pub(crate) fn refuse_used(place: &Path) -> anyhow::Result<()> {
-    let not_empty = |holds: String| Error::NotEmpty { place: place.display().to_string(), holds };
-    let names = match fs::read_dir(place) {
-        Ok(names) => names,
-        Err(_) if is_no_folder(place) => {
-            return Err(Trouble::new(Exit::Failed, format!("{} is not a folder", place.display())).into());
-        }
-        // What is not there is made; anything else is told by whoever tries.
-        Err(_) => return Ok(()),
-    };
-    if is_there(&place.join("config")) {
-        return Err(not_empty("it holds a repository already".into()).into());
-    }
-    // The top folder of a file system has a folder of its own for what a check of it finds.
-    let is_of_file_system = |name: &io::Result<fs::DirEntry>| {
-        name.as_ref().is_ok_and(|name| name.file_name() == "lost+found" && name.path().is_dir())
-    };
-    match names.into_iter().find(|name| !is_of_file_system(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let name = name.with_context(|| format!("cannot list {}", place.display()))?.file_name();
-            Err(not_empty(format!("it holds {}", escape(name.as_bytes()))).into())
-        }
-    }
-}
-
-/// Passes when nothing that is to be backed up is the repository or lies in it. Folders are told by what they are, not by
-/// their names, of which a mount may give them several.
-pub(crate) fn refuse_inside(place: &Place, paths: &[PathBuf]) -> anyhow::Result<()> {
-    let identity = |path: &Path| path.metadata().map(|metadata| (metadata.dev(), metadata.ino())).ok();
-    let folder = place.folder();
-    // A folder that holds no repository is told as that.
-    let is_used = ["config", "keys"].iter().any(|name| is_there(&folder.join(name)));
-    let Some(repository) = identity(folder).filter(|_| is_used) else { return Ok(()) };
-    // A list may name a hundred thousand files of one folder.
-    let mut folders: HashMap<PathBuf, bool> = HashMap::new();
-    let mut is_inside = |folder: &Path| match folders.get(folder) {
-        Some(is_inside) => *is_inside,
-        None => {
-            let is_inside = folder.ancestors().any(|above| identity(above) == Some(repository));
-            folders.insert(folder.to_owned(), is_inside);
-            is_inside
-        }
-    };
-    for path in paths {
-        let is_inside = path
-            .canonicalize()
-            .is_ok_and(|path| identity(&path) == Some(repository) || path.parent().is_some_and(&mut is_inside));
-        if is_inside {
-            let (path, folder) = (path.display(), folder.display());
-            let trouble = Trouble::usage(format!("{path} is, or lies in, the repository {folder}: nothing was stored"));
-            return Err(trouble.hint("a repository does not back up itself; name what is to be backed up").into());
-        }
-    }
-    Ok(())
-}
-
-/// What a restore must leave alone: the repository, and the files that open it, by whatever name it meets them.
-pub(crate) fn untouched(invocation: &Invocation<'_>, opened: &Opened) -> Vec<(u64, u64)> {
-    let mut untouched = opened.backend.identities();
-    let (options, environment) = (invocation.global, &invocation.environment);
-    let named = [&options.key_file, &options.password_file, &environment.key_file, &environment.password_file];
-    let default = DefaultRepository::places().map(|default| default.key);
-    for file in named.into_iter().flatten().chain(&default) {
-        // A link that leads to it is as good as the file.
-        let found = [file.metadata(), file.symlink_metadata()];
-        untouched.extend(found.iter().flatten().map(|metadata| (metadata.dev(), metadata.ino())));
-    }
-    untouched
-}
-
-/// Passes when a file that is to be written would not lie in the repository.
-pub(crate) fn refuse_output(opened: &Opened, file: &Path) -> anyhow::Result<()> {
-    if lbak::lies_in(file, &opened.backend.identities()) {
-        let trouble = Trouble::usage(format!("{} lies in the repository: nothing was written", file.display()));
-        return Err(trouble.hint("choose a place outside of it").into());
-    }
-    Ok(())
 }
 
 /// What options offer, else what variables do.
@@ -293,7 +181,8 @@ fn credential(place: &Place, offered: &Offered) -> anyhow::Result<Credential> {
     }
 }
 
-fn unlock(
+/// Opens the repository in a folder with this.
+pub(crate) fn unlock(
     invocation: &Invocation<'_>,
     folder: &Path,
     backend: Arc<LocalBackend>,
@@ -319,67 +208,8 @@ fn unlock(
     Ok(Opened { repository, backend })
 }
 
-/// Makes a repository with these slots and remembers it.
-pub(crate) fn make(folder: &Path, slots: &[NewSlot], threads: Option<usize>) -> anyhow::Result<Opened> {
-    let backend = LocalBackend::create(folder).map_err(|error| Error::store("make", folder.display(), error))?;
-    let backend = Arc::new(backend);
-    let shared: Arc<dyn Backend> = Arc::clone(&backend) as Arc<dyn Backend>;
-    let repository = Repository::init(shared, slots, &InitOptions { threads, ..InitOptions::default() })?;
-    Known::of(folder).remember(repository.id());
-    Ok(Opened { repository, backend })
-}
-
-/// Makes a repository whose key file may have been made for it; a key that came to open nothing is taken back.
-pub(crate) fn make_with_key(
-    folder: &Path,
-    key: NewKeyFile,
-    mut slots: Vec<NewSlot>,
-    label: Option<&str>,
-) -> anyhow::Result<Opened> {
-    slots.insert(0, slot(Credential::KeyFile(key.key.clone()), label));
-    let made = make(folder, &slots, None);
-    if made.is_err() && !has_config_with(folder, &key) {
-        key.take_back();
-    }
-    made
-}
-
-/// A slot with a label; without one it says who made it where.
-pub(crate) fn slot(credential: Credential, label: Option<&str>) -> NewSlot {
-    let maker = || format!("{}@{}", environment::user(), environment::host());
-    NewSlot::new(credential, label.map_or_else(maker, str::to_owned))
-}
-
-/// Whether a repository is there that this key opens: an error told after everything was stored.
-fn has_config_with(folder: &Path, key: &NewKeyFile) -> bool {
-    let Ok(backend) = LocalBackend::open(folder) else { return false };
-    let is_made = backend.get(&ObjectName::Config).is_ok();
-    let credential = Credential::KeyFile(key.key.clone());
-    is_made && Repository::open(Arc::new(backend), &credential, &OpenOptions::default()).is_ok()
-}
-
-fn make_default(
-    invocation: &Invocation<'_>,
-    default: &DefaultRepository,
-    threads: Option<usize>,
-) -> anyhow::Result<Opened> {
-    for folder in [default.folder.parent(), default.key.parent()].into_iter().flatten() {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    let key = NewKeyFile::read_or_make(&default.key)?;
-    let credential = Credential::KeyFile(key.key.clone());
-    let opened = make_with_key(&default.folder, key, Vec::new(), None).inspect_err(|_| {
-        // Removes it only when it is empty: then the next attempt starts afresh.
-        let _ = fs::remove_dir(&default.folder);
-    })?;
-    invocation.output.note("made the default repository with a new key");
-    tell(invocation, default);
-    // Opened once with what lies on the disk: the key file is proven before anything depends on it.
-    unlock(invocation, &default.folder, opened.backend, &credential, threads)
-}
-
-fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
+/// Says what the owner of the default repository must know.
+pub(crate) fn tell(invocation: &Invocation<'_>, default: &DefaultRepository) {
     if let Some(variable) = habits::foreign_variable(Foreign::Repository) {
         invocation.output.note(&format!("{variable} is not lbak's: it is not read"));
     }

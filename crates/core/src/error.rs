@@ -8,9 +8,13 @@ use std::{fmt, io, path::PathBuf};
 
 use crate::id::SnapshotId;
 
+mod backend;
 mod output;
+mod shown;
 
+pub use backend::{BackendError, BackendErrorKind};
 pub use output::OutputFailure;
+pub use shown::{escape, is_hidden};
 
 /// Result of the library crates.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -271,141 +275,10 @@ impl Error {
     }
 }
 
-/// What a backend reports; the caller adds the object's name.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .source.as_ref().map_or_else(|| kind.to_string(), ToString::to_string))]
-pub struct BackendError {
-    /// What callers decide by.
-    pub kind: BackendErrorKind,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-/// The kinds of trouble that callers treat differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BackendErrorKind {
-    /// No object of that name.
-    NotFound,
-    /// An object of that name is there already; it was not changed.
-    AlreadyExists,
-    /// The object is shorter than the range that was asked for, or the medium can not read it.
-    Corrupt,
-    /// Not allowed.
-    Denied,
-    /// No room.
-    Full,
-    /// No answer in time; trying again may help.
-    Unreachable,
-    /// Anything else.
-    Other,
-}
-
-impl fmt::Display for BackendErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "no such object",
-            Self::AlreadyExists => "the object exists already",
-            Self::Corrupt => "the object is shorter than expected",
-            Self::Denied => "permission denied",
-            Self::Full => "no space left",
-            Self::Unreachable => "the store does not answer",
-            Self::Other => "the store failed",
-        })
-    }
-}
-
-impl BackendError {
-    /// An error of a kind with its cause.
-    pub fn new(kind: BackendErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { kind, source: Some(source.into()) }
-    }
-}
-
-impl From<BackendErrorKind> for BackendError {
-    fn from(kind: BackendErrorKind) -> Self {
-        Self { kind, source: None }
-    }
-}
-
-impl From<io::Error> for BackendError {
-    fn from(error: io::Error) -> Self {
-        let kind = match error.kind() {
-            io::ErrorKind::NotFound => BackendErrorKind::NotFound,
-            io::ErrorKind::AlreadyExists => BackendErrorKind::AlreadyExists,
-            io::ErrorKind::UnexpectedEof => BackendErrorKind::Corrupt,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                BackendErrorKind::Full
-            }
-            io::ErrorKind::TimedOut => BackendErrorKind::Unreachable,
-            // EIO has no kind of its own: the medium can not give the bytes back.
-            _ if error.raw_os_error() == Some(5) => BackendErrorKind::Corrupt,
-            _ => BackendErrorKind::Other,
-        };
-        Self::new(kind, error)
-    }
-}
-
 /// What is said when no slot opens.
 fn tell_slots(what: &str, slots: usize, place: &str) -> String {
     match slots {
         0 => format!("{place} has no key slot that {what} could open"),
         _ => format!("{what} opens none of the key slots of {place}: {slots} could be tried"),
-    }
-}
-
-/// Prints raw path bytes: [hidden](is_hidden) characters and bytes that are not UTF-8 as `\xNN`, a backslash as `\\`.
-///
-/// Names come from file systems and repositories; printed as they are they could drive a terminal.
-#[must_use]
-pub fn escape(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for part in bytes.utf8_chunks() {
-        for character in part.valid().chars() {
-            match character {
-                '\\' => text.push_str("\\\\"),
-                c if is_hidden(c) => {
-                    let mut buffer = [0; 4];
-                    for byte in c.encode_utf8(&mut buffer).bytes() {
-                        text.push_str(&format!("\\x{byte:02x}"));
-                    }
-                }
-                c => text.push(c),
-            }
-        }
-        for byte in part.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
-/// Tells whether a character is never shown as it is: control characters drive a terminal, and marks that reorder the text
-/// around them (Unicode's property `Bidi_Control`, all of it) can make one name look like another.
-#[must_use]
-pub fn is_hidden(character: char) -> bool {
-    let is_direction_mark = matches!(
-        character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    character.is_control() || is_direction_mark
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escaping_shows_control_characters_and_strange_bytes() {
-        assert_eq!(escape(b"a\x1b[31m\\\xff\n"), "a\\x1b[31m\\\\\\xff\\x0a");
-        assert_eq!(escape("gr\u{fc}n \u{202e}".as_bytes()), "grün \\xe2\\x80\\xae");
-    }
-
-    /// U+061C, which Unicode 6.3 added, had been left out here and for text.
-    #[test]
-    fn no_mark_of_direction_is_shown_as_it_is() {
-        let marks = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
-        assert!(marks.chars().all(is_hidden) && escape(marks.as_bytes()).is_ascii());
-        assert_eq!(escape("a\u{61c}b".as_bytes()), "a\\xd8\\x9cb");
     }
 }

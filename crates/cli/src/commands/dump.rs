@@ -5,6 +5,7 @@ use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use lbak::{DumpCheck, DumpForm, DumpOptions, DumpReport, Error, Event, FindingKind, Manifest, Observer, Repository};
 
 use crate::{
+    apart,
     arguments::{ArchiveForm, DumpArguments},
     exit::{Exit, with_hint},
     findings,
@@ -23,7 +24,7 @@ pub(crate) fn run(arguments: &DumpArguments, invocation: &Invocation<'_>) -> any
     let (snapshot, path) = paths::snapshot_and_path(&arguments.snapshot, arguments.path.as_deref())?;
     let opened = opening::open(invocation, arguments.threads)?;
     if let Some(file) = file {
-        opening::refuse_output(&opened, file)?;
+        apart::refuse_output(&opened, file)?;
     }
     let (repository, output) = (&opened.repository, invocation.output);
     let Choice { manifest, exit } =

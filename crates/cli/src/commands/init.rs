@@ -6,8 +6,8 @@ use crate::{
     arguments::InitArguments,
     exit::{Exit, Trouble},
     invocation::Invocation,
-    json,
-    opening::{self, Place},
+    json, making,
+    opening::Place,
     output::Output,
     secrets::{self, NewKeyFile, Offered},
 };
@@ -17,25 +17,25 @@ pub(crate) fn run(arguments: &InitArguments, invocation: &Invocation<'_>) -> any
         let trouble = Trouble::usage("where should the repository be?");
         return Err(trouble.hint("give -r PLACE or set LBAK_REPOSITORY").into());
     };
-    opening::refuse_used(&folder)?;
+    making::refuse_used(&folder)?;
     let by_options = Offered::by_options(invocation.global);
     let is_by_variable = (by_options.key_file.is_none(), by_options.password.is_none());
     let offered = by_options.and(Offered::by_variables(&invocation.environment));
     let label = arguments.label.as_deref();
     let mut slots = Vec::new();
     if let Some(password) = &offered.password {
-        slots.push(opening::slot(password.read()?, label));
+        slots.push(making::slot(password.read()?, label));
     }
     if offered.is_empty() {
-        slots.push(opening::slot(secrets::ask_for_new()?, label));
+        slots.push(making::slot(secrets::ask_for_new()?, label));
     }
     let slot_count = slots.len() + usize::from(offered.key_file.is_some());
     let key = offered.key_file.as_deref().map(NewKeyFile::read_or_make).transpose()?;
     let is_new_key = key.as_ref().is_some_and(NewKeyFile::is_new);
     invocation.signals.listen(invocation.output).context("cannot listen for signals")?;
     let opened = match key {
-        Some(key) => opening::make_with_key(&folder, key, slots, label)?,
-        None => opening::make(&folder, &slots, None)?,
+        Some(key) => making::make_with_key(&folder, key, slots, label)?,
+        None => making::make(&folder, &slots, None)?,
     };
 
     let output = invocation.output;

@@ -9,7 +9,7 @@ use crate::{
     arguments::{KeyAddArguments, KeyArguments, KeyChangeArguments, KeyCommand, KeyRemoveArguments, NewKeyArguments},
     exit::{Exit, Trouble},
     invocation::Invocation,
-    json,
+    json, making,
     opening::{self, Opened},
     questions,
     secrets::{self, NewKeyFile, Offered},
@@ -123,7 +123,7 @@ fn with_new_key(
         (None, Some(password)) => password.read()?,
         (None, None) => secrets::ask_for_new()?,
     };
-    add(&opening::slot(credential, label)).inspect_err(|_| made.into_iter().for_each(NewKeyFile::take_back))
+    add(&making::slot(credential, label)).inspect_err(|_| made.into_iter().for_each(NewKeyFile::take_back))
 }
 
 fn offered_as_new(new: &NewKeyArguments) -> Offered {

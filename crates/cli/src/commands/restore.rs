@@ -5,6 +5,7 @@ use std::{io, os::unix::ffi::OsStrExt, path::Path};
 use lbak::{Error, Finding, FindingKind, Manifest, RestoreOptions, RestoreReport};
 
 use crate::{
+    apart,
     arguments::RestoreArguments,
     chosen, confining, environment,
     exit::{Exit, Trouble, with_hint},
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &RestoreArguments, invocation: &Invocation<'_>) -> 
         patterns: given.patterns.clone(),
         place: if arguments.original { lbak::Place::Original } else { lbak::Place::Contents },
         in_place: arguments.in_place(),
-        untouched: opening::untouched(invocation, &opened),
+        untouched: apart::untouched(invocation, &opened),
         ownership: arguments.setting.owner.into(),
         attributes,
         verify: arguments.setting.verify,

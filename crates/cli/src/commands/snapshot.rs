@@ -8,14 +8,15 @@ use lbak::{
 };
 
 use crate::{
+    apart,
     arguments::SnapshotArguments,
     environment,
     exit::{Exit, Trouble},
     findings,
     invocation::Invocation,
-    json,
+    json, making,
     named::Named,
-    opening::{self, Opened, Place},
+    opening::{Opened, Place},
     output::Output,
     path_lines::PathLines,
     paths,
@@ -30,10 +31,10 @@ pub(crate) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) ->
     // A path that is not there is found out before a repository is made for it.
     let named = Named::read(&arguments.all_paths(), &arguments.wanted)?;
     let source = named.source()?;
-    opening::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
+    apart::refuse_inside(&Place::meant(invocation)?, &named.paths)?;
     let given = wanted::patterns(&arguments.wanted)?;
     let mut rules = wanted::rules(&arguments.wanted, &given)?;
-    let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
+    let opened = making::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     rules.repositories.push(opened.backend.identity());
 
     let observing = Observing::new(arguments, invocation);

@@ -16,7 +16,7 @@ use crate::{
     arguments::{SnapshotArguments, StreamArguments},
     exit::{Exit, Trouble},
     invocation::Invocation,
-    opening,
+    making,
     output::Output,
 };
 
@@ -26,7 +26,7 @@ const DEFAULT_NAME: &str = "stdin";
 pub(super) fn run(arguments: &SnapshotArguments, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     refuse_paths(arguments)?;
     let (source, named) = source(&arguments.stream, invocation.output)?;
-    let opened = opening::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
+    let opened = making::open_or_make_default(invocation, arguments.threads, arguments.dry_run)?;
     let observing = Observing::new(arguments, invocation);
     let report = super::snapshot::take(&opened.repository, &*source, &observing, arguments, invocation)?;
     drop(observing);

@@ -38,9 +38,7 @@ mod copies;
 mod load;
 
 #[cfg(test)]
-mod lookup_tests;
-#[cfg(test)]
-mod merge_tests;
+mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -19,6 +19,7 @@ mod authority;
 mod carried;
 mod family;
 mod index;
+mod listing;
 mod lost;
 mod mender;
 mod options;
@@ -30,10 +31,11 @@ mod salvage;
 mod slots;
 mod snapshots;
 mod storing;
+mod suspects;
 
 pub use index::repair_index;
+pub(crate) use listing::list_packs_with;
 pub use options::RepairOptions;
-pub(crate) use packs::list_packs_with;
 pub use packs::repair_packs;
 pub use records::repair_records;
 pub use report::{

@@ -8,27 +8,24 @@ use std::{
 
 use bytes::Bytes;
 use lbak_core::{
-    backend::{Backend, BackendErrorKind, Folder, ObjectName, Sealed},
+    backend::{ObjectName, Sealed},
     error::{Error, Result},
     id::PackId,
-    index::PackRow,
-    observe::Stage,
     repository::{Repository, Session, View},
     snapshot::DamagedRecord,
-    store::{ChunkWriter, MISREAD, Stored, put_slot},
+    store::{ChunkWriter, Stored, put_slot},
 };
 
 use super::{
     DamagedPack, Healed, PacksRepairReport, RepairOptions,
+    listing::is_missing,
     place::{Origin, Place},
-    salvage::{Salvage, stored_size},
+    salvage::Salvage,
     storing::Storing,
+    suspects::{Fault, Suspect, look, still_wrong},
 };
 use crate::{
-    VerifyOptions,
-    data::{PackReading, Unsound},
     ledger::Ledger,
-    packs::Packs,
     parity::{Healer, read_objects},
     places::{Blocks, blocks_of},
 };
@@ -67,169 +64,6 @@ pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<
     report.notes.extend(ledger.finish().notes);
     report.elapsed = begun.elapsed();
     Ok(report)
-}
-
-/// Finds the packs that are damaged or missing, and says what is wrong with each.
-fn look(
-    repository: &Repository,
-    options: &RepairOptions,
-    ledger: &Ledger<'_>,
-    report: &mut PacksRepairReport,
-) -> Result<BTreeMap<PackId, Fault>> {
-    ledger.stage(Stage::Structure);
-    let view = repository.view()?;
-    let packs = list_packs(repository, &view, ledger)?;
-    let missing = packs.missing();
-    if let Some(unknown) = options.packs.iter().find(|pack| packs.get(pack).is_none() && !missing.contains(pack)) {
-        let what = format!("there is no pack {unknown}, and the index names none: look at its id");
-        return Err(Error::Invalid { what });
-    }
-    ledger.stage(Stage::ReadingData);
-    let is_wanted = |pack: &PackId| options.packs.is_empty() || options.packs.contains(pack);
-    ledger.expect_bytes(packs.listed().iter().filter(|pack| is_wanted(&pack.id)).map(|pack| pack.size).sum());
-    let reading = PackReading::new(repository, &view.index, &packs, ledger);
-    let Unsound { damaged, newer } = reading.run(&is_wanted)?;
-    report.packs_read = reading.packs_read();
-    report.newer = newer.into_iter().collect();
-    let mut found = confirm(repository, options, &view, &packs, &damaged, ledger)?;
-    found.extend(packs.missing().into_iter().filter(is_wanted).map(|pack| (pack, Fault::Missing)));
-    Ok(found)
-}
-
-/// What is wrong with a pack.
-enum Fault {
-    /// Its bytes, as this says.
-    Bytes(String),
-    /// It is not there.
-    Missing,
-}
-
-impl Fault {
-    fn what(&self) -> String {
-        match self {
-            Self::Bytes(what) => what.clone(),
-            Self::Missing => "it is missing".into(),
-        }
-    }
-}
-
-/// Reads packs again that are not as they should be: bad memory or a bad cable spoils a sound pack once, and only what is wrong twice
-/// is damage. What the index says of a pack does not count: only its own bytes do.
-fn confirm(
-    repository: &Repository,
-    options: &RepairOptions,
-    view: &View,
-    packs: &Packs,
-    damaged: &BTreeSet<PackId>,
-    ledger: &Ledger<'_>,
-) -> Result<BTreeMap<PackId, Fault>> {
-    let quiet = VerifyOptions { cancellation: options.cancellation.clone(), ..VerifyOptions::default() };
-    let again = Ledger::new(&quiet);
-    // Listed anew: what was listed with a wrong length was read wrongly.
-    let mut listed = Vec::new();
-    for pack in damaged {
-        repository.backend().forget_cached(&ObjectName::Pack(*pack));
-        listed.extend(stored_size(&**repository.backend(), pack)?.map(|size| (*pack, size)));
-    }
-    let anew = Packs::new(listed);
-    let confirmed = PackReading::new(repository, &view.index, &anew, &again).run(&|_| true)?.damaged;
-    let told: BTreeMap<String, String> =
-        again.finish().damage.into_iter().map(|damage| (damage.object, damage.what)).collect();
-    let mut found = BTreeMap::new();
-    for pack in damaged {
-        let name = ObjectName::Pack(*pack);
-        let size_in = |packs: &Packs| packs.get(pack).map(|listed| listed.size);
-        if size_in(packs) != size_in(&anew) {
-            ledger.set_aside(&name.to_string());
-            ledger
-                .note(format!("{name} was listed with another length the second time: it is left to the next repair"));
-        } else if confirmed.contains(pack) {
-            let fault = || packs.misfits().get(pack).and_then(|row| packs.fault(row)).map(|error| error.to_string());
-            let what = told.get(&name.to_string()).cloned().or_else(fault);
-            found.insert(*pack, Fault::Bytes(what.unwrap_or_else(|| "it is damaged".into())));
-        } else {
-            ledger.set_aside(&name.to_string());
-            ledger.note(format!("{name} {MISREAD}"));
-        }
-    }
-    Ok(found)
-}
-
-/// A pack that is damaged or missing, as a session sees it.
-struct Suspect {
-    what: String,
-    /// A segment that counts names it.
-    is_named: bool,
-}
-
-/// What is still so after the announcement: a pack that is missing may have been reclaimed meanwhile.
-fn still_wrong(
-    repository: &Repository,
-    view: &View,
-    found: &BTreeMap<PackId, Fault>,
-    ledger: &Ledger<'_>,
-) -> Result<BTreeMap<PackId, Suspect>> {
-    let mut named = BTreeSet::new();
-    for segment in view.index.segments() {
-        let rows = ledger.outlive(segment.pack_rows())?.into_iter().flatten();
-        named.extend(rows.map(|row| row.id).filter(|pack| found.contains_key(pack)));
-    }
-    let mut suspects = BTreeMap::new();
-    for (pack, fault) in found {
-        let is_named = named.contains(pack);
-        let is_so = match fault {
-            Fault::Bytes(_) => true,
-            Fault::Missing => is_named && is_missing(&**repository.backend(), pack)?,
-        };
-        if is_so {
-            suspects.insert(*pack, Suspect { what: fault.what(), is_named });
-        }
-    }
-    Ok(suspects)
-}
-
-fn is_missing(backend: &dyn Backend, pack: &PackId) -> Result<bool> {
-    let name = ObjectName::Pack(*pack);
-    match backend.get_range(&name, 0, 1) {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind == BackendErrorKind::NotFound => Ok(true),
-        // Emptied, or not readable where it begins: it is there.
-        Err(error) if error.kind == BackendErrorKind::Corrupt => Ok(false),
-        Err(error) => Err(Error::store("read", name, error)),
-    }
-}
-
-/// The packs that are there, and those that the index names.
-///
-/// # Errors
-/// When the store does not answer, or did not list a pack that is there.
-pub(super) fn list_packs(repository: &Repository, view: &View, ledger: &Ledger<'_>) -> Result<Packs> {
-    list_packs_with(repository, view, ledger, &mut |_| {})
-}
-
-/// The same, and shows what the index says of each pack that it names.
-pub(crate) fn list_packs_with(
-    repository: &Repository,
-    view: &View,
-    ledger: &Ledger<'_>,
-    named: &mut dyn FnMut(&PackRow),
-) -> Result<Packs> {
-    let packs = Packs::list(&**repository.backend())?;
-    for segment in view.index.segments() {
-        ledger.check_cancelled()?;
-        // Without records no pack is compared with the index: that is not what is repaired here.
-        for row in ledger.outlive(segment.pack_rows())?.into_iter().flatten() {
-            packs.name(&row, 0);
-            named(&row);
-        }
-    }
-    // A list may be cut short: what it lacks is asked for by name (rule I9).
-    for pack in packs.missing() {
-        if !is_missing(&**repository.backend(), &pack)? {
-            return Err(Error::store("list", Folder::Packs.prefix(), BackendErrorKind::Corrupt.into()));
-        }
-    }
-    Ok(packs)
 }
 
 /// Salvages under one session after another, until one is not lost to reclaiming.

@@ -19,9 +19,10 @@ use lbak_core::{
 use super::{
     DamagedSlot, FoundAgain, Mended, MendedSnapshot, RepairOptions, SnapshotsRepairReport,
     family::Families,
+    listing::list_packs,
     lost::Losses,
     mender::{Left, Mender, Sound},
-    packs::{list_packs, start_writer},
+    packs::start_writer,
     slots::{self, LostSlot},
     storing::Storing,
 };

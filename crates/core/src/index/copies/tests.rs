@@ -1,59 +1,18 @@
 //! Copies answer as the segments do that they stand for, whatever happens to either.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    sync::atomic::{AtomicUsize, Ordering},
+use std::{fs, path::PathBuf};
+
+use super::{
+    super::{
+        testing::{Store, builder_of, chunk, codec, id, pack, sound},
+        *,
+    },
+    *,
 };
-
-use bytes::Bytes;
-
-use super::{super::*, *};
 use crate::{
-    backend::{BackendError, Description, MemoryBackend, Sealed},
     codec::{Header, Kind},
-    id::{ChunkId, ChunkKind, PackId, RepositoryId, SegmentId},
-    keys::{Keys, Secret},
+    id::{ChunkKind, SegmentId},
 };
-
-/// A store that counts what is read of it.
-#[derive(Debug, Default)]
-struct Store {
-    objects: MemoryBackend,
-    reads: AtomicUsize,
-}
-
-impl Backend for Store {
-    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        self.objects.put(name, object)
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        self.objects.get(name)
-    }
-
-    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.objects.get_range(name, offset, length)
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.objects.list(prefix, found)
-    }
-
-    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.objects.remove(name)
-    }
-
-    fn describe(&self) -> Description {
-        self.objects.describe()
-    }
-}
 
 /// A repository's index and a folder for its copies.
 struct House {
@@ -74,12 +33,10 @@ impl House {
     }
 
     fn put(&self, number: u32) -> ObjectName {
-        let mut builder = SegmentBuilder::new();
         let session = SessionId([number.to_le_bytes()[0]; 16]);
-        let header = Header::draw(Kind::DataPack, 0, RepositoryId([2; 16]), session).expect("random bytes");
-        let pack = PackRow { id: PackId(id(number + 1_000_000).0), stored_length: 16 << 20, header };
-        let chunks: Vec<ChunkRow> = (number * 10..number * 10 + 10).map(chunk).collect();
-        builder.add_pack(pack, &chunks).expect("sound rows");
+        let row = pack(number);
+        let row = PackRow { header: Header { session, ..row.header }, ..row };
+        let builder = builder_of([(row, (number * 10..number * 10 + 10).map(chunk).collect())]);
         let (name, sealed) = builder.finish(&codec(), Kind::Segment, session).expect("records");
         self.store.put(&name, &sealed).expect("a new name");
         name
@@ -91,10 +48,8 @@ impl House {
     }
 
     fn load(&self) -> Index {
-        let backend: Arc<dyn Backend> = Arc::clone(&self.store) as Arc<dyn Backend>;
-        let loaded = Index::load_with(&backend, &codec(), &self.counted, Some(&self.copies())).expect("it answers");
-        assert!(loaded.damaged.is_empty(), "{:?}", loaded.damaged);
-        loaded.index
+        let loaded = Index::load_with(&self.store.shared(), &codec(), &self.counted, Some(&self.copies()));
+        sound(loaded.expect("it answers"))
     }
 
     /// Files in the folder of copies: the list, if there is one, and the copies.
@@ -106,29 +61,7 @@ impl House {
     }
 
     fn reads(&self) -> usize {
-        self.store.reads.swap(0, Ordering::Relaxed)
-    }
-}
-
-fn codec() -> Codec {
-    let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
-    Codec::new(keys, RepositoryId([2; 16]))
-}
-
-fn id(number: u32) -> ChunkId {
-    ChunkId(*blake3::hash(&number.to_le_bytes()).as_bytes())
-}
-
-fn chunk(number: u32) -> ChunkRow {
-    ChunkRow {
-        id: id(number),
-        kind: ChunkKind::Data,
-        has_base: false,
-        block_offset: 80 + number,
-        sealed_length: 1_000,
-        block_length: 2_000_000,
-        offset: number,
-        length: 1_000,
+        self.store.taken_ranges().len()
     }
 }
 
@@ -136,8 +69,8 @@ fn chunk(number: u32) -> ChunkRow {
 fn check(index: &Index, segments: std::ops::Range<u32>) {
     let find = |number: u32| index.find(&id(number), ChunkKind::Data, &mut |_| true).expect("the index answers");
     for number in segments.start * 10..segments.end * 10 {
-        let pack = PackId(id(number / 10 + 1_000_000).0);
-        assert_eq!(find(number).map(|location| (location.pack.id, location.offset)), Some((pack, number)));
+        let expected = Some((pack(number / 10).id, number));
+        assert_eq!(find(number).map(|location| (location.pack.id, location.offset)), expected);
     }
     for number in segments.end * 10..segments.end * 10 + 10 {
         assert_eq!(find(number), None, "chunk {number}");
@@ -199,7 +132,7 @@ fn few_segments_are_not_copied_and_neither_are_more_than_there_is_room_for() {
     assert_eq!(house.files(), (None, vec![]));
 
     let house = House::new(40);
-    let backend: Arc<dyn Backend> = Arc::clone(&house.store) as Arc<dyn Backend>;
+    let backend = house.store.shared();
     for limited in [
         CopiesOptions { most_bytes: 10_000, ..CopiesOptions::default() },
         CopiesOptions { most_merged_bytes: 10_000, ..CopiesOptions::default() },

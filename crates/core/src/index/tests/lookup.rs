@@ -1,66 +1,42 @@
 //! Many lookups at once, pages that are read from open files, and the guess that finds a page.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use tempfile::TempDir;
 
-use super::{tests::Store, *};
+use super::super::{
+    testing::{Store, builder_of, chunk, id, load, pack, put},
+    *,
+};
 use crate::{
     backend::{Backend, LocalBackend, MemoryBackend, ObjectName},
-    codec::{Codec, Header, Kind},
+    codec::Header,
     error::Result,
-    id::{ChunkId, ChunkKind, PackId, RepositoryId, SessionId},
-    keys::{Keys, Secret},
+    id::{ChunkId, ChunkKind},
 };
 
-const SESSION: SessionId = SessionId([3; 16]);
 const CHUNKS_IN_PACK: u32 = 10;
 
-fn codec() -> Codec {
-    let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
-    Codec::new(keys, RepositoryId([2; 16]))
-}
-
-fn id(number: u32) -> ChunkId {
-    ChunkId(*blake3::hash(&number.to_le_bytes()).as_bytes())
-}
-
 /// Puts a segment that says chunks `first..first + count` lie in packs of ten, whose headers hold `random`.
-fn put(backend: &dyn Backend, first: u32, count: u32, random: u8) -> ObjectName {
-    let mut builder = SegmentBuilder::new();
-    for pack in (first..first + count).step_by(CHUNKS_IN_PACK as usize) {
-        let chunk = |number: u32| ChunkRow {
-            id: id(number),
-            kind: ChunkKind::Data,
-            has_base: false,
-            block_offset: 80 + number,
-            sealed_length: 1_000,
-            block_length: 2_000_000,
-            offset: number,
-            length: 1_000,
-        };
-        let chunks: Vec<ChunkRow> = (pack..(pack + CHUNKS_IN_PACK).min(first + count)).map(chunk).collect();
-        let header = Header {
-            kind: Kind::DataPack,
-            epoch: 0,
-            read_features: 0,
-            collect_features: 0,
-            repository: RepositoryId([2; 16]),
-            session: SESSION,
-            random: [random; 32],
-        };
-        let row = PackRow { id: PackId(id(pack + 1_000_000 * u32::from(random)).0), stored_length: 16 << 20, header };
-        builder.add_pack(row, &chunks).expect("sound rows");
-    }
-    let (name, sealed) = builder.finish(&codec(), Kind::Segment, SESSION).expect("records");
-    backend.put(&name, &sealed).expect("a new name");
-    name
+fn put_chunks(backend: &dyn Backend, first: u32, count: u32, random: u8) -> ObjectName {
+    let packs = (first..first + count).step_by(CHUNKS_IN_PACK as usize).map(|number| {
+        let row = pack(number + 1_000_000 * u32::from(random));
+        let header = Header { random: [random; 32], ..row.header };
+        (PackRow { header, ..row }, (number..(number + CHUNKS_IN_PACK).min(first + count)).map(chunk).collect())
+    });
+    put(backend, builder_of(packs))
 }
 
-fn load(backend: &Arc<dyn Backend>) -> Index {
-    let loaded = Index::load(backend, &codec(), &Counted::default()).expect("load");
-    assert!(loaded.damaged.is_empty(), "{:?}", loaded.damaged);
-    loaded.index
+/// A folder with one segment of so many chunks, its name, and an index that has found one of them.
+fn in_a_folder(count: u32) -> (TempDir, Arc<dyn Backend>, ObjectName, Index) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let local = LocalBackend::create(folder.path().join("repository")).expect("create");
+    let name = put_chunks(&local, 0, count, 1);
+    let backend: Arc<dyn Backend> = Arc::new(local);
+    let index = load(&backend);
+    assert!(index.find(&id(7), ChunkKind::Data, &mut |_| true).expect("sound").is_some());
+    (folder, backend, name, index)
 }
 
 fn words(found: &Result<Option<Location>>) -> String {
@@ -71,9 +47,9 @@ fn words(found: &Result<Option<Location>>) -> String {
 fn many_lookups_at_once_answer_like_one_after_another() {
     let memory = MemoryBackend::new();
     // Chunks 200 to 300 lie in two packs each.
-    put(&memory, 0, 300, 1);
-    put(&memory, 200, 300, 2);
-    let damaged = put(&memory, 1_000, 500, 3);
+    put_chunks(&memory, 0, 300, 1);
+    put_chunks(&memory, 200, 300, 2);
+    let damaged = put_chunks(&memory, 1_000, 500, 3);
     let mut bytes = memory.contents().remove(&damaged.to_string()).expect("put above").to_vec();
     // Pages 3 and 9 of its records, and page 1 of its pack table.
     for page in [3, 9, 22] {
@@ -112,8 +88,8 @@ fn many_lookups_at_once_answer_like_one_after_another() {
 #[test]
 fn the_place_of_each_of_many_is_the_one_that_is_asked_about() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    put(&*backend, 0, 400, 1);
-    put(&*backend, 0, 400, 2);
+    put_chunks(&*backend, 0, 400, 1);
+    put_chunks(&*backend, 0, 400, 2);
     let ids: Vec<ChunkId> = (0..400).map(id).collect();
     let found = load(&backend).find_many(&ids, ChunkKind::Data, &mut |place, location| {
         assert_eq!(location.offset as usize, place, "the location of that chunk");
@@ -128,9 +104,9 @@ fn the_place_of_each_of_many_is_the_one_that_is_asked_about() {
 #[test]
 fn many_lookups_at_once_read_each_page_once_though_hardly_any_is_kept() {
     let store = Arc::new(Store::default());
-    put(&*store, 0, 2_400, 1);
-    put(&*store, 2_400, 2_400, 2);
-    let backend: Arc<dyn Backend> = Arc::<Store>::clone(&store);
+    put_chunks(&*store, 0, 2_400, 1);
+    put_chunks(&*store, 2_400, 2_400, 2);
+    let backend = store.shared();
     let ids: Vec<ChunkId> = (0..4_800).map(|number: u32| id(number.wrapping_mul(997) % 4_800)).collect();
     let (guides, pages, pages_of_packs) = (2, 2 * 100, 2 * 24);
 
@@ -151,13 +127,8 @@ fn many_lookups_at_once_read_each_page_once_though_hardly_any_is_kept() {
 /// A collector may remove a segment whose records stand in a merged one while somebody asks it.
 #[test]
 fn a_segment_that_was_removed_answers_on_while_it_is_open() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let local = LocalBackend::create(folder.path().join("repository")).expect("create");
-    let name = put(&local, 0, 2_000, 1);
-    let backend: Arc<dyn Backend> = Arc::new(local);
-    let index = load(&backend);
+    let (_folder, backend, name, index) = in_a_folder(2_000);
     let find = |number: u32| index.find(&id(number), ChunkKind::Data, &mut |_| true);
-    assert!(find(7).expect("sound").is_some());
     backend.remove(&name).expect("remove");
     for number in 0..2_000 {
         assert_eq!(find(number).expect("sound").expect("there").offset, number);
@@ -168,13 +139,8 @@ fn a_segment_that_was_removed_answers_on_while_it_is_open() {
 /// What cuts a file, or writes into it, is met where the pages are read.
 #[test]
 fn damage_of_an_open_segment_is_met() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let local = LocalBackend::create(folder.path().join("repository")).expect("create");
-    let name = put(&local, 0, 2_000, 1);
-    let backend: Arc<dyn Backend> = Arc::new(local);
-    let index = load(&backend);
+    let (folder, _backend, name, index) = in_a_folder(2_000);
     let find = |number: u32| index.find(&id(number), ChunkKind::Data, &mut |_| true);
-    assert!(find(7).expect("sound").is_some());
     let path = folder.path().join("repository").join(name.to_string());
     let mut bytes = std::fs::read(&path).expect("read");
     bytes[224..].iter_mut().for_each(|byte| *byte ^= 1);

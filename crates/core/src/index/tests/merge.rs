@@ -1,70 +1,21 @@
 //! Merging segments, and finding what a merge wrote.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::*;
+use super::super::{
+    testing::{SESSION, builder_of, chunk, codec, id, load, load_counted, pack, put, sound},
+    *,
+};
 use crate::{
     backend::{Backend, MemoryBackend, ObjectName},
-    codec::{Codec, Header, Kind},
-    id::{ChunkId, ChunkKind, PackId, RepositoryId, SessionId},
-    keys::{Keys, Secret},
+    error::Error,
+    id::{ChunkKind, PackId},
 };
 
-const SESSION: SessionId = SessionId([3; 16]);
-
-fn codec() -> Codec {
-    let keys = Keys::new(BTreeMap::from([(0, Secret::new([1; 32]))])).expect("one master");
-    Codec::new(keys, RepositoryId([2; 16]))
-}
-
-fn id(number: u32) -> ChunkId {
-    ChunkId(*blake3::hash(&number.to_le_bytes()).as_bytes())
-}
-
-fn pack(number: u32) -> PackRow {
-    let header = Header {
-        kind: Kind::DataPack,
-        epoch: 0,
-        read_features: 0,
-        collect_features: 0,
-        repository: RepositoryId([2; 16]),
-        session: SESSION,
-        random: *id(number).0.first_chunk().expect("32 bytes"),
-    };
-    PackRow { id: PackId(id(number + 1_000_000).0), stored_length: 16 << 20, header }
-}
-
-fn chunk(number: u32) -> ChunkRow {
-    ChunkRow {
-        id: id(number),
-        kind: ChunkKind::Data,
-        has_base: false,
-        block_offset: 80 + number,
-        sealed_length: 1_000,
-        block_length: 2_000_000,
-        offset: number,
-        length: 1_000,
-    }
-}
-
 /// A segment of packs with these numbers, of ten chunks each: pack 3 holds chunks 30 to 39.
-fn put(backend: &Arc<dyn Backend>, packs: impl IntoIterator<Item = u32>) {
-    let mut builder = SegmentBuilder::new();
-    for number in packs {
-        let chunks: Vec<ChunkRow> = (number * 10..number * 10 + 10).map(chunk).collect();
-        builder.add_pack(pack(number), &chunks).expect("sound rows");
-    }
-    let (name, sealed) = builder.finish(&codec(), Kind::Segment, SESSION).expect("records");
-    backend.put(&name, &sealed).expect("a new name");
-}
-
-fn load(backend: &Arc<dyn Backend>, counted: &Counted) -> Index {
-    let loaded = Index::load(backend, &codec(), counted).expect("a store that answers");
-    assert!(loaded.damaged.is_empty());
-    loaded.index
+fn put_packs(backend: &Arc<dyn Backend>, packs: impl IntoIterator<Item = u32>) {
+    let chunks_of = |number: u32| (number * 10..number * 10 + 10).map(chunk).collect();
+    put(&**backend, builder_of(packs.into_iter().map(|number| (pack(number), chunks_of(number)))));
 }
 
 /// Merges all segments into another store, with so much memory for each new one.
@@ -74,10 +25,10 @@ fn merged(index: &Index, segment_memory_bytes: usize) -> (Arc<dyn Backend>, Inde
     merge(&index.segments(), &codec(), SESSION, &MergeOptions { segment_memory_bytes }, &mut |name, sealed| {
         let ObjectName::MergedSegment(id) = name else { panic!("{name} is not merged") };
         assert!(counted.merged.insert(*id), "put once");
-        backend.put(name, sealed).map_err(|error| crate::error::Error::store("write", name, error))
+        backend.put(name, sealed).map_err(|error| Error::store("write", name, error))
     })
     .expect("sound segments");
-    let index = load(&backend, &counted);
+    let index = sound(load_counted(&backend, &counted));
     (backend, index)
 }
 
@@ -95,10 +46,10 @@ fn count(index: &Index) -> u32 {
 #[test]
 fn a_merge_holds_what_its_segments_held_and_nothing_twice() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    put(&backend, 0..20);
-    put(&backend, 15..40); // packs that the first names, too: found again by whoever rebuilt an index
-    put(&backend, [50]);
-    let index = load(&backend, &Counted::default());
+    put_packs(&backend, 0..20);
+    put_packs(&backend, 15..40); // packs that the first names, too: found again by whoever rebuilt an index
+    put_packs(&backend, [50]);
+    let index = load(&backend);
     assert_eq!(count(&index), 460);
     let (_, merged) = merged(&index, 1 << 20);
     assert_eq!(merged.segments().len(), 1);
@@ -111,13 +62,10 @@ fn a_merge_holds_what_its_segments_held_and_nothing_twice() {
 fn a_chunk_keeps_all_its_places() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
     for number in 0..3 {
-        let mut builder = SegmentBuilder::new();
-        builder.add_pack(pack(number), &[chunk(7)]).expect("a sound row");
-        let (name, sealed) = builder.finish(&codec(), Kind::Segment, SESSION).expect("a record");
-        backend.put(&name, &sealed).expect("a new name");
+        put(&*backend, builder_of([(pack(number), vec![chunk(7)])]));
     }
     // So little memory that every id begins a new segment, and still all places of one stay together.
-    let (_, merged) = merged(&load(&backend, &Counted::default()), 1);
+    let (_, merged) = merged(&load(&backend), 1);
     assert_eq!((merged.segments().len(), count(&merged)), (1, 3));
     let mut places = BTreeSet::new();
     let none = merged.find(&id(7), ChunkKind::Data, &mut |location| {
@@ -131,8 +79,8 @@ fn a_chunk_keeps_all_its_places() {
 #[test]
 fn new_segments_are_as_large_as_memory_allows_and_share_no_id() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    (0..8).for_each(|number| put(&backend, (number..400).step_by(8)));
-    let index = load(&backend, &Counted::default());
+    (0..8).for_each(|number| put_packs(&backend, (number..400).step_by(8)));
+    let index = load(&backend);
     let (_, merged) = merged(&index, 100 << 10);
     let segments = merged.segments();
     assert!(segments.len() > 4, "{} segments", segments.len());
@@ -143,9 +91,9 @@ fn new_segments_are_as_large_as_memory_allows_and_share_no_id() {
 #[test]
 fn every_chunk_is_found_among_many_merged_segments_and_newer_ones() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    (0..4).for_each(|number| put(&backend, (number..300).step_by(4)));
-    let (store, index) = merged(&load(&backend, &Counted::default()), 64 << 10);
-    put(&store, 300..310);
+    (0..4).for_each(|number| put_packs(&backend, (number..300).step_by(4)));
+    let (store, index) = merged(&load(&backend), 64 << 10);
+    put_packs(&store, 300..310);
     let counted = Counted {
         merged: index
             .segments()
@@ -157,7 +105,7 @@ fn every_chunk_is_found_among_many_merged_segments_and_newer_ones() {
             .collect(),
         ..Counted::default()
     };
-    let index = load(&store, &counted);
+    let index = sound(load_counted(&store, &counted));
     for number in 0..3_100 {
         let found = index.find(&id(number), ChunkKind::Data, &mut |_| true).expect("sound segments");
         assert_eq!(found.map(|location| location.pack.id), Some(pack(number / 10).id), "chunk {number}");
@@ -175,9 +123,9 @@ fn every_chunk_is_found_among_many_merged_segments_and_newer_ones() {
 fn a_damaged_segment_ends_the_merge() {
     let store = Arc::new(MemoryBackend::new());
     let backend: Arc<dyn Backend> = Arc::clone(&store) as Arc<dyn Backend>;
-    put(&backend, 0..40);
-    put(&backend, 40..80);
-    let index = load(&backend, &Counted::default());
+    put_packs(&backend, 0..40);
+    put_packs(&backend, 40..80);
+    let index = load(&backend);
     let (name, bytes) = store.contents().into_iter().next().expect("two segments");
     let mut bytes = bytes.to_vec();
     bytes[5_000] ^= 1;
@@ -195,13 +143,10 @@ fn nothing_merges_into_nothing() {
 #[test]
 fn segments_that_do_not_agree_on_a_pack_are_damage() {
     let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-    put(&backend, 0..2);
-    let mut builder = SegmentBuilder::new();
+    put_packs(&backend, 0..2);
     let other = PackRow { stored_length: 17 << 20, ..pack(1) };
-    builder.add_pack(other, &(10..20).map(chunk).collect::<Vec<_>>()).expect("sound rows");
-    let (name, sealed) = builder.finish(&codec(), Kind::Segment, SESSION).expect("records");
-    backend.put(&name, &sealed).expect("a new name");
-    let index = load(&backend, &Counted::default());
+    put(&*backend, builder_of([(other, (10..20).map(chunk).collect())]));
+    let index = load(&backend);
     let error = merge(&index.segments(), &codec(), SESSION, &MergeOptions::default(), &mut |_, _| Ok(())).unwrap_err();
-    assert!(matches!(error, crate::error::Error::Damaged { .. }), "{error}");
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }
