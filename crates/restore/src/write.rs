@@ -15,7 +15,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::FindingKind,
-    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading},
+    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
     tree::{Content, Node, ReadChunk},
 };
 use rayon::prelude::*;
@@ -334,7 +334,9 @@ impl WindowTask<'_> {
                 run.iter().try_for_each(|block| self.write_run(std::slice::from_ref(block), buffers))?;
             }
             Err(error) if error.is_damage() => {
-                run.iter().flat_map(|block| block.found).for_each(|found| self.fail(found, &error));
+                for block in run {
+                    self.write_second(block, &error, again)?;
+                }
             }
             Err(error) => return Err(error),
         }
@@ -360,18 +362,27 @@ impl WindowTask<'_> {
         again: &mut SecondReading,
     ) -> Result<()> {
         self.target.cancellation.check()?;
-        let opened = match self.reader.open_sealed(&block.place, sealed, scratch) {
-            Err(Error::Damaged { .. }) => self.reader.open_again(&block.place, again),
-            outcome => outcome,
-        };
-        let plain = match opened {
-            Ok(plain) => plain,
-            Err(error) if error.is_damage() => {
-                block.found.iter().for_each(|found| self.fail(found, &error));
-                return Ok(());
+        match self.reader.open_sealed(&block.place, sealed, scratch) {
+            Ok(plain) => self.write_plain(block, plain),
+            Err(error) if error.is_damage() => self.write_second(block, &error, again),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a block once more that could not be read or opened, and writes what is in it.
+    fn write_second(&self, block: &Block<'_>, error: &Error, again: &mut SecondReading) -> Result<()> {
+        if is_doubtful(error) {
+            match self.reader.open_again(&block.place, again) {
+                Ok(plain) => return self.write_plain(block, plain),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
-        };
+        }
+        block.found.iter().for_each(|found| self.fail(found, error));
+        Ok(())
+    }
+
+    fn write_plain(&self, block: &Block<'_>, plain: &[u8]) -> Result<()> {
         // Equal files have the same chunks, which lie beside one another here: each is hashed once.
         let mut checked: Option<(u32, u32, ChunkId)> = None;
         for found in block.found {

@@ -83,6 +83,11 @@ impl<'a> Ledger<'a> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
     }
 
+    /// Options for a look of which nobody is told.
+    pub(crate) fn quiet(&self) -> VerifyOptions {
+        VerifyOptions { cancellation: self.options.cancellation.clone(), ..VerifyOptions::default() }
+    }
+
     /// Notes damage of an object.
     pub(crate) fn damage(&self, object: impl ToString, what: impl ToString) {
         let (object, what) = (object.to_string(), what.to_string());

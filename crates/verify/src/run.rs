@@ -11,7 +11,7 @@ use lbak_core::{
     id::{PackId, ParityId},
     index::PackRow,
     observe::Stage,
-    repository::{Repository, View},
+    repository::Repository,
     store::{MISREAD, list_names},
 };
 
@@ -73,8 +73,9 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     let snapshots = check_records(repository, &ledger)?;
     let view = repository.view()?;
     let reader = repository.reader(&view);
-    let View { index, damage, damaged_packs, .. } = view;
-    damage.into_iter().try_for_each(|error| ledger.blame(error))?;
+    let mut view = view;
+    std::mem::take(&mut view.damage).into_iter().try_for_each(|error| ledger.blame(error))?;
+    let (index, damaged_packs) = (&view.index, &view.damaged_packs);
     let packs = list_all(repository, options, &ledger, &mut report)?;
 
     check_segments(repository, &index.segments(), &packs, &ledger)?;
@@ -97,11 +98,11 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     let mut suspects: BTreeSet<PackId> = damaged_packs.iter().copied().collect();
     if let Depth::ReadData { share } = &options.depth {
         ledger.stage(Stage::ReadingData);
-        let reading = PackReading::new(repository, &index, &packs, &ledger);
+        let reading = PackReading::new(repository, index, &packs, &ledger);
         let unsound = match &options.steady {
             None => reading.run(&|pack| share.contains(pack))?,
             Some(steady) => {
-                let turn = Turn { repository, packs: &packs, damaged_packs: &damaged_packs, share, steady, begun };
+                let turn = Turn { repository, packs: &packs, damaged_packs, share, steady, begun };
                 turn.read(&reading, &ledger, &mut report)?
             }
         };
@@ -110,6 +111,10 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     }
     let bad = BadPlaces::find(&reader, &suspects, &ledger)?;
     if ledger.any(holds_content) || !damaged_packs.is_empty() {
+        if ledger.any(|object| object.starts_with("index")) {
+            // A restore looks there, too: what only the index has lost is not lost.
+            repository.index_loose_packs(&view)?;
+        }
         let are_misfits_tried = options.depth != Depth::Structure;
         let hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried);
         report.hurt = hurt.find(&snapshots)?;

@@ -9,7 +9,7 @@ use lbak_core::{
     id::PackId,
     index::{Fences, Filter, IdPrefix, PackRow, Segment, parse_fences},
     repository::Repository,
-    store::list_names,
+    store::{MISREAD, list_names},
 };
 use rayon::prelude::*;
 
@@ -65,10 +65,29 @@ pub(crate) fn judge_segments(
                 false => ledger.outlive_aside(checked),
             };
         };
-        let (named, is_sound) = judge_segment(repository, segment, *size, ledger)?;
+        let (named, is_sound) = judge_twice(repository, segment, *size, ledger)?;
+        if !is_sound {
+            segment.mark_hurt();
+        }
         take(segment, named, is_sound);
         Ok(())
     })
+}
+
+/// Reads a segment that is not as it should be once more, from where it lies: what was read may have been spoiled on its way.
+fn judge_twice(repository: &Repository, segment: &Segment, size: u64, ledger: &Ledger<'_>) -> Result<(Named, bool)> {
+    let quiet = ledger.quiet();
+    let (named, is_sound) = judge_segment(repository, segment, size, &Ledger::new(&quiet))?;
+    if is_sound {
+        ledger.read(size);
+        return Ok((named, is_sound));
+    }
+    repository.backend().forget_cached(segment.name());
+    let (named, is_sound) = judge_segment(repository, segment, size, ledger)?;
+    if is_sound {
+        ledger.note(format!("{} {MISREAD}", segment.name()));
+    }
+    Ok((named, is_sound))
 }
 
 /// The packs that a segment names, and whether it is sound.

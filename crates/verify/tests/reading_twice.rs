@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use common::*;
 use lbak_core::{backend::MemoryBackend, codec::Kind, source::MemoryNode};
 use lbak_testkit::MisreadingBackend;
-use lbak_verify::repair::{RepairOptions, repair_packs};
+use lbak_verify::repair::{RepairOptions, repair_index, repair_packs};
 
 /// Within the first block of each pack.
 const PLACE: u64 = 300;
@@ -42,12 +42,33 @@ fn packs_that_are_spoiled_only_in_memory_are_sound_and_said() {
         assert_eq!(memory.contents(), before, "a sound pack is not condemned");
     }
 
+    // A page, and the fences and the filter at the end.
+    for segment in names(&memory, "index/") {
+        let length = memory.contents()[&segment].len() as u64;
+        for place in [PLACE, length - 3, length - 30] {
+            let misreading = Arc::new(MisreadingBackend::new(Arc::clone(&memory)));
+            let repository = reopen(Arc::clone(&misreading) as _);
+            let said = |notes: &[String]| {
+                notes.iter().any(|note| note.starts_with(&segment) && note.contains("read wrongly once"))
+            };
+            misreading.spoil(&segment, place);
+            let report = read_data(&repository);
+            assert!(report.is_sound() && said(&report.notes), "byte {place}: {report:?}");
+            misreading.spoil(&segment, place);
+            repair_index(&repository, &RepairOptions::default()).unwrap();
+            for folder in ["index/", "fin/"] {
+                let before = before.keys().filter(|name| name.starts_with(folder)).cloned().collect::<Vec<String>>();
+                assert_eq!(names(&memory, folder), before, "a sound segment is not set aside, byte {place}");
+            }
+        }
+    }
+
     // What is wrong where it lies is damage, however often it is read.
     for pack in &packs {
-        flip(&memory, pack, PLACE as usize);
+        flip(&memory, pack, 300);
         let report = read_data(&reopen(Arc::clone(&memory) as _));
         assert_eq!(damaged(&report), [pack.as_str()]);
         assert!(!report.notes.iter().any(|note| note.contains("read wrongly once")), "{:?}", report.notes);
-        flip(&memory, pack, PLACE as usize);
+        flip(&memory, pack, 300);
     }
 }

@@ -345,6 +345,27 @@ fn what_a_damaged_index_hides_is_not_taken_for_lost() {
     backend.tamper(&segments[0], Some(bytes.slice(..200)));
     let error = repair_snapshots(&repository, &RepairOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    backend.tamper(&segments[0], Some(bytes));
+    // A part that does not open: that all of it does is not asked when it is opened.
+    let mut refused = 0;
+    for segment in &segments {
+        let bytes = backend.contents()[segment].clone();
+        for place in (224..bytes.len()).step_by(61) {
+            flip(&backend, segment, place);
+            let before = backend.contents();
+            match repair_snapshots(&repository, &RepairOptions::default()) {
+                Err(error) => {
+                    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+                    refused += 1;
+                }
+                Ok(report) => assert_eq!(report.hurt, [], "byte {place} of {segment}"),
+            }
+            assert_eq!(backend.contents(), before, "nothing is written, byte {place} of {segment}");
+            flip(&backend, segment, place);
+        }
+    }
+    assert!(refused > 10, "{refused}");
+    backend.tamper(&segments[0], None);
     repair_index(&repository, &RepairOptions::default()).unwrap();
     assert_eq!(repair_snapshots(&repository, &RepairOptions::default()).unwrap().hurt, []);
 }

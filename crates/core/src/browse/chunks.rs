@@ -34,6 +34,8 @@ struct Latest {
     reader: Arc<ChunkReader>,
     /// What the index was made of when it was read again; nothing before that.
     seen: Option<Vec<u64>>,
+    /// Segments of which a part did not open until then.
+    hurt: BTreeSet<ObjectName>,
     /// What the readers before it have read wrongly once.
     misread: BTreeSet<PackId>,
 }
@@ -65,7 +67,7 @@ impl Chunks {
         let reader = Arc::new(repository.reader(&view));
         Ok(Self {
             repository: repository.clone(),
-            latest: Mutex::new(Latest { reader, seen: None, misread: BTreeSet::new() }),
+            latest: Mutex::new(Latest { reader, seen: None, hurt: BTreeSet::new(), misread: BTreeSet::new() }),
         })
     }
 
@@ -90,11 +92,15 @@ impl Chunks {
         let mut latest = self.latest();
         if Arc::ptr_eq(&latest.reader, seen) {
             let listed = self.list_index()?;
-            if latest.seen.as_ref() == Some(&listed) {
+            let hurt = seen.index().hurt();
+            if latest.seen.as_ref() == Some(&listed) && hurt.is_subset(&latest.hurt) {
                 return Ok(None);
             }
             // The other thread waits here for what it would do itself.
             let view = self.repository.view()?;
+            latest.hurt.extend(hurt);
+            // What a page hid that does not open stands in the directories of the packs.
+            view.index.segments().iter().filter(|one| latest.hurt.contains(one.name())).for_each(|one| one.mark_hurt());
             self.repository.index_loose_packs(&view)?;
             latest.misread.extend(seen.take_misread());
             (latest.reader, latest.seen) = (Arc::new(self.repository.reader(&view)), Some(listed));

@@ -1,6 +1,9 @@
 //! The index of a repository: all segments that count, and the question where a chunk lies.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use super::{
     cache::{PageCache, RowCache},
@@ -9,6 +12,7 @@ use super::{
     shelf::{Held, Shelf},
 };
 use crate::{
+    backend::ObjectName,
     error::Result,
     id::{ChunkId, ChunkKind},
 };
@@ -95,6 +99,13 @@ impl Index {
     #[must_use]
     pub fn segments(&self) -> Vec<Arc<Segment>> {
         self.shelf().held.iter().map(|held| Arc::clone(&held.segment)).collect()
+    }
+
+    /// The names of those of which a part was met that does not open.
+    #[must_use]
+    pub fn hurt(&self) -> BTreeSet<ObjectName> {
+        let segments = self.segments().into_iter().filter(|segment| segment.is_hurt());
+        segments.map(|segment| segment.name().clone()).collect()
     }
 
     /// Returns the first location of a chunk that `accept` takes; segments are asked newest first.

@@ -1,6 +1,9 @@
 //! One stored segment: its summary in memory, filter and fences when it is first asked, pages one by one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 
@@ -34,6 +37,8 @@ pub struct Segment {
     parts: OnceLock<Option<Box<dyn Parts>>>,
     /// What tells which page to open; trouble with the stored bytes is remembered too, so that it is met once.
     guides: OnceLock<Result<Guides>>,
+    /// Some part of it does not open: what it names may be hidden.
+    is_hurt: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -76,6 +81,7 @@ impl Segment {
             summary,
             parts: OnceLock::new(),
             guides: OnceLock::new(),
+            is_hurt: AtomicBool::new(false),
         })
     }
 
@@ -101,6 +107,17 @@ impl Segment {
         self.header.session
     }
 
+    /// Tells whether a part of it was met that does not open: packs that it names may hold chunks that nobody else names.
+    #[must_use]
+    pub fn is_hurt(&self) -> bool {
+        self.is_hurt.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that a part of it does not open.
+    pub fn mark_hurt(&self) {
+        self.is_hurt.store(true, Ordering::Relaxed);
+    }
+
     /// How much it holds.
     #[must_use]
     pub fn summary(&self) -> &Summary {
@@ -120,6 +137,10 @@ impl Segment {
     /// # Errors
     /// When a page of the pack table can not be read or opened.
     pub fn pack_rows(&self) -> Result<Vec<Arc<PackRow>>> {
+        self.read_twice(&mut || self.read_pack_rows())
+    }
+
+    fn read_pack_rows(&self) -> Result<Vec<Arc<PackRow>>> {
         let pages = self.summary.pack_pages();
         let mut sealed = self.read(self.summary.pack_page_at(0), u64::from(pages) * SEALED_PAGE as u64)?;
         let mut packs = Vec::with_capacity(self.summary.packs as usize);
@@ -197,8 +218,7 @@ impl Segment {
         let mut sealed = [0; SEALED_PAGE];
         let plain = plain_of(&mut sealed);
         if !cache.pages.get(key, plain) {
-            self.read_page(self.summary.pack_page_at(page), &mut sealed)?;
-            self.opener.open(Domain::PackTable, page.into(), &[], &mut sealed)?;
+            self.open_stored(Domain::PackTable, page, self.summary.pack_page_at(page), &mut sealed)?;
             cache.pages.put(key, plain_of(&mut sealed));
         }
         let row = Arc::new(parse_pack(&self.object, self.header.repository, page, place, plain_of(&mut sealed))?);
@@ -218,11 +238,35 @@ impl Segment {
         if cache.pages.get(key, plain_of(sealed)) {
             return Ok(records_in(plain_of(sealed), records));
         }
-        self.read_page(self.summary.page_at(number), sealed)?;
-        self.opener.open(Domain::Page, number.into(), &[], sealed)?;
-        check_page(&self.object, number, records, self.summary.packs, plain_of(sealed))?;
+        self.open_stored(Domain::Page, number, self.summary.page_at(number), sealed)?;
+        check_page(&self.object, number, records, self.summary.packs, plain_of(sealed))
+            .inspect_err(|_| self.mark_hurt())?;
         cache.pages.put(key, plain_of(sealed));
         Ok(records_in(plain_of(sealed), records))
+    }
+
+    /// Reads and opens a page; one that does not open is read once more, from where it lies and not from memory that may hold it wrongly.
+    fn open_stored(&self, domain: Domain, number: u32, offset: u64, sealed: &mut [u8; SEALED_PAGE]) -> Result<()> {
+        let mut open = || {
+            self.read_page(offset, sealed)?;
+            self.opener.open(domain, number.into(), &[], sealed).map(|_| ())
+        };
+        self.read_twice(&mut open)
+    }
+
+    /// Does again what met damage; damage that stays is remembered.
+    fn read_twice<T>(&self, read: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+        match read() {
+            Err(error) if error.is_damage() => {
+                self.backend.forget_cached(&self.name);
+                read().inspect_err(|error| {
+                    if is_segment_at_fault(error) {
+                        self.mark_hurt();
+                    }
+                })
+            }
+            outcome => outcome,
+        }
     }
 
     fn read_page(&self, offset: u64, sealed: &mut [u8; SEALED_PAGE]) -> Result<()> {
@@ -258,7 +302,7 @@ impl Segment {
         let guides = match self.guides.get() {
             Some(guides) => guides,
             None => {
-                let guides = self.read_guides();
+                let guides = self.read_twice(&mut || self.read_guides());
                 match guides {
                     // The store may answer the next time.
                     Err(error) if !is_segment_at_fault(&error) => return Err(error),

@@ -19,7 +19,8 @@ use crate::{
 const SEGMENT_CHUNKS: usize = 131_072;
 
 impl Repository {
-    /// Adds the packs that no readable segment names to a view's index, from their own directories; returns how many.
+    /// Adds the packs that no readable segment names, or of which a damaged one hides something, to a view's index, from their own
+    /// directories; returns how many.
     ///
     /// Reads each such pack's directory and keeps about 50 bytes per chunk in memory until the view is dropped. Packs that
     /// do not open are passed over.
@@ -69,8 +70,21 @@ fn is_loss(error: &crate::error::BackendError) -> bool {
     matches!(error.kind, Corrupt | NotFound)
 }
 
-/// The packs that segments name; a segment whose table does not open names none.
+/// The packs of which every chunk is named by segments that open. A merged segment names some chunks of nearly every pack, so what one
+/// hides may lie in packs that others name, too.
 fn named_packs(view: &View) -> HashSet<PackId> {
-    let segments = view.index.segments();
-    segments.iter().filter_map(|segment| segment.pack_rows().ok()).flatten().map(|row| row.id).collect()
+    let (mut named, mut hidden) = (HashSet::new(), HashSet::new());
+    for segment in view.index.segments() {
+        match segment.pack_rows() {
+            Ok(rows) if segment.is_hurt() => hidden.extend(rows.into_iter().map(|row| row.id)),
+            Ok(rows) => named.extend(rows.into_iter().map(|row| row.id)),
+            // Nobody knows which they are.
+            Err(_) if matches!(segment.name(), ObjectName::MergedSegment(_)) => return HashSet::new(),
+            Err(_) => {}
+        }
+    }
+    if view.lacks_merged {
+        return HashSet::new();
+    }
+    named.difference(&hidden).copied().collect()
 }

@@ -25,6 +25,8 @@ pub struct View {
     pub is_marked: bool,
     /// Segments and records that do not open. They cost time, or space, never data.
     pub damage: Vec<Error>,
+    /// A merged segment does not open: of packs that others name, too, chunks may be hidden that it alone named.
+    pub lacks_merged: bool,
 }
 
 /// What the objects of reclaiming say.
@@ -71,6 +73,11 @@ impl View {
     ) -> Result<Self> {
         let copies = repository.1.copies.as_ref();
         let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
+        let is_merged = |error: &Error| {
+            let name = error.damaged_object().and_then(|object| ObjectName::parse(object));
+            matches!(name, Some(ObjectName::MergedSegment(_)))
+        };
+        let lacks_merged = loaded.damaged.iter().any(is_merged);
         damage.extend(loaded.damaged);
         Ok(Self {
             index: Arc::new(loaded.index),
@@ -78,6 +85,7 @@ impl View {
             damaged_packs,
             is_marked: reclaiming.is_marked,
             damage,
+            lacks_merged,
         })
     }
 

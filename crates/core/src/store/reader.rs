@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    backend::{Backend, ObjectName},
+    backend::{Backend, BackendErrorKind, ObjectName},
     codec::{BlockDecoder, Codec, Domain},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId},
@@ -23,6 +23,9 @@ const CACHED_BYTES: usize = 8 << 20;
 
 /// What is said of an object that was read wrongly once and rightly the second time.
 pub const MISREAD: &str = "was read wrongly once and rightly the second time: look at memory, cable and disk";
+
+/// Blocks that did not open and are remembered: a few hundred bytes each.
+const MOST_LOST_BLOCKS: usize = 4 << 10;
 
 /// A block in a pack.
 #[derive(Clone, Debug)]
@@ -74,6 +77,16 @@ pub struct SecondReading {
     plain: Vec<u8>,
 }
 
+/// Tells whether reading once more may help: the bytes were wrong, or the store could not give them.
+#[must_use]
+pub fn is_doubtful(error: &Error) -> bool {
+    match error {
+        Error::Damaged { .. } => true,
+        Error::Store { source, .. } => source.kind == BackendErrorKind::Corrupt,
+        _ => false,
+    }
+}
+
 /// What the index does not know is lost.
 fn unknown(kind: ChunkKind, id: &ChunkId) -> Error {
     Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() }
@@ -89,14 +102,16 @@ pub struct ChunkReader {
     cache: Mutex<BlockCache>,
     /// Packs of which a block opened at the second reading only.
     misread: Mutex<BTreeSet<PackId>>,
+    /// Blocks that did not open twice, and why: each may hold a thousand chunks, and is not read for every one of them.
+    lost: Mutex<HashMap<(PackId, u32), String>>,
 }
 
 impl ChunkReader {
     /// A reader over an index.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Codec, index: Arc<Index>) -> Self {
-        let (decoders, cache, misread) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { backend, codec, index, decoders, cache, misread }
+        let (decoders, cache) = (Mutex::default(), Mutex::default());
+        Self { backend, codec, index, decoders, cache, misread: Mutex::default(), lost: Mutex::default() }
     }
 
     /// The index that it looks in.
@@ -199,8 +214,11 @@ impl ChunkReader {
     /// [`Error::Damaged`], [`Error::Newer`] or [`Error::Store`].
     pub fn open_block<'b>(&self, place: &BlockPlace, buffers: &'b mut BlockBuffers) -> Result<&'b [u8]> {
         let BlockBuffers { stored, plain, again } = buffers;
+        if let Some(what) = self.lost().get(&place.key()) {
+            return Err(Error::damaged(ObjectName::Pack(place.pack.id), what));
+        }
         match self.open_once(place, stored, plain) {
-            Err(Error::Damaged { .. }) => self.open_again(place, again),
+            Err(error) if is_doubtful(&error) => self.open_again(place, again),
             outcome => outcome,
         }
     }
@@ -212,9 +230,20 @@ impl ChunkReader {
     /// As [`open_block`](Self::open_block).
     pub fn open_again<'b>(&self, place: &BlockPlace, memory: &'b mut SecondReading) -> Result<&'b [u8]> {
         self.backend.forget_cached(&ObjectName::Pack(place.pack.id));
-        let opened = self.open_once(place, &mut memory.stored, &mut memory.plain)?;
-        self.misread().insert(place.pack.id);
-        Ok(opened)
+        let outcome = self.open_once(place, &mut memory.stored, &mut memory.plain);
+        match &outcome {
+            Ok(_) => {
+                self.misread().insert(place.pack.id);
+            }
+            Err(Error::Damaged { what, .. }) => {
+                let mut lost = self.lost();
+                if lost.len() < MOST_LOST_BLOCKS {
+                    lost.insert(place.key(), what.clone());
+                }
+            }
+            Err(_) => {}
+        }
+        outcome
     }
 
     /// The packs, since this was asked last, of which something was read wrongly once and rightly the second time.
@@ -253,9 +282,15 @@ impl ChunkReader {
         if buffer.len() < read {
             buffer.resize(read, 0);
         }
-        self.backend
-            .get_range_into(&name, from, &mut buffer[..read])
-            .map_err(|error| Error::store("read", &name, error))?;
+        let rounded = self.backend.get_range_into(&name, from, &mut buffer[..read]);
+        let outcome = match rounded {
+            // A bad sector beside it, or a pack that was cut just behind it, is no loss.
+            Err(error) if error.kind == BackendErrorKind::Corrupt && read > end - start => {
+                self.backend.get_range_into(&name, from + start as u64, &mut buffer[start..end])
+            }
+            outcome => outcome,
+        };
+        outcome.map_err(|error| Error::store("read", &name, error))?;
         Ok(&mut buffer[start..end])
     }
 
@@ -284,6 +319,10 @@ impl ChunkReader {
 
     fn decoders(&self) -> MutexGuard<'_, Vec<BlockDecoder>> {
         self.decoders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lost(&self) -> MutexGuard<'_, HashMap<(PackId, u32), String>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn misread(&self) -> MutexGuard<'_, BTreeSet<PackId>> {

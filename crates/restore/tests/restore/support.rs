@@ -15,7 +15,7 @@ use lbak_core::{
     keys::PasswordCost,
     observe::FindingKind,
     pack::ChunkEntry,
-    repository::{InitOptions, NewSlot, Repository},
+    repository::{InitOptions, NewSlot, OpenOptions, Repository},
     snapshot::Manifest,
     source::{LocalSource, Source},
     store::{BlockPlace, ChunkWriter, WriterOptions},
@@ -28,6 +28,11 @@ pub(crate) fn repository(backend: impl Backend + 'static) -> Repository {
     let slot = NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
     let options = InitOptions { threads: Some(3), ..Default::default() };
     Repository::init(Arc::new(backend), &[slot], &options).expect("init")
+}
+
+pub(crate) fn opened(backend: impl Backend + 'static) -> Repository {
+    let options = OpenOptions { threads: Some(3), ..Default::default() };
+    Repository::open(Arc::new(backend), &Credential::password("p"), &options).expect("open")
 }
 
 pub(crate) fn shared() -> (Arc<MemoryBackend>, Repository) {

@@ -179,7 +179,7 @@ impl<'a> Rebuilding<'a> {
                 continue;
             }
             // What is set aside is so for good: only what is wrong twice is.
-            let opened = twice(|| Segment::open(backend, codec, &name, size));
+            let opened = twice(&**backend, &name, || Segment::open(backend, codec, &name, size));
             match opened {
                 Ok(segment) if counted.buried.contains(&segment.session()) => {}
                 Ok(segment) => segments.push(Arc::new(segment)),
@@ -223,6 +223,7 @@ impl<'a> Rebuilding<'a> {
         self.ledger.check_cancelled()?;
         let size = segment.summary().stored_length();
         let (backend, codec) = (self.repository.backend(), self.repository.codec());
+        backend.forget_cached(name);
         let opened = again.outlive(Segment::open(backend, codec, name, size))?;
         let judged = match &opened {
             Some(opened) => judge_segment(self.repository, opened, size, &again)?,
@@ -283,13 +284,14 @@ impl<'a> Rebuilding<'a> {
                 return Ok(());
             }
             let backend = &**self.repository.backend();
-            let read = twice(|| read_directory(backend, self.repository.codec(), pack.id, pack.size));
+            let name = ObjectName::Pack(pack.id);
+            let read = twice(backend, &name, || read_directory(backend, self.repository.codec(), pack.id, pack.size));
             let Some((header, directory)) = self.ledger.outlive(read)? else {
                 note().closed.insert(pack.id);
                 return Ok(());
             };
             let chunks: usize = directory.blocks.iter().map(|block| block.chunks.len()).sum();
-            let (fitting, unnamed) = match twice(|| fitting_records(&index, pack, &header, &directory)) {
+            let (fitting, unnamed) = match fitting_records(&index, pack, &header, &directory) {
                 Err(error) if error.is_damage() => (0, chunks as u64),
                 told => told?,
             };

@@ -67,7 +67,7 @@ pub(super) fn find(
 fn announcement(repository: &Repository, session: SessionId) -> Result<Option<SessionRecord>> {
     use lbak_core::repository::StoredObject;
     let name = ObjectName::Session(session);
-    match twice(|| repository.open_stored(&name, 0)) {
+    match twice(&**repository.backend(), &name, || repository.open_stored(&name, 0)) {
         Ok(StoredObject::Session(record)) => Ok(Some(record)),
         Ok(_) => Ok(None),
         Err(error) if error.is_of_one_object() => Ok(None),
@@ -84,7 +84,7 @@ fn changed_by(repository: &Repository, catalog: &Catalog, session: SessionId) ->
             let stored = get_object(&**repository.backend(), &name)?;
             repository.codec().open_object(&name, &[Kind::Forgotten], None, &stored)
         };
-        if of_one_object(twice(open))?.is_some_and(|opened| opened.session == session) {
+        if of_one_object(twice(&**repository.backend(), &name, open))?.is_some_and(|opened| opened.session == session) {
             changed.push(Committed { session, ..old.clone() });
         }
     }
@@ -103,7 +103,7 @@ fn held_by(
         let reader = repository.reader(view);
         let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
         // Entries that are lost are told when what is left is written.
-        let Some(entries) = of_one_object(twice(|| TreeReader::open(NameRule::AbsolutePath, root, &read)))? else {
+        let Some(entries) = of_one_object(TreeReader::open(NameRule::AbsolutePath, root, &read))? else {
             continue;
         };
         let mut paths: Vec<Vec<u8>> = entries.filter_map(|entry| entry.ok().map(|entry| entry.name)).collect();
@@ -161,7 +161,7 @@ fn roots_of(repository: &Repository, view: &View, session: SessionId) -> Result<
     let (mut roots, mut below) = (BTreeSet::new(), BTreeSet::new());
     let mut packs = BTreeSet::new();
     for segment in view.index.segments() {
-        let rows = twice(|| segment.pack_rows())?;
+        let rows = segment.pack_rows()?;
         let is_of_session = |kind: Kind, of: SessionId| kind == Kind::TreePack && of == session;
         packs.extend(rows.iter().filter(|row| is_of_session(row.header.kind, row.header.session)).map(|row| row.id));
     }
@@ -169,12 +169,12 @@ fn roots_of(repository: &Repository, view: &View, session: SessionId) -> Result<
         backend.forget_cached(&ObjectName::Pack(pack));
         let Some(size) = stored_size(backend, &pack)? else { continue };
         let read = || read_directory(backend, repository.codec(), pack, size);
-        let Some((_, directory)) = of_one_object(twice(read))? else { continue };
+        let Some((_, directory)) = of_one_object(twice(backend, &ObjectName::Pack(pack), read))? else { continue };
         for chunk in directory.blocks.iter().flat_map(|block| &block.chunks) {
             if chunk.kind != ChunkKind::Tree {
                 continue;
             }
-            let Some(bytes) = of_one_object(twice(|| reader.read(ChunkKind::Tree, &chunk.id)))? else { continue };
+            let Some(bytes) = of_one_object(reader.read(ChunkKind::Tree, &chunk.id))? else { continue };
             match decode_tree("tree", NameRule::AbsolutePath, &bytes) {
                 Ok(TreeNode::Run(entries)) if !entries.is_empty() => _ = roots.insert(chunk.id),
                 Ok(TreeNode::Inner { children, .. }) => {
