@@ -37,7 +37,7 @@ peers SCRIPT *ARGUMENTS:
 # lbak beside restic, rustic, bupstash and borg, as far as they are on PATH: OLD and NEW are two states of one tree; more trees may follow. See docs/benchmarks.md.
 bench-peers OLD NEW *ARGUMENTS:
     cargo build --release --package lbak-cli
-    BIN_LBAK=target/release/lbak benches/peers.py {{ARGUMENTS}} {{OLD}} {{NEW}}
+    BIN_LBAK=target/release/lbak benches/peers.py {{OLD}} {{NEW}} {{ARGUMENTS}}
 
 # The awkward tree with a directory of a million entries and 100,000 levels: there, back and compared. Some minutes, 2 GB.
 awkward FOLDER:
@@ -57,7 +57,7 @@ scale-files DIR *ARGUMENTS: _scale
 scale-file DIR *ARGUMENTS: _scale
     BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/file.py {{DIR}} {{ARGUMENTS}}
 
-# An index of so many chunks, so many in a pack: built, merged, opened, asked. 120 bytes of disk per chunk.
+# An index of so many chunks, so many in a pack: built, merged, opened, asked. 180 bytes of disk per chunk.
 scale-index DIR CHUNKS="100_000_000" PACK="128": _scale
     target/release/examples/scale index {{DIR}} {{CHUNKS}} {{PACK}}
 

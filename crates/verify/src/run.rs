@@ -203,10 +203,20 @@ fn check_packs(packs: &Packs, ledger: &Ledger<'_>, report: &mut VerifyReport) ->
             ledger.blame(fault)?;
         }
     }
-    let missing = packs.missing();
-    let unneeded = missing.iter().filter(|pack| !ledger.has(&ObjectName::Pack(**pack).to_string())).count();
-    if unneeded > 0 {
-        ledger.note(format!("{unneeded} packs that the index names are missing, and no snapshot needs them"));
+    // Where a tree could not be opened, nobody knows what lies below it.
+    let is_all_seen = !ledger.any(|object| holds_content(object) || object.starts_with("snapshots/"));
+    let missing: Vec<ObjectName> = packs.missing().into_iter().map(ObjectName::Pack).collect();
+    let unneeded: Vec<&ObjectName> = missing.iter().filter(|pack| !ledger.has(&pack.to_string())).collect();
+    match unneeded.len() {
+        0 => {}
+        _ if !is_all_seen => {
+            for pack in unneeded {
+                ledger
+                    .damage(pack, "it is missing; whether snapshots need it can not be told while others are damaged");
+            }
+        }
+        1 => ledger.note("1 pack that the index names is missing, and no snapshot needs it".into()),
+        count => ledger.note(format!("{count} packs that the index names are missing, and no snapshot needs them")),
     }
     Ok(misfits)
 }

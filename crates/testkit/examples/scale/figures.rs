@@ -27,9 +27,9 @@ impl Watch {
 }
 
 fn busy() -> Duration {
-    let status = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = status.split_whitespace().next().and_then(|number| number.parse().ok());
-    Duration::from_nanos(nanoseconds.unwrap_or(0))
+    // Not `schedstat`, which moves with the scheduler's tick alone.
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }
 
 /// Memory of this process.

@@ -66,7 +66,8 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 ///
 /// A folder that is merely *there* may have been made by another program a moment ago, its name not yet on the disk;
 /// an object put into it would be lost with it. So before the first `put` into a folder its parent is synced, once
-/// for all folders that are in the parent by then: 256 shelves of packs cost one `fsync`, not 256.
+/// for all folders that are in the parent by then: 256 shelves of packs that are there cost one `fsync`, not 256. A shelf that is new costs one
+/// of its own, as long as a repository has fewer packs than shelves.
 ///
 /// A sync that failed is never trusted to succeed later: the system may have dropped what it could not write.
 #[derive(Debug, Default)]
