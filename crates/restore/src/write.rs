@@ -396,7 +396,12 @@ impl WindowTask<'_> {
             };
             let chunk = range.and_then(|range| {
                 let chunk = plain.get(range).filter(|chunk| chunk.len() == wanted.length as usize);
-                chunk.ok_or_else(|| Error::damaged(format!("chunk {}", wanted.id.short()), "it has another length"))
+                chunk.ok_or_else(|| {
+                    Error::damaged(
+                        "a list of pieces",
+                        format!("it says another length than chunk {} has", wanted.id.short()),
+                    )
+                })
             });
             match chunk {
                 Ok(chunk) => {

@@ -75,7 +75,7 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
     })?;
     let healer = Healer { backend, objects: read_objects(backend, None)?, ledger: &ledger };
     report.parity_objects = healer.objects.len() as u64;
-    report.healable = healer.healable()?;
+    report.healable = healer.healable(usize::MAX)?;
     report.packs_read = report.packs;
     report.bytes_read = ledger.bytes();
     let found = ledger.finish();

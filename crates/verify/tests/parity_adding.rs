@@ -14,7 +14,10 @@ use lbak_core::{
     repository::Repository,
 };
 use lbak_testkit::{Effect, Fault, FaultyBackend, Operation};
-use lbak_verify::repair::{Healed, ParityOptions, RepairOptions, add_parity, repair_packs};
+use lbak_verify::{
+    VerifyReport,
+    repair::{Healed, ParityOptions, RepairOptions, add_parity, repair_packs},
+};
 
 #[test]
 fn parity_is_added_once_and_only_where_it_lacks() {
@@ -198,6 +201,21 @@ fn what_is_missing_is_told() {
     let report = add_parity(&reopen(Arc::clone(&backend) as _), &with(5)).unwrap();
     assert!(report.objects == 0 && report.damage.len() >= 3, "{report:?}");
     drop(repository);
+}
+
+/// Trying reads the whole group of each: a look at the structure tries a few, and says so.
+#[test]
+fn a_quick_look_tries_to_heal_a_few_packs() {
+    let (backend, repository, _) = packs_of(18, 300_000);
+    add_parity(&repository, &with(100)).unwrap();
+    for (name, _) in data_packs(&backend) {
+        backend.tamper(&name, None);
+    }
+    let told = |report: &VerifyReport| report.notes.iter().filter(|note| note.contains("2 more damaged packs")).count();
+    let report = structure(&repository);
+    assert_eq!((report.damage.len(), report.healable.len(), told(&report)), (18, 16, 1), "{report:?}");
+    let report = read_data(&repository);
+    assert_eq!((report.damage.len(), report.healable.len(), told(&report)), (18, 18, 0), "{report:?}");
 }
 
 /// A list that ends early is no reason to say that all is done (rule I9).

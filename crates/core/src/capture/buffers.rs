@@ -11,17 +11,18 @@ use std::{
 
 /// Buffers that are not in use. Those that have grown for a part of a large file are kept apart: in the end all would
 /// be that large otherwise.
-#[derive(Default)]
 pub(super) struct Buffers {
     small: Mutex<Vec<Vec<u8>>>,
     large: Mutex<Vec<Vec<u8>>>,
     /// Bytes of all buffers, lent or not.
     held: AtomicUsize,
+    /// Bytes from which on none is kept that comes back.
+    kept: usize,
 }
 
-/// Bytes of buffers from which on none is kept that comes back: as many as a source of large files keeps busy, or one of small files.
-/// One that changes between the two would come to hold both otherwise.
-const KEPT_BYTES: usize = 26 << 20;
+/// Bytes of buffers for each worker from which on none is kept that comes back: as many as a source of large files keeps busy, or one of
+/// small files. One that changes between the two would come to hold both otherwise.
+const KEPT_BYTES: usize = 13 << 20;
 
 /// Capacity that makes a buffer a large one: more than a batch of small files needs.
 const LARGE: usize = 4 << 20;
@@ -37,6 +38,12 @@ pub(super) struct Buffer {
 }
 
 impl Buffers {
+    /// Buffers that keep so many workers busy.
+    pub(super) fn new(workers: usize) -> Arc<Self> {
+        let kept = KEPT_BYTES.saturating_mul(workers.max(2));
+        Arc::new(Self { small: Mutex::default(), large: Mutex::default(), held: AtomicUsize::new(0), kept })
+    }
+
     /// Lends an empty buffer, with room from whatever it was used for before.
     pub(super) fn small(self: &Arc<Self>) -> Buffer {
         self.lend(&self.small, false)
@@ -98,7 +105,7 @@ impl Deref for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let room = std::mem::take(&mut self.room);
-        if self.home.held.load(Ordering::Relaxed) > KEPT_BYTES {
+        if self.home.held.load(Ordering::Relaxed) > self.home.kept {
             self.home.held.fetch_sub(room.capacity(), Ordering::Relaxed);
             return;
         }
@@ -114,7 +121,7 @@ mod tests {
     /// With chunks of at most 2 MiB, every part of a large file took new memory, which was kept: as much as the file is long.
     #[test]
     fn a_buffer_is_lent_again_however_little_was_in_it() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Buffers::new(2);
         for _ in 0..10 {
             buffers.large().extend_from_slice(b"a part");
             buffers.small().extend_from_slice(b"a batch");
@@ -127,7 +134,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_one_kind_of_source_needs() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Buffers::new(2);
         let held = || buffers.held.load(Ordering::Relaxed);
         let lend = |count: usize, length: usize| -> Vec<Buffer> {
             let lent = |_| {
@@ -140,14 +147,14 @@ mod tests {
         drop(lend(4, 6 << 20));
         assert_eq!(held(), 24 << 20, "those of large files are kept");
         drop(lend(7, 2 << 20));
-        assert!(held() <= KEPT_BYTES, "{} bytes are kept", held());
+        assert!(held() <= 2 * KEPT_BYTES, "{} bytes are kept", held());
         let idle = |kind: &Mutex<Vec<Vec<u8>>>| kind.lock().expect("lock").iter().map(Vec::capacity).sum::<usize>();
         assert_eq!(idle(&buffers.small) + idle(&buffers.large), held(), "what is gone is not counted");
     }
 
     #[test]
     fn what_a_buffer_held_before_is_never_part_of_it() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Buffers::new(2);
         let mut first = buffers.small();
         first.extend_from_slice(b"secret");
         drop(first);

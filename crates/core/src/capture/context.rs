@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
             cancellation: &options.cancellation,
             results,
             read_bytes: AtomicU64::new(0),
-            buffers: Arc::default(),
+            buffers: Buffers::new(repository.workers().current_num_threads()),
             is_repeatable: true,
             compression: options.compression,
             benches: Mutex::default(),

@@ -224,7 +224,7 @@ impl Attempt<'_> {
             *id,
             Arc::new(move |pack| !condemned.contains(pack) && !damaged.contains(pack)),
             self.options.dry_run,
-            self.options.writer.clone(),
+            self.options.writer.clone().for_workers(self.repository.workers().current_num_threads()),
         )?;
         self.options.observer.event(&Event::Stage(Stage::Capturing));
         let mut findings = Findings::new(Arc::clone(&self.options.observer));

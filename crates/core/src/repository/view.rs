@@ -74,7 +74,7 @@ impl View {
         let copies = repository.1.copies.as_ref();
         let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
         let is_merged = |error: &Error| {
-            let name = error.damaged_object().and_then(|object| ObjectName::parse(object));
+            let name = error.damaged_object().and_then(ObjectName::parse);
             matches!(name, Some(ObjectName::MergedSegment(_)))
         };
         let lacks_merged = loaded.damaged.iter().any(is_merged);

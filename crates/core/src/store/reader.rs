@@ -180,15 +180,15 @@ impl ChunkReader {
     fn read_at(&self, location: &Location, id: &ChunkId) -> Result<Bytes> {
         let place = BlockPlace::of(location);
         let cached = self.cache().get(place.key());
-        let block = match cached {
-            Some(block) => block,
-            None => {
-                let block = Bytes::copy_from_slice(self.open_block(&place, &mut BlockBuffers::default())?);
-                self.cache().insert(place.key(), block.clone());
-                block
-            }
-        };
+        // What was sound when it was opened may have changed in memory since: it is not asked again.
+        if let Some(block) = cached
+            && let Ok(range) = self.check_chunk(location, id, &block)
+        {
+            return Ok(block.slice(range));
+        }
+        let block = Bytes::copy_from_slice(self.open_block(&place, &mut BlockBuffers::default())?);
         let range = self.check_chunk(location, id, &block)?;
+        self.cache().insert(place.key(), block.clone());
         Ok(block.slice(range))
     }
 

@@ -52,16 +52,26 @@ impl Healer<'_> {
         Ok(None)
     }
 
-    /// The damaged packs that can be healed: each is, for a try.
+    /// The damaged packs that can be healed: each is, for a try, which reads its whole group; of more than `most` the others are left
+    /// untried, and that is told.
     ///
     /// # Errors
     /// As [`heal`](Self::heal).
-    pub(crate) fn healable(&self) -> Result<Vec<PackId>> {
+    pub(crate) fn healable(&self, most: usize) -> Result<Vec<PackId>> {
         let mut healable = Vec::new();
-        for pack in self.ledger.damaged_packs() {
-            if self.heal(&pack)?.is_some() {
-                healable.push(pack);
+        if self.objects.is_empty() {
+            return Ok(healable);
+        }
+        let damaged = self.ledger.damaged_packs();
+        for pack in damaged.iter().take(most) {
+            if self.heal(pack)?.is_some() {
+                healable.push(*pack);
             }
+        }
+        if let Some(untried) = damaged.len().checked_sub(most).filter(|&untried| untried > 0) {
+            self.ledger.note(format!(
+                "whether {untried} more damaged packs can be healed was not tried: `verify --read-data` does, `repair packs` heals them"
+            ));
         }
         Ok(healable)
     }
@@ -315,7 +325,7 @@ mod tests {
         let healer = Healer { backend: &*backend, objects, ledger: &ledger };
         let name = ObjectName::Pack(pack).to_string();
         ledger.damage(&name, "it needs something that this version does not know");
-        assert_eq!((healer.heal(&pack).expect("read"), healer.healable().expect("read")), (None, vec![]));
+        assert_eq!((healer.heal(&pack).expect("read"), healer.healable(usize::MAX).expect("read")), (None, vec![]));
 
         let sound = backend.contents().remove(&name).expect("it is there");
         let mut flipped = sound.to_vec();
@@ -323,7 +333,7 @@ mod tests {
         for spoilt in [Some(Bytes::from(flipped)), Some([&sound[..], b"more"].concat().into()), None] {
             backend.tamper(&name, spoilt);
             assert_eq!(healer.heal(&pack).expect("read"), Some(sound.clone()));
-            assert_eq!(healer.healable().expect("read"), [pack]);
+            assert_eq!(healer.healable(usize::MAX).expect("read"), [pack]);
         }
     }
 }

@@ -11,9 +11,9 @@ pub struct WriterOptions {
     pub tree_pack_bytes: u32,
     /// Threads that put packs.
     pub uploads: usize,
-    /// Bytes that may be read and not yet be in a pack.
+    /// Bytes that may be read and not yet be in a pack, for two workers; a snapshot gives each further one half as much more.
     pub read_bytes: usize,
-    /// Bytes in packs on their way from which on nothing more is read.
+    /// Bytes in packs on their way from which on nothing more is read, for two workers, too.
     pub queued_bytes: usize,
     /// New chunks after which a segment is put.
     pub segment_chunks: usize,
@@ -37,6 +37,14 @@ impl Default for WriterOptions {
             segment_bytes: 4 << 30,
             read_back: ReadBack::default(),
         }
+    }
+}
+
+impl WriterOptions {
+    /// With the memory that keeps so many workers busy: what is said of it is for two.
+    pub(crate) fn for_workers(self, workers: usize) -> Self {
+        let scaled = |bytes: usize| bytes.saturating_mul(workers.max(2)) / 2;
+        Self { read_bytes: scaled(self.read_bytes), queued_bytes: scaled(self.queued_bytes), ..self }
     }
 }
 
