@@ -7,6 +7,7 @@ use bytes::Bytes;
 use common::{parity::*, *};
 use lbak_core::parity::SECTOR;
 use lbak_verify::{
+    VerifyOptions,
     repair::{Healed, RepairOptions, add_parity, repair_packs},
     verify_without_key,
 };
@@ -126,22 +127,28 @@ fn hostile_parity_gives_no_wrong_bytes() {
     let middle = usize::try_from(object.list.recovery_at(0)).unwrap() + 500;
     let behind = usize::try_from(object.list.checksums_at()).unwrap() + 16;
     let (mut healed, mut refused) = (0, 0);
+    let mut hostile: Vec<(String, Vec<u8>)> = Vec::new();
     for place in [4, 20, 50, 85, 90, 100, 130, 100 + 36 * 24, middle, behind, parity.len() - 1] {
         let mut changed = parity.to_vec();
         changed[place] ^= 1;
+        hostile.push((format!("byte {place}"), changed));
+    }
+    for (place, changed) in hostile {
         let id = blake3::hash(&changed).to_hex();
         spoiled(
             &backend,
             || backend.tamper(&format!("parity/{id}"), Some(changed.into())),
             || {
+                let is_promised = structure(&repository).healable.contains(&pack_id(&name));
                 let report = repair_packs(&repository, &RepairOptions::default()).unwrap();
+                assert_eq!(backend.contents().contains_key(&name), is_promised, "as verify said, {place}");
                 match backend.contents().get(&name) {
                     Some(found) => {
-                        assert_eq!(found, &bytes, "byte {place}");
+                        assert_eq!(found, &bytes, "{place}");
                         healed += 1;
                     }
                     None => {
-                        assert!(!report.is_whole(), "byte {place}");
+                        assert!(!report.is_whole(), "{place}");
                         refused += 1;
                     }
                 }
@@ -149,4 +156,44 @@ fn hostile_parity_gives_no_wrong_bytes() {
         );
     }
     assert!(healed >= 2 && refused >= 5, "{healed} {refused}");
+}
+
+/// All of it is right, and belongs to another pack: what comes out are the bytes of that one, under the wrong name. Without the key nothing but the
+/// hash of the pack tells.
+#[test]
+fn hostile_parity_with_the_names_of_two_packs_swapped_heals_neither() {
+    let (backend, repository, _) = packs_of(6, 300_000);
+    add_parity(&repository, &with(100)).unwrap();
+    let object = the_parity(&backend);
+    let parity = backend.contents()[&object.name().to_string()].clone();
+    let (name, bytes) = data_packs(&backend).remove(0);
+    let others: Vec<String> = data_packs(&backend)
+        .into_iter()
+        .skip(1)
+        .filter(|other| other.1.len() == bytes.len())
+        .map(|other| other.0)
+        .collect();
+    flip(&backend, &name, 5_000);
+    backend.tamper(&object.name().to_string(), None);
+    let place_of = |name: &String| {
+        let id = pack_id(name).0;
+        parity.windows(id.len()).position(|window| window == id).unwrap()
+    };
+    assert!(!others.is_empty(), "packs of one length");
+    for other in others {
+        let (one, other) = (place_of(&name), place_of(&other));
+        let mut changed = parity.to_vec();
+        changed[one..one + 32].copy_from_slice(&parity[other..other + 32]);
+        changed[other..other + 32].copy_from_slice(&parity[one..one + 32]);
+        let id = blake3::hash(&changed).to_hex();
+        let lie = || backend.tamper(&format!("parity/{id}"), Some(changed.into()));
+        spoiled(&backend, lie, || {
+            let report = verify_without_key(&*backend, &VerifyOptions::default()).unwrap();
+            assert_eq!(
+                (damaged(&report).contains(&name.as_str()), &report.healable[..]),
+                (true, &[][..]),
+                "{report:?}"
+            );
+        });
+    }
 }
