@@ -1,3 +1,5 @@
+//! Lists and objects of parity: the documented layout, what no writer makes, every cut and flip, and where each sector has its place.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;

@@ -15,7 +15,7 @@ use lbak_core::{
     observe::Stage,
     pack::{Directory, read_directory},
     repository::Repository,
-    store::{chunk_rows, list_names, put_object},
+    store::{MISREAD, chunk_rows, list_names, put_object},
 };
 use rayon::prelude::*;
 
@@ -231,8 +231,7 @@ impl<'a> Rebuilding<'a> {
         };
         let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, Named::new(), false)) };
         self.ledger.set_aside(&name.to_string());
-        self.ledger
-            .note(format!("{name} was read wrongly once and rightly the second time: look at memory, cable and disk"));
+        self.ledger.note(format!("{name} {MISREAD}"));
         Ok((Arc::new(opened), named, true))
     }
 
