@@ -40,6 +40,20 @@ fn tell_those(output: &Output, counts: &[FindingCount], first: &[Finding], is_un
     }
 }
 
+/// Warns of objects that were read wrongly once and rightly the second time. Programs have heard of those that a report names.
+pub(crate) fn tell_misread(output: &Output, objects: impl IntoIterator<Item = impl ToString>) {
+    for object in objects {
+        output.warn(&Finding::misread(&object).to_string());
+    }
+}
+
+/// The same of a report's.
+pub(crate) fn tell_reported_misread(output: &Output, objects: &[String]) {
+    if !output.is_json() {
+        tell_misread(output, objects);
+    }
+}
+
 /// `3 findings: 2 unreadable, 1 vanished`.
 pub(crate) fn counted(counts: &[FindingCount]) -> String {
     let total: u64 = counts.iter().map(|count| count.count).sum();

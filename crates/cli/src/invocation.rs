@@ -1,8 +1,8 @@
 //! One call of the program: what was asked for globally, the environment, where output goes, what stops it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use lbak::{Cancellation, Error};
+use lbak::{Cancellation, Error, Misread};
 
 use crate::{
     arguments::{Command, GlobalArguments},
@@ -23,11 +23,13 @@ pub(crate) struct Invocation<'a> {
     pub(crate) output: &'a Arc<Output>,
     /// Ctrl-C and termination.
     pub(crate) signals: Signals,
+    /// What was read wrongly once of the repository that was opened, and is in no report.
+    pub(crate) misread: OnceLock<Misread>,
 }
 
 impl<'a> Invocation<'a> {
     pub(crate) fn new(global: &'a GlobalArguments, environment: Environment, output: &'a Arc<Output>) -> Self {
-        Self { global, environment, output, signals: Signals::default() }
+        Self { global, environment, output, signals: Signals::default(), misread: OnceLock::new() }
     }
 
     /// The switch that stops a verb.

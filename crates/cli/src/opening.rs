@@ -205,6 +205,8 @@ pub(crate) fn unlock(
     for damage in repository.damage() {
         invocation.output.warn(&damage.to_string());
     }
+    // One repository is opened for a command; one that is made is opened once more.
+    let _ = invocation.misread.set(repository.misread().clone());
     Ok(Opened { repository, backend })
 }
 

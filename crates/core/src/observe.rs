@@ -225,6 +225,15 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// What is said of an object that was read wrongly once and rightly the second time.
+    #[must_use]
+    pub fn misread(object: &impl ToString) -> Self {
+        let message = "was read wrongly once and rightly the second time: look at memory, cable and disk".to_owned();
+        Self { kind: FindingKind::Misread, path: object.to_string().into_bytes(), message }
+    }
+}
+
 /// Kinds of findings. Stored as numbers: new ones are added at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]

@@ -82,6 +82,7 @@ pub fn find<'s>(
     }
     report.hits = search.hits;
     report.directories_read = search.read_count.get();
+    chunks.tell_misread(&findings);
     report.lost = findings.lost();
     (report.finding_counts, report.findings) = findings.take();
     Ok(report)

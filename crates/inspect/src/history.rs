@@ -82,6 +82,7 @@ pub fn history<'s>(
     let walk =
         Walk { snapshots: &snapshots, wanted: &wanted, read: &read, findings: &findings, read_count: &read_count };
     let paths = walk.run(found)?;
+    chunks.tell_misread(&findings);
     let lost = findings.lost();
     let (finding_counts, findings) = findings.take();
     Ok(HistoryReport {

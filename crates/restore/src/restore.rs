@@ -58,6 +58,7 @@ pub fn restore(
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
     let begun = Instant::now();
+    let repository = &repository.for_one_run();
     options.cancellation.check()?;
     refuse_to_delete(snapshot, options)?;
     options.observer.event(&Event::Stage(Stage::Opening));

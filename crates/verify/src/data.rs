@@ -9,14 +9,13 @@ use std::{
 };
 
 use lbak_core::{
-    backend::{Backend, ObjectName},
+    backend::{Backend, Misread, ObjectName},
     codec::{BlockDecoder, Codec, Domain, HEADER, Header, Kind, Opener},
     error::{Error, Result},
     id::{ChunkKind, PackId},
     index::Index,
     pack::{BlockRow, Directory, TRAILER, parse_trailer},
     repository::Repository,
-    store::MISREAD,
 };
 use rayon::prelude::*;
 
@@ -33,6 +32,7 @@ const HELD_BYTES: u64 = 64 << 20;
 pub(crate) struct PackReading<'a> {
     ledger: &'a Ledger<'a>,
     backend: &'a dyn Backend,
+    misread: &'a Misread,
     codec: &'a Codec,
     index: &'a Index,
     packs: &'a Packs,
@@ -75,7 +75,8 @@ enum Proof {
 impl<'a> PackReading<'a> {
     pub(crate) fn new(repository: &'a Repository, index: &'a Index, packs: &'a Packs, ledger: &'a Ledger<'a>) -> Self {
         let (backend, codec) = (&**repository.backend(), repository.codec());
-        Self { ledger, backend, codec, index, packs, read: AtomicU64::new(0) }
+        let misread = repository.misread();
+        Self { ledger, backend, misread, codec, index, packs, read: AtomicU64::new(0) }
     }
 
     /// How many packs were read.
@@ -138,7 +139,7 @@ impl<'a> PackReading<'a> {
                 self.backend.forget_cached(&pack.name());
                 self.ledger.expect_more_bytes(pack.size);
                 self.check_pack(pack, buffers)?;
-                self.ledger.note(format!("{} {MISREAD}", pack.name()));
+                self.misread.note(&pack.name());
                 Ok(())
             }
             outcome => outcome,

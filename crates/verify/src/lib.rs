@@ -17,6 +17,7 @@ mod data;
 mod history;
 mod hurt;
 mod ledger;
+mod misread;
 mod object;
 mod options;
 mod packs;

@@ -40,6 +40,8 @@ pub struct VerifyReport {
     pub coverage: Option<Coverage>,
     /// Worth knowing, and no damage.
     pub notes: Vec<String>,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }

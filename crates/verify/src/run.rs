@@ -12,7 +12,7 @@ use lbak_core::{
     index::PackRow,
     observe::Stage,
     repository::Repository,
-    store::{MISREAD, list_names},
+    store::list_names,
 };
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     data::PackReading,
     hurt::Hurt,
     ledger::Ledger,
+    misread::tell_misread,
     packs::{ListedPack, Packs},
     parity::{Healer, can_have_parity, check_objects},
     places::BadPlaces,
@@ -44,7 +45,7 @@ const MOST_TRIES: u32 = 3;
 /// [`Error::Store`](lbak_core::error::Error::Store) when the store does not answer,
 /// [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
 pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<VerifyReport> {
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     if let Depth::ReadData { share } = &options.depth {
         share.check()?;
     }
@@ -55,6 +56,7 @@ pub fn verify(repository: &Repository, options: &VerifyOptions) -> Result<Verify
         // All of it on the pool: what is done in parallel is many small steps.
         let mut report = repository.workers().install(|| verify_once(repository, options, begun))?;
         if report.is_sound() || tries == MOST_TRIES || rounds(repository)? == before {
+            report.misread = tell_misread(repository, &*options.observer);
             report.elapsed = begun.elapsed();
             return Ok(report);
         }
@@ -131,9 +133,6 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
         for pack in damaged_packs.difference(&needed.into_iter().collect()) {
             ledger.set_aside(&ObjectName::Pack(*pack).to_string());
         }
-    }
-    for pack in reader.take_misread() {
-        ledger.note(format!("{} {MISREAD}", ObjectName::Pack(pack)));
     }
     let healer = Healer { backend: &**repository.backend(), objects: parity.into_usable(), ledger: &ledger };
     report.parity_objects = healer.objects.len() as u64;

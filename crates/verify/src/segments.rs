@@ -9,7 +9,7 @@ use lbak_core::{
     id::PackId,
     index::{Fences, Filter, IdPrefix, PackRow, Segment, parse_fences},
     repository::Repository,
-    store::{MISREAD, list_names},
+    store::list_names,
 };
 use rayon::prelude::*;
 
@@ -85,7 +85,7 @@ fn judge_twice(repository: &Repository, segment: &Segment, size: u64, ledger: &L
     repository.backend().forget_cached(segment.name());
     let (named, is_sound) = judge_segment(repository, segment, size, ledger)?;
     if is_sound {
-        ledger.note(format!("{} {MISREAD}", segment.name()));
+        repository.misread().note(segment.name());
     }
     Ok((named, is_sound))
 }

@@ -21,11 +21,14 @@ mod usage;
 mod verify;
 mod version;
 
-use crate::{arguments::Command, exit::Exit, invocation::Invocation};
+use crate::{arguments::Command, exit::Exit, findings, invocation::Invocation};
 
 /// Runs one command. An error is told by the caller; whatever else ends it is in the exit code.
 pub(crate) fn run(command: &Command, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
-    let exit = run_only(command, invocation)?;
+    let outcome = run_only(command, invocation);
+    // What no report has told: of a command that failed, or that has no report.
+    invocation.misread.get().into_iter().for_each(|misread| findings::tell_misread(invocation.output, misread.take()));
+    let exit = outcome?;
     // These two say themselves what comes next.
     let tells_next = matches!(command, Command::Verify(_) | Command::Repair(_));
     if exit == Exit::Damage && !tells_next {

@@ -5,6 +5,7 @@ use lbak::{Folder, ObjectName, PackId, ParityOptions, ParityReport, Repository};
 use crate::{
     arguments::RepairAddParityArguments,
     exit::{Exit, Trouble},
+    findings,
     invocation::Invocation,
     json::{self, parity as told},
     opening,
@@ -38,6 +39,7 @@ pub(super) fn run(arguments: &RepairAddParityArguments, invocation: &Invocation<
     } else {
         tell(output, &report, arguments.dry_run)?;
     }
+    findings::tell_reported_misread(output, &report.misread);
     Ok(Exit::damage_if(!report.damage.is_empty()))
 }
 

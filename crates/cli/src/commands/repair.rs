@@ -3,7 +3,7 @@
 mod records;
 
 use lbak::{
-    DamagedPack, Depth, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport, Pick,
+    DamagedPack, Depth, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, ObjectName, PacksRepairReport, Pick,
     RepairOptions, Selection,
 };
 
@@ -11,6 +11,7 @@ use crate::{
     arguments::{RepairArguments, RepairCommand, RepairPacksArguments, RepairSnapshotsArguments},
     environment,
     exit::Exit,
+    findings,
     invocation::Invocation,
     json::{self, repair as told},
     opening,
@@ -73,6 +74,7 @@ fn index(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     } else {
         tell_index(output, &report, dry_run)?;
     }
+    findings::tell_reported_misread(output, &report.misread);
     Ok(Exit::damage_if(!report.is_whole()))
 }
 
@@ -112,6 +114,11 @@ fn packs(arguments: &RepairPacksArguments, invocation: &Invocation<'_>) -> anyho
     drop(progress);
     let output = invocation.output;
     report.notes.iter().for_each(|note| output.note(note));
+    findings::tell_reported_misread(output, &report.misread);
+    for (copy, folder) in options.from.iter().zip(&arguments.from) {
+        let of_copy = |name: &ObjectName| format!("{name} of the copy in {}", folder.display());
+        findings::tell_misread(output, copy.misread().take().iter().map(of_copy));
+    }
     if output.is_json() {
         for pack in &report.damaged {
             output.json(&told::PackRepaired::of(pack, dry_run))?;
@@ -184,6 +191,7 @@ fn snapshots(arguments: &RepairSnapshotsArguments, invocation: &Invocation<'_>) 
     let report = lbak::repair_snapshots(repository, &options)?;
     drop(progress);
     let output = invocation.output;
+    findings::tell_reported_misread(output, &report.misread);
     for snapshot in &report.hurt {
         match output.is_json() {
             true => output.json(&told::SnapshotRepaired::of(snapshot, dry_run))?,

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &VerifyArguments, invocation: &Invocation<'_>) -> a
     } else {
         tell(output, &report, &authors)?;
     }
+    findings::tell_reported_misread(output, &report.misread);
     Ok(Exit::damage_if(!report.is_sound()))
 }
 

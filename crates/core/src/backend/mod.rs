@@ -18,6 +18,7 @@
 
 mod local;
 mod memory;
+mod misread;
 mod name;
 mod sealed;
 
@@ -28,6 +29,7 @@ use bytes::Bytes;
 pub use local::LocalBackend;
 pub(crate) use local::is_shared;
 pub use memory::MemoryBackend;
+pub use misread::Misread;
 pub use name::{Folder, ObjectName};
 pub use sealed::{Sealed, check_stored};
 

@@ -16,28 +16,28 @@ use super::findings::{Findings, in_words};
 use crate::{
     backend::{Folder, ObjectName},
     error::{Error, Result},
-    id::{ChunkId, ChunkKind, PackId},
-    observe::FindingKind,
+    id::{ChunkId, ChunkKind},
+    observe::{Finding, FindingKind},
     repository::{Repository, View},
-    store::{ChunkReader, MISREAD},
+    store::ChunkReader,
 };
 
 /// The chunks of a repository, by its index as it was read last.
 #[derive(Debug)]
 pub struct Chunks {
     repository: Repository,
-    latest: Mutex<Latest>,
+    /// Held for a moment only: whoever finds what it looks for goes on while others read the index again.
+    latest: Mutex<Arc<ChunkReader>>,
+    /// Held by whoever reads the index again; others wait here for what they would do themselves.
+    reloaded: Mutex<Reloaded>,
 }
 
-#[derive(Debug)]
-struct Latest {
-    reader: Arc<ChunkReader>,
+#[derive(Debug, Default)]
+struct Reloaded {
     /// What the index was made of when it was read again; nothing before that.
     seen: Option<Vec<u64>>,
     /// Segments of which a part did not open until then.
     hurt: BTreeSet<ObjectName>,
-    /// What the readers before it have read wrongly once.
-    misread: BTreeSet<PackId>,
 }
 
 impl Chunks {
@@ -46,10 +46,11 @@ impl Chunks {
     /// # Errors
     /// [`Error::Store`] when the store does not answer, [`Error::Newer`].
     pub fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
+        let repository = &repository.for_one_run();
         Self::of_view(repository, repository.view()?, findings)
     }
 
-    /// The same with an index that was read already.
+    /// The same with an index that was read already, through [this handle](Repository::for_one_run) of the repository.
     ///
     /// # Errors
     /// As [`Chunks::open`].
@@ -65,16 +66,13 @@ impl Chunks {
             repository.index_loose_packs(&view)?;
         }
         let reader = Arc::new(repository.reader(&view));
-        Ok(Self {
-            repository: repository.clone(),
-            latest: Mutex::new(Latest { reader, seen: None, hurt: BTreeSet::new(), misread: BTreeSet::new() }),
-        })
+        Ok(Self { repository: repository.clone(), latest: Mutex::new(reader), reloaded: Mutex::default() })
     }
 
     /// The reader over the index as it was read last.
     #[must_use]
     pub fn reader(&self) -> Arc<ChunkReader> {
-        Arc::clone(&self.latest().reader)
+        Arc::clone(&self.latest())
     }
 
     /// The workers of the repository.
@@ -89,23 +87,28 @@ impl Chunks {
     /// # Errors
     /// [`Error::Store`], [`Error::Newer`]: the next call tries again.
     pub fn reload(&self, seen: &Arc<ChunkReader>) -> Result<Option<Arc<ChunkReader>>> {
-        let mut latest = self.latest();
-        if Arc::ptr_eq(&latest.reader, seen) {
-            let listed = self.list_index()?;
-            let hurt = seen.index().hurt();
-            if latest.seen.as_ref() == Some(&listed) && hurt.is_subset(&latest.hurt) {
-                return Ok(None);
-            }
-            // The other thread waits here for what it would do itself.
-            let view = self.repository.view()?;
-            latest.hurt.extend(hurt);
-            // What a page hid that does not open stands in the directories of the packs.
-            view.index.segments().iter().filter(|one| latest.hurt.contains(one.name())).for_each(|one| one.mark_hurt());
-            self.repository.index_loose_packs(&view)?;
-            latest.misread.extend(seen.take_misread());
-            (latest.reader, latest.seen) = (Arc::new(self.repository.reader(&view)), Some(listed));
+        let newer = || Some(self.reader()).filter(|latest| !Arc::ptr_eq(latest, seen));
+        if let Some(newer) = newer() {
+            return Ok(Some(newer));
         }
-        Ok(Some(Arc::clone(&latest.reader)))
+        let mut reloaded = self.reloaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newer) = newer() {
+            return Ok(Some(newer));
+        }
+        let listed = self.list_index()?;
+        let hurt = seen.index().hurt();
+        if reloaded.seen.as_ref() == Some(&listed) && hurt.is_subset(&reloaded.hurt) {
+            return Ok(None);
+        }
+        let view = self.repository.view()?;
+        reloaded.hurt.extend(hurt);
+        // What a page hid that does not open stands in the directories of the packs.
+        view.index.segments().iter().filter(|one| reloaded.hurt.contains(one.name())).for_each(|one| one.mark_hurt());
+        self.repository.index_loose_packs(&view)?;
+        let reader = Arc::new(self.repository.reader(&view));
+        reloaded.seen = Some(listed);
+        *self.latest() = Arc::clone(&reader);
+        Ok(Some(reader))
     }
 
     /// What the index is made of now: a number for each object.
@@ -141,14 +144,9 @@ impl Chunks {
         }
     }
 
-    /// Notes what was read wrongly once and rightly the second time.
+    /// Notes what was read wrongly once and rightly the second time, each object once.
     pub fn tell_misread(&self, findings: &Findings) {
-        let mut latest = self.latest();
-        let mut misread = std::mem::take(&mut latest.misread);
-        misread.extend(latest.reader.take_misread());
-        for pack in misread {
-            findings.note(FindingKind::Misread, ObjectName::Pack(pack).to_string().into_bytes(), MISREAD);
-        }
+        self.repository.misread().take().iter().for_each(|name| findings.add(Finding::misread(name)));
     }
 
     /// Why a chunk is lost, when no index knows it.
@@ -169,7 +167,7 @@ impl Chunks {
         }
     }
 
-    fn latest(&self) -> MutexGuard<'_, Latest> {
+    fn latest(&self) -> MutexGuard<'_, Arc<ChunkReader>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,11 +33,15 @@ impl Findings {
 
     /// Notes one.
     pub fn note(&self, kind: FindingKind, path: Vec<u8>, message: impl std::fmt::Display) {
-        let finding = Finding { kind, path, message: message.to_string() };
+        self.add(Finding { kind, path, message: message.to_string() });
+    }
+
+    /// Notes one that is made already.
+    pub fn add(&self, finding: Finding) {
         self.observer.event(&Event::Finding(&finding));
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let (counts, first) = &mut *noted;
-        add_count(counts, FindingCount { kind, count: 1 });
+        add_count(counts, FindingCount { kind: finding.kind, count: 1 });
         if first.len() < StoredFindings::FIRST {
             first.push(finding);
         }

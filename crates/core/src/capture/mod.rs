@@ -45,7 +45,7 @@ use crate::{
     error::{Error, Result},
     id::{ChunkId, SnapshotId},
     keys::fill_random,
-    observe::{Event, FindingKind, Stage},
+    observe::{Event, Finding, FindingKind, Stage},
     repository::{Announcement, Outcome, Repository, Session},
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
     source::{self, Directory, Source, SourceError, SourceOutcome},
@@ -66,6 +66,20 @@ const SPOILED: &str = "a block was not what was meant just after it was sealed, 
 /// # Errors
 /// Anything wrong with the repository, what [`Source::finish`] says, and [`Error::Cancelled`]: then nothing was committed.
 pub fn snapshot(repository: &Repository, source: &dyn Source, options: &SnapshotOptions) -> Result<SnapshotReport> {
+    let repository = &repository.for_one_run();
+    let outcome = snapshot_in_sessions(repository, source, options);
+    // Told of a run that failed, too; nothing of it belongs to the snapshot.
+    let misread: Vec<Finding> = repository.misread().take().iter().map(Finding::misread).collect();
+    misread.iter().for_each(|finding| options.observer.event(&Event::Finding(finding)));
+    outcome.map(|report| report.with_misread(misread))
+}
+
+/// Takes it under one session after another, until one is not lost to reclaiming.
+fn snapshot_in_sessions(
+    repository: &Repository,
+    source: &dyn Source,
+    options: &SnapshotOptions,
+) -> Result<SnapshotReport> {
     let begun = Instant::now();
     let started_at = repository.now();
     let mut id = SnapshotId([0; 16]);

@@ -7,7 +7,7 @@ use crate::{
     id::{ObjectHash, SessionId, SnapshotId},
     metadata::Timestamp,
     observe::{Cancellation, Finding, FindingKind, Observer, ReadReason, Silent},
-    snapshot::{FindingCount, Lineage, LineageKind, Sizes, Totals},
+    snapshot::{FindingCount, Lineage, LineageKind, Sizes, StoredFindings, Totals},
     store::WriterOptions,
 };
 
@@ -101,9 +101,9 @@ pub struct SnapshotReport {
     pub sizes: Sizes,
     /// What was done with each file.
     pub files: FileCounts,
-    /// Findings by kind.
+    /// Findings by kind: those that are recorded in the snapshot, and what was [misread](FindingKind::Misread) of the repository.
     pub finding_counts: Vec<FindingCount>,
-    /// The first hundred findings.
+    /// The first hundred findings, and behind them the first hundred objects that were misread.
     pub findings: Vec<Finding>,
     /// Nothing of the source was left out.
     pub is_complete: bool,
@@ -114,6 +114,18 @@ pub struct SnapshotReport {
     /// Blocks that were not what was meant just after they were sealed, and were sealed once more, correctly: memory or processor of
     /// this machine is unreliable. What was sealed before was opened again only in part, unless all was asked for.
     pub spoiled_blocks: u64,
+}
+
+impl SnapshotReport {
+    /// Adds what was read wrongly once of the repository.
+    pub(super) fn with_misread(mut self, mut misread: Vec<Finding>) -> Self {
+        if !misread.is_empty() {
+            self.finding_counts.push(FindingCount { kind: FindingKind::Misread, count: misread.len() as u64 });
+            misread.truncate(StoredFindings::FIRST);
+            self.findings.extend(misread);
+        }
+        self
+    }
 }
 
 /// What was done with regular files.

@@ -9,7 +9,7 @@ use super::{
     shelf::{Held, Shelf},
 };
 use crate::{
-    backend::{Backend, Folder, ObjectName},
+    backend::{Backend, Folder, Misread, ObjectName},
     codec::Codec,
     error::{Error, Result},
     id::{SegmentId, SessionId},
@@ -57,12 +57,12 @@ impl Index {
     /// # Errors
     /// When the store fails otherwise: its silence is no proof that a segment is gone.
     pub fn load(backend: &Arc<dyn Backend>, codec: &Codec, counted: &Counted) -> Result<Loaded> {
-        Self::load_with(backend, codec, counted, None)
+        Self::load_with(backend, codec, counted, None, &Misread::default())
     }
 
     /// The same with merged copies, where there are some, in place of the segments that they stand for; segments that no copy stands
     /// for become one when that is worth it. [`segments`](Self::segments) shows the copies then: whoever asks for what is
-    /// stored uses [`load`](Self::load).
+    /// stored uses [`load`](Self::load). What is read wrongly once, of segments or of copies, now or later, is noted in `misread`.
     ///
     /// # Errors
     /// As for [`load`](Self::load): copies that do not open, or can not be made, are no error.
@@ -71,6 +71,7 @@ impl Index {
         codec: &Codec,
         counted: &Counted,
         copies: Option<&Copies>,
+        misread: &Misread,
     ) -> Result<Loaded> {
         let mut names = list(backend, counted)?;
         let mut damaged: Vec<Error> = counted
@@ -80,12 +81,12 @@ impl Index {
             .filter(|name| names.range((name.clone(), 0)..).next().is_none_or(|(found, _)| found != name))
             .map(|name| Error::damaged(name, "it is not there, though the newest fin names it"))
             .collect();
-        let mut used = copies.map(|copies| copies.usable(backend, codec, counted, &names)).unwrap_or_default();
+        let mut used = copies.map(|copies| copies.usable(backend, codec, counted, &names, misread)).unwrap_or_default();
         let covered: BTreeSet<ObjectName> = used.iter().flat_map(Used::covers).collect();
         names.retain(|(name, _)| !covered.contains(name));
         let names: Vec<(ObjectName, u64)> = names.into_iter().collect();
         let mut segments = Vec::with_capacity(names.len());
-        for opened in open_all(backend, codec, &names)? {
+        for opened in open_all(backend, codec, &names, misread)? {
             match opened {
                 Ok(segment) if counted.buried.contains(&segment.session()) => {}
                 Ok(segment) => segments.push(Arc::new(segment)),
@@ -95,7 +96,7 @@ impl Index {
         }
         if let Some(copies) = copies {
             // Without more copies everything is as true, only slower (rule I5).
-            let _ = copies.extend(backend, codec, &mut used, &mut segments);
+            let _ = copies.extend(backend, codec, &mut used, &mut segments, misread);
         }
         Ok(Loaded { index: Self::of(shelf(&used, segments)), damaged })
     }
@@ -133,9 +134,10 @@ pub(super) fn open_index(
     backend: &Arc<dyn Backend>,
     codec: &Codec,
     names: &[(ObjectName, u64)],
+    misread: &Misread,
 ) -> Result<(Index, bool)> {
     let mut segments = Vec::with_capacity(names.len());
-    for opened in open_all(backend, codec, names)? {
+    for opened in open_all(backend, codec, names, misread)? {
         match opened {
             Ok(segment) => segments.push(Arc::new(segment)),
             Err(error) if is_segment_at_fault(&error) => {}
@@ -147,9 +149,15 @@ pub(super) fn open_index(
 }
 
 /// Opens the segments with several threads; what comes of each stands in its place.
-fn open_all(backend: &Arc<dyn Backend>, codec: &Codec, names: &[(ObjectName, u64)]) -> Result<Vec<Result<Segment>>> {
+fn open_all(
+    backend: &Arc<dyn Backend>,
+    codec: &Codec,
+    names: &[(ObjectName, u64)],
+    misread: &Misread,
+) -> Result<Vec<Result<Segment>>> {
+    let open_one = |name: &ObjectName, size: u64| Ok(Segment::open(backend, codec, name, size)?.noting(misread));
     let open = |share: &[(ObjectName, u64)]| -> Vec<Result<Segment>> {
-        share.iter().map(|(name, size)| Segment::open(backend, codec, name, *size)).collect()
+        share.iter().map(|(name, size)| open_one(name, *size)).collect()
     };
     let share = names.len().div_ceil(OPENERS);
     if share <= 1 {

@@ -101,6 +101,27 @@ impl Index {
         self.shelf().held.iter().map(|held| Arc::clone(&held.segment)).collect()
     }
 
+    /// The segments, oldest first, whose pack tables tell what is named: a copy that is hurt hides nothing while what it stands for opens.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn segments_that_tell(&self) -> Result<Vec<Arc<Segment>>> {
+        let shelf = self.shelf();
+        let mut segments = Vec::with_capacity(shelf.held.len());
+        for held in &shelf.held {
+            match held.originals.as_ref().filter(|_| held.segment.is_hurt()) {
+                Some(originals) => {
+                    segments.extend(originals.index()?.segments());
+                    if !originals.are_whole() {
+                        segments.push(Arc::clone(&held.segment));
+                    }
+                }
+                None => segments.push(Arc::clone(&held.segment)),
+            }
+        }
+        Ok(segments)
+    }
+
     /// The names of those of which a part was met that does not open.
     #[must_use]
     pub fn hurt(&self) -> BTreeSet<ObjectName> {

@@ -23,6 +23,8 @@ mod builder;
 
 mod segment;
 
+mod pack_table;
+
 mod records;
 
 mod merge;

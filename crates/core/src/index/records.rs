@@ -65,7 +65,11 @@ impl Iterator for Pages<'_> {
         self.next += 1;
         let start = (number - self.sealed_from) as usize * SEALED_PAGE;
         let sealed = self.sealed.get_mut(start..start + SEALED_PAGE).unwrap_or_default();
-        Some(self.segment.open_page(number, sealed).map(|page| (number, page)))
+        let page = match self.segment.open_page(number, sealed) {
+            Err(error) if error.is_damage() => self.segment.open_page_again(number),
+            outcome => outcome,
+        };
+        Some(page.map(|page| (number, page)))
     }
 }
 

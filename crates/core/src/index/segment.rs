@@ -18,7 +18,7 @@ use super::{
     records::Records,
 };
 use crate::{
-    backend::{Backend, BackendErrorKind, ObjectName, Parts},
+    backend::{Backend, BackendErrorKind, Misread, ObjectName, Parts},
     codec::{Codec, Domain, HEADER, Header, Kind, Opener},
     error::{Error, Result},
     id::{ChunkKind, SessionId},
@@ -39,6 +39,7 @@ pub struct Segment {
     guides: OnceLock<Result<Guides>>,
     /// Some part of it does not open: what it names may be hidden.
     is_hurt: AtomicBool,
+    misread: Misread,
 }
 
 #[derive(Debug)]
@@ -64,14 +65,18 @@ impl Segment {
         if size < PAGES_FROM as u64 {
             return Err(Error::damaged(&object, format!("it is only {size} bytes long")));
         }
-        let mut head = read(backend, name, 0, PAGES_FROM as u64)?;
-        let header = Header::parse(&object, &head)?;
-        if header.kind != kind {
-            return Err(Error::damaged(&object, format!("it holds an object of kind {:?}", header.kind)));
-        }
-        let opener = codec.opener(&object, &header)?;
-        let summary = opener.open(Domain::Summary, 0, &[], &mut head[HEADER..])?;
-        let summary = parse_summary(&object, size, summary)?;
+        let misread = Misread::default();
+        let (header, opener, summary) = misread.read_twice(&**backend, name, &mut || {
+            let mut head = read(backend, name, 0, PAGES_FROM as u64)?;
+            let header = Header::parse(&object, &head)?;
+            if header.kind != kind {
+                return Err(Error::damaged(&object, format!("it holds an object of kind {:?}", header.kind)));
+            }
+            let opener = codec.opener(&object, &header)?;
+            let summary = opener.open(Domain::Summary, 0, &[], &mut head[HEADER..])?;
+            let summary = parse_summary(&object, size, summary)?;
+            Ok((header, opener, summary))
+        })?;
         Ok(Self {
             backend: Arc::clone(backend),
             name: name.clone(),
@@ -82,7 +87,16 @@ impl Segment {
             parts: OnceLock::new(),
             guides: OnceLock::new(),
             is_hurt: AtomicBool::new(false),
+            misread,
         })
+    }
+
+    /// The same; what is read wrongly of it once, now or later, is noted there.
+    #[must_use]
+    pub fn noting(mut self, misread: &Misread) -> Self {
+        let before = std::mem::replace(&mut self.misread, misread.clone());
+        before.take().iter().for_each(|name| misread.note(name));
+        self
     }
 
     /// Its name.
@@ -132,49 +146,7 @@ impl Segment {
         Records::new(self)
     }
 
-    /// All packs that records refer to, read anew each time.
-    ///
-    /// # Errors
-    /// When a page of the pack table can not be read or opened.
-    pub fn pack_rows(&self) -> Result<Vec<Arc<PackRow>>> {
-        self.read_twice(&mut || self.read_pack_rows())
-    }
-
-    fn read_pack_rows(&self) -> Result<Vec<Arc<PackRow>>> {
-        let pages = self.summary.pack_pages();
-        let mut sealed = self.read(self.summary.pack_page_at(0), u64::from(pages) * SEALED_PAGE as u64)?;
-        let mut packs = Vec::with_capacity(self.summary.packs as usize);
-        for (number, page) in (0..).zip(sealed.chunks_exact_mut(SEALED_PAGE)) {
-            packs.extend(self.open_packs(number, page)?);
-        }
-        Ok(packs)
-    }
-
-    /// The rows of the pack table with these ascending numbers, read anew, a mebibyte at most at once; pages without any of
-    /// them are not opened.
-    pub(super) fn pack_rows_at(&self, numbers: &[u32]) -> Result<Vec<PackRow>> {
-        const PAGES_AT_ONCE: u32 = 1_024;
-        let page_of = |number: &u32| number / PACKS_IN_PAGE;
-        let piece_of = |number: &u32| page_of(number) / PAGES_AT_ONCE;
-        let mut rows = Vec::with_capacity(numbers.len());
-        for piece in numbers.chunk_by(|one, other| piece_of(one) == piece_of(other)) {
-            let (first, last) = (piece.first().map_or(0, page_of), piece.last().map_or(0, page_of));
-            let length = u64::from(last - first + 1) * SEALED_PAGE as u64;
-            let mut sealed = self.read(self.summary.pack_page_at(first), length)?;
-            for wanted in piece.chunk_by(|one, other| page_of(one) == page_of(other)) {
-                let page = wanted.first().map_or(0, page_of);
-                let at = (page - first) as usize * SEALED_PAGE;
-                let packs = self.open_packs(page, sealed.get_mut(at..at + SEALED_PAGE).unwrap_or_default())?;
-                for number in wanted {
-                    let row = packs.get((number % PACKS_IN_PAGE) as usize);
-                    rows.push(**row.ok_or_else(|| self.no_such_pack(*number))?);
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    fn no_such_pack(&self, number: u32) -> Error {
+    pub(super) fn no_such_pack(&self, number: u32) -> Error {
         Error::damaged(&self.object, format!("there is no pack {number} in its table"))
     }
 
@@ -255,18 +227,12 @@ impl Segment {
     }
 
     /// Does again what met damage; damage that stays is remembered.
-    fn read_twice<T>(&self, read: &mut dyn FnMut() -> Result<T>) -> Result<T> {
-        match read() {
-            Err(error) if error.is_damage() => {
-                self.backend.forget_cached(&self.name);
-                read().inspect_err(|error| {
-                    if is_segment_at_fault(error) {
-                        self.mark_hurt();
-                    }
-                })
+    pub(super) fn read_twice<T>(&self, read: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+        self.misread.read_twice(&*self.backend, &self.name, read).inspect_err(|error| {
+            if error.is_damage() {
+                self.mark_hurt();
             }
-            outcome => outcome,
-        }
+        })
     }
 
     fn read_page(&self, offset: u64, sealed: &mut [u8; SEALED_PAGE]) -> Result<()> {
@@ -292,7 +258,16 @@ impl Segment {
         parse_page(&self.object, number, self.summary.records_in(number), self.summary.packs, plain)
     }
 
-    fn open_packs(&self, number: u32, sealed: &mut [u8]) -> Result<Vec<Arc<PackRow>>> {
+    /// Opens a page of records that did not open, from where it lies.
+    pub(super) fn open_page_again(&self, number: u32) -> Result<Page> {
+        self.backend.forget_cached(&self.name);
+        let mut sealed = self.read(self.summary.page_at(number), SEALED_PAGE as u64)?;
+        let page = self.open_page(number, &mut sealed).inspect_err(|_| self.mark_hurt())?;
+        self.misread.note(&self.name);
+        Ok(page)
+    }
+
+    pub(super) fn open_packs(&self, number: u32, sealed: &mut [u8]) -> Result<Vec<Arc<PackRow>>> {
         let plain = self.opener.open(Domain::PackTable, number.into(), &[], sealed)?;
         parse_pack_page(&self.object, self.header.repository, number, self.summary.packs_in(number), plain)
     }

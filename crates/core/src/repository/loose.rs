@@ -2,17 +2,21 @@
 //!
 //! For readers. A writer must not refer to chunks that only this finds: nobody promises that such packs stay.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Repository, view::View};
+use super::{
+    Repository, at_once,
+    named::{Loose, for_each_pack},
+    view::View,
+};
 use crate::{
-    backend::{Backend, Folder, MemoryBackend, ObjectName},
+    backend::{Backend, MemoryBackend, ObjectName},
     codec::Kind,
-    error::{Error, Result},
+    error::{BackendErrorKind, Error, Result},
     id::{PackId, SessionId},
-    index::{PackRow, Segment, SegmentBuilder},
+    index::{ChunkRow, PackRow, Segment, SegmentBuilder},
     pack::read_directory,
-    store::{chunk_rows, list_names},
+    store::chunk_rows,
 };
 
 /// Chunks of one segment in memory.
@@ -22,69 +26,94 @@ impl Repository {
     /// Adds the packs that no readable segment names, or of which a damaged one hides something, to a view's index, from their own
     /// directories; returns how many.
     ///
-    /// Reads each such pack's directory and keeps about 50 bytes per chunk in memory until the view is dropped. Packs that
-    /// do not open are passed over.
+    /// Holds eight bytes for each pack that is there while it finds out which those are, and about 50 bytes for each of their chunks
+    /// until the view is dropped. Directories are read several at a time. Packs that do not open are passed over.
     ///
     /// # Errors
     /// [`Error::Store`] when the store does not answer.
     pub fn index_loose_packs(&self, view: &View) -> Result<u64> {
-        let named = named_packs(view);
-        let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        let (mut builder, mut found) = (SegmentBuilder::new(), 0);
-        for (name, size) in list_names(&**self.backend(), Folder::Packs.prefix())? {
-            let ObjectName::Pack(id) = name else { continue };
-            if named.contains(&id) {
-                continue;
-            }
-            let read = read_directory(&**self.backend(), self.codec(), id, size).and_then(|(header, directory)| {
-                let stored_length = u32::try_from(size).map_err(|_| Error::damaged(&name, "it is too long"))?;
-                builder.add_pack(PackRow { id, stored_length, header }, &chunk_rows(&directory))
-            });
-            match read {
-                Ok(()) => found += 1,
-                Err(Error::Store { source, .. }) if !is_loss(&source) => {
-                    return Err(Error::Store { action: "read", object: name.to_string(), source });
-                }
-                Err(_) => {}
-            }
-            if builder.record_count() >= SEGMENT_CHUNKS {
-                self.add_segment(view, &memory, std::mem::take(&mut builder))?;
-            }
+        let loose = Loose::of(self, view)?;
+        if matches!(loose, Loose::None) {
+            return Ok(0);
         }
-        if builder.record_count() > 0 {
-            self.add_segment(view, &memory, builder)?;
-        }
-        Ok(found)
+        let collecting = Collecting {
+            repository: self,
+            view,
+            memory: Arc::new(MemoryBackend::new()),
+            collected: Mutex::default(),
+        };
+        // Listed once more: what is not loose is not held meanwhile.
+        let find = |give: &mut dyn FnMut((PackId, u64)) -> bool| {
+            for_each_pack(&**self.backend(), &mut |pack, size| !loose.contains(&pack) || give((pack, size)))
+        };
+        at_once::for_each(find, &|(pack, size)| collecting.collect(pack, size))?;
+        collecting.finish()
     }
 
-    fn add_segment(&self, view: &View, memory: &Arc<dyn Backend>, builder: SegmentBuilder) -> Result<()> {
-        let (name, sealed) = builder.finish(self.codec(), Kind::Segment, SessionId([0; 16]))?;
-        memory.put(&name, &sealed).map_err(|error| Error::store("keep", &name, error))?;
-        view.index.add(Segment::open(memory, self.codec(), &name, sealed.as_bytes().len() as u64)?);
+    /// What a pack says is in it; `None` when it does not open.
+    fn told_by_pack(&self, pack: PackId, size: u64) -> Result<Option<(PackRow, Vec<ChunkRow>)>> {
+        let (backend, name) = (&**self.backend(), ObjectName::Pack(pack));
+        let read = || read_directory(backend, self.codec(), pack, size);
+        match self.misread().read_twice(backend, &name, &mut { read }) {
+            Ok((header, directory)) => {
+                let stored_length = u32::try_from(size).ok();
+                Ok(stored_length.map(|stored_length| {
+                    (PackRow { id: pack, stored_length, header }, chunk_rows(&directory))
+                }))
+            }
+            Err(Error::Store { source, .. })
+                if !matches!(source.kind, BackendErrorKind::Corrupt | BackendErrorKind::NotFound) =>
+            {
+                Err(Error::Store { action: "read", object: name.to_string(), source })
+            }
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// What the directories of loose packs have told so far.
+struct Collecting<'a> {
+    repository: &'a Repository,
+    view: &'a View,
+    /// Where the segments lie that are made of it.
+    memory: Arc<dyn Backend>,
+    collected: Mutex<Collected>,
+}
+
+#[derive(Default)]
+struct Collected {
+    builder: SegmentBuilder,
+    packs: u64,
+}
+
+impl Collecting<'_> {
+    fn collect(&self, pack: PackId, size: u64) -> Result<()> {
+        let Some((row, chunks)) = self.repository.told_by_pack(pack, size)? else { return Ok(()) };
+        let full = {
+            let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+            if collected.builder.add_pack(row, &chunks).is_err() {
+                return Ok(());
+            }
+            collected.packs += 1;
+            let is_full = collected.builder.record_count() >= SEGMENT_CHUNKS;
+            is_full.then(|| std::mem::take(&mut collected.builder))
+        };
+        full.map_or(Ok(()), |builder| self.add_segment(builder))
+    }
+
+    fn finish(self) -> Result<u64> {
+        let collected = std::mem::take(&mut *self.collected.lock().unwrap_or_else(PoisonError::into_inner));
+        if collected.builder.record_count() > 0 {
+            self.add_segment(collected.builder)?;
+        }
+        Ok(collected.packs)
+    }
+
+    fn add_segment(&self, builder: SegmentBuilder) -> Result<()> {
+        let codec = self.repository.codec();
+        let (name, sealed) = builder.finish(codec, Kind::Segment, SessionId([0; 16]))?;
+        self.memory.put(&name, &sealed).map_err(|error| Error::store("keep", &name, error))?;
+        self.view.index.add(Segment::open(&self.memory, codec, &name, sealed.as_bytes().len() as u64)?);
         Ok(())
     }
-}
-
-fn is_loss(error: &crate::error::BackendError) -> bool {
-    use crate::error::BackendErrorKind::{Corrupt, NotFound};
-    matches!(error.kind, Corrupt | NotFound)
-}
-
-/// The packs of which every chunk is named by segments that open. A merged segment names some chunks of nearly every pack, so what one
-/// hides may lie in packs that others name, too.
-fn named_packs(view: &View) -> HashSet<PackId> {
-    let (mut named, mut hidden) = (HashSet::new(), HashSet::new());
-    for segment in view.index.segments() {
-        match segment.pack_rows() {
-            Ok(rows) if segment.is_hurt() => hidden.extend(rows.into_iter().map(|row| row.id)),
-            Ok(rows) => named.extend(rows.into_iter().map(|row| row.id)),
-            // Nobody knows which they are.
-            Err(_) if matches!(segment.name(), ObjectName::MergedSegment(_)) => return HashSet::new(),
-            Err(_) => {}
-        }
-    }
-    if view.lacks_merged {
-        return HashSet::new();
-    }
-    named.difference(&hidden).copied().collect()
 }

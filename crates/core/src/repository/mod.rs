@@ -6,12 +6,14 @@
 //! commit:   packs → segments → snapshots/<s>      one create-only slot decides
 //! ```
 
+mod at_once;
 mod clock;
 mod config;
 mod init;
 mod inspect;
 mod loose;
 mod mend;
+mod named;
 mod open;
 mod session;
 mod slots;
@@ -29,7 +31,7 @@ pub use slots::{OpenedSlot, SlotInfo, SlotState};
 pub use view::View;
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, Misread},
     chunk::Cutter,
     codec::Codec,
     error::{Error, Result},
@@ -40,9 +42,9 @@ use crate::{
     store::ChunkReader,
 };
 
-/// An open repository. Clones share everything; all methods may be called from several threads at once.
+/// An open repository. Clones share everything, [`for_one_run`](Self::for_one_run) all but one list; all methods may be called from several threads at once.
 #[derive(Clone)]
-pub struct Repository(Arc<Inner>, Arc<Caches>);
+pub struct Repository(Arc<Inner>, Arc<Caches>, Misread);
 
 struct Inner {
     backend: Arc<dyn Backend>,
@@ -140,12 +142,29 @@ impl Repository {
     /// The same repository without this client's copies: for whoever checks, counts or repairs what is stored.
     #[must_use]
     pub fn as_stored(&self) -> Self {
-        Self(Arc::clone(&self.0), Arc::default())
+        Self(Arc::clone(&self.0), Arc::default(), self.2.clone())
+    }
+
+    /// The same repository for one run of a verb, which tells at its end what was [misread](Self::misread) in it, and nothing that others
+    /// met who use this repository at the same time.
+    #[must_use]
+    pub fn for_one_run(&self) -> Self {
+        Self(Arc::clone(&self.0), Arc::clone(&self.1), self.2.below())
+    }
+
+    /// What was read wrongly once and rightly the second time, through this repository and the views and readers that it gave.
+    ///
+    /// Verbs tell it in their reports. What is found here is what none of them told: of runs that ended with an error, and of what was read
+    /// without a verb.
+    #[must_use]
+    pub fn misread(&self) -> &Misread {
+        &self.2
     }
 
     /// A reader of chunks over a view's index.
     #[must_use]
     pub fn reader(&self, view: &View) -> ChunkReader {
-        ChunkReader::new(Arc::clone(&self.0.backend), self.0.codec.clone(), Arc::clone(&view.index))
+        let (backend, codec) = (Arc::clone(&self.0.backend), self.0.codec.clone());
+        ChunkReader::new(backend, codec, Arc::clone(&view.index)).noting(&self.2)
     }
 }

@@ -9,7 +9,7 @@ use super::{
     slots::OpenedSlot,
 };
 use crate::{
-    backend::{Backend, Folder, ObjectName},
+    backend::{Backend, Folder, Misread, ObjectName},
     cache::CacheFolder,
     codec::{
         Codec,
@@ -188,5 +188,5 @@ pub(super) fn assemble(
         slots: cache.map(KeptSlots::new),
     };
     let inner = Inner { backend, codec, config, config_bytes, cutter, clock, workers, damage, opened_by };
-    Ok(Repository(Arc::new(inner), Arc::new(caches)))
+    Ok(Repository(Arc::new(inner), Arc::new(caches), Misread::default()))
 }

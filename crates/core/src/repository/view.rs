@@ -72,7 +72,7 @@ impl View {
         mut damage: Vec<Error>,
     ) -> Result<Self> {
         let copies = repository.1.copies.as_ref();
-        let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies)?;
+        let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies, repository.misread())?;
         let is_merged = |error: &Error| {
             let name = error.damaged_object().and_then(ObjectName::parse);
             matches!(name, Some(ObjectName::MergedSegment(_)))
@@ -138,8 +138,11 @@ fn read_reclaiming(repository: &Repository) -> Result<Reclaiming> {
 }
 
 fn open(repository: &Repository, name: &ObjectName, size: u64, kind: crate::codec::Kind) -> Result<Vec<u8>> {
-    let stored = get_listed(&**repository.backend(), name, size)?;
-    Ok(repository.codec().open_object(name, &[kind], None, &stored)?.plain)
+    let backend = &**repository.backend();
+    repository.misread().read_twice(backend, name, &mut || {
+        let stored = get_listed(backend, name, size)?;
+        Ok(repository.codec().open_object(name, &[kind], None, &stored)?.plain)
+    })
 }
 
 fn read_damaged(repository: &Repository) -> Result<HashSet<PackId>> {

@@ -8,5 +8,5 @@ mod reader;
 mod writer;
 
 pub use objects::{LARGEST_WHOLE, get_listed, get_object, list_names, put_object, put_slot};
-pub use reader::{BlockBuffers, BlockPlace, ChunkReader, MISREAD, SecondReading, is_doubtful};
+pub use reader::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful};
 pub use writer::{Budget, ChunkWriter, Encode, ReadBack, Share, Stored, UsablePacks, WriterOptions, chunk_rows};

@@ -1,14 +1,14 @@
 //! Finds chunks and reads them, each proven by its id (rule I14).
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 
 use crate::{
-    backend::{Backend, BackendErrorKind, ObjectName},
+    backend::{Backend, BackendErrorKind, Misread, ObjectName},
     codec::{BlockDecoder, Codec, Domain},
     error::{Error, Result},
     id::{ChunkId, ChunkKind, PackId},
@@ -20,9 +20,6 @@ const READ_STEP: u64 = 64 << 10;
 
 /// Bytes of opened blocks that are kept: trees of one directory lie beside those of the next.
 const CACHED_BYTES: usize = 8 << 20;
-
-/// What is said of an object that was read wrongly once and rightly the second time.
-pub const MISREAD: &str = "was read wrongly once and rightly the second time: look at memory, cable and disk";
 
 /// Blocks that did not open and are remembered: a few hundred bytes each.
 const MOST_LOST_BLOCKS: usize = 4 << 10;
@@ -101,7 +98,7 @@ pub struct ChunkReader {
     decoders: Mutex<Vec<BlockDecoder>>,
     cache: Mutex<BlockCache>,
     /// Packs of which a block opened at the second reading only.
-    misread: Mutex<BTreeSet<PackId>>,
+    misread: Misread,
     /// Blocks that did not open twice, and why: each may hold a thousand chunks, and is not read for every one of them.
     lost: Mutex<HashMap<(PackId, u32), String>>,
 }
@@ -111,7 +108,13 @@ impl ChunkReader {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Codec, index: Arc<Index>) -> Self {
         let (decoders, cache) = (Mutex::default(), Mutex::default());
-        Self { backend, codec, index, decoders, cache, misread: Mutex::default(), lost: Mutex::default() }
+        Self { backend, codec, index, decoders, cache, misread: Misread::default(), lost: Mutex::default() }
+    }
+
+    /// The same; packs of which something is read wrongly once are noted there.
+    #[must_use]
+    pub fn noting(self, misread: &Misread) -> Self {
+        Self { misread: misread.clone(), ..self }
     }
 
     /// The index that it looks in.
@@ -180,14 +183,17 @@ impl ChunkReader {
     fn read_at(&self, location: &Location, id: &ChunkId) -> Result<Bytes> {
         let place = BlockPlace::of(location);
         let cached = self.cache().get(place.key());
-        // What was sound when it was opened may have changed in memory since: it is not asked again.
-        if let Some(block) = cached
-            && let Ok(range) = self.check_chunk(location, id, &block)
+        if let Some(block) = &cached
+            && let Ok(range) = self.check_chunk(location, id, block)
         {
             return Ok(block.slice(range));
         }
         let block = Bytes::copy_from_slice(self.open_block(&place, &mut BlockBuffers::default())?);
         let range = self.check_chunk(location, id, &block)?;
+        if cached.is_some() {
+            // It was sound when it was opened, and has changed in memory since.
+            self.misread.note(&ObjectName::Pack(place.pack.id));
+        }
         self.cache().insert(place.key(), block.clone());
         Ok(block.slice(range))
     }
@@ -224,7 +230,7 @@ impl ChunkReader {
     }
 
     /// Reads and opens a block that did not open, from where it lies: what was read may have been spoiled on its way, and be held so in the
-    /// system's memory. [`take_misread`](Self::take_misread) tells where that helped.
+    /// system's memory. Where that helped is [noted](Self::noting).
     ///
     /// # Errors
     /// As [`open_block`](Self::open_block).
@@ -232,9 +238,7 @@ impl ChunkReader {
         self.backend.forget_cached(&ObjectName::Pack(place.pack.id));
         let outcome = self.open_once(place, &mut memory.stored, &mut memory.plain);
         match &outcome {
-            Ok(_) => {
-                self.misread().insert(place.pack.id);
-            }
+            Ok(_) => self.misread.note(&ObjectName::Pack(place.pack.id)),
             Err(Error::Damaged { what, .. }) => {
                 let mut lost = self.lost();
                 if lost.len() < MOST_LOST_BLOCKS {
@@ -244,12 +248,6 @@ impl ChunkReader {
             Err(_) => {}
         }
         outcome
-    }
-
-    /// The packs, since this was asked last, of which something was read wrongly once and rightly the second time.
-    #[must_use]
-    pub fn take_misread(&self) -> BTreeSet<PackId> {
-        std::mem::take(&mut *self.misread())
     }
 
     fn open_once<'b>(&self, place: &BlockPlace, stored: &'b mut Vec<u8>, scratch: &'b mut Vec<u8>) -> Result<&'b [u8]> {
@@ -323,10 +321,6 @@ impl ChunkReader {
 
     fn lost(&self) -> MutexGuard<'_, HashMap<(PackId, u32), String>> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn misread(&self) -> MutexGuard<'_, BTreeSet<PackId>> {
-        self.misread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cache(&self) -> MutexGuard<'_, BlockCache> {

@@ -191,6 +191,7 @@ pub fn diff(
         let (before, after) = (side::part(before, &read, &findings)?, side::part(after, &read, &findings)?);
         walk.pair(before, after)?;
     }
+    chunks.tell_misread(&findings);
     Ok(walk.finish())
 }
 
@@ -225,5 +226,6 @@ pub fn diff_with_source(
         _ if is_single => return Err(side::not_one("the source")),
         _ => walk.roots(before.snapshot.root, roots)?,
     }
+    chunks.tell_misread(&findings);
     Ok(walk.finish())
 }

@@ -114,6 +114,7 @@ pub fn stats(repository: &Repository, snapshots: &[SnapshotId], options: &StatsO
         report.each =
             weights.map(|(place, &snapshot)| SnapshotWeight { snapshot, exclusive: owners.of(place) }).collect();
     }
+    chunks.tell_misread(&findings);
     report.lost = findings.lost();
     (report.finding_counts, report.findings) = findings.take();
     Ok(report)

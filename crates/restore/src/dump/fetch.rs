@@ -16,7 +16,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::Cancellation,
-    store::{BlockBuffers, BlockPlace, ChunkReader},
+    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
 };
 use rayon::prelude::*;
 
@@ -235,38 +235,70 @@ impl Task<'_> {
         let (Some(first), Some(last)) = ends else { return Ok(()) };
         let start = first.location.block_offset;
         let length = u32::try_from(last.end() - u64::from(start)).unwrap_or(u32::MAX);
-        let BlockBuffers { stored, plain, .. } = buffers;
+        let BlockBuffers { stored, plain, again } = buffers;
         let stored = match self.reader.read_run(&first.location.pack, start, length, stored) {
             Ok(stored) => stored,
             // What can not be read in one piece may be readable but for one block.
             Err(error) if error.is_damage() && run.len() > 1 => {
                 return run.iter().try_for_each(|block| self.read_run(std::slice::from_ref(block), buffers));
             }
-            Err(error) if error.is_damage() => return Ok(()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                let place = BlockPlace::of(&first.location);
+                return run.first().map_or(Ok(()), |block| self.open_second(block, &place, error, again));
+            }
         };
         for block in run {
             let Some(place) = block.first().map(|found| BlockPlace::of(&found.location)) else { continue };
             let from = (place.offset - start) as usize;
             let sealed = stored.get_mut(from..from + place.sealed_length as usize).unwrap_or_default();
-            self.open_block(block, &place, sealed, plain)?;
+            self.open_block(block, &place, sealed, plain, again)?;
         }
         Ok(())
     }
 
-    fn open_block(&self, block: &[Found], place: &BlockPlace, sealed: &mut [u8], scratch: &mut Vec<u8>) -> Result<()> {
+    fn open_block(
+        &self,
+        block: &[Found],
+        place: &BlockPlace,
+        sealed: &mut [u8],
+        scratch: &mut Vec<u8>,
+        again: &mut SecondReading,
+    ) -> Result<()> {
         self.cancellation.check()?;
-        let plain = match self.reader.open_sealed(place, sealed, scratch) {
-            Ok(plain) => plain,
-            Err(error) if error.is_damage() => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        match self.reader.open_sealed(place, sealed, scratch) {
+            Ok(plain) => self.take_block(block, place, plain),
+            Err(error) => self.open_second(block, place, error, again)?,
+        }
+        Ok(())
+    }
+
+    /// Reads a block once more that could not be read or opened; what is lost all the same is left out.
+    fn open_second(
+        &self,
+        block: &[Found],
+        place: &BlockPlace,
+        error: Error,
+        again: &mut SecondReading,
+    ) -> Result<()> {
+        if !error.is_damage() {
+            return Err(error);
+        }
+        if is_doubtful(&error) {
+            match self.reader.open_again(place, again) {
+                Ok(plain) => self.take_block(block, place, plain),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_block(&self, block: &[Found], place: &BlockPlace, plain: &[u8]) {
         self.take_chunks(block, plain);
         if self.last == Some(place.key()) {
             let kept = Kept { key: place.key(), plain: plain.to_vec() };
             *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         }
-        Ok(())
     }
 
     /// Copies the chunks that are what their ids say: a window holds no more than it needs of a block.

@@ -26,7 +26,10 @@ use super::{
     enough::enough,
     plan::{Group, groups_with},
 };
-use crate::{Damage, VerifyOptions, ledger::Ledger, object::check_object, packs::Packs, repair::list_packs_with};
+use crate::{
+    Damage, VerifyOptions, ledger::Ledger, misread::tell_misread, object::check_object, packs::Packs,
+    repair::list_packs_with,
+};
 
 /// How parity is added.
 #[derive(Clone)]
@@ -89,6 +92,8 @@ pub struct ParityReport {
     pub damage: Vec<Damage>,
     /// Damaged parity objects that sound ones take the place of, now or since an earlier run.
     pub replaced: Vec<Damage>,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -107,7 +112,7 @@ pub fn add_parity(repository: &Repository, options: &ParityOptions) -> Result<Pa
     if !(1..=100).contains(&options.percent) {
         return Err(Error::Invalid { what: format!("{} % of parity: give 1 to 100", options.percent) });
     }
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     let begun = Instant::now();
     let looking = VerifyOptions {
         observer: Arc::clone(&options.observer),
@@ -119,6 +124,7 @@ pub fn add_parity(repository: &Repository, options: &ParityOptions) -> Result<Pa
     repository.workers().install(|| add(repository, options, &ledger, &mut report))?;
     let found = ledger.finish();
     (report.damage, report.replaced) = (found.damage, found.set_aside);
+    report.misread = tell_misread(repository, &*options.observer);
     report.elapsed = begun.elapsed();
     Ok(report)
 }

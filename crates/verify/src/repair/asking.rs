@@ -13,13 +13,13 @@ use lbak_core::{
 use crate::{ledger::Ledger, object::check_object};
 
 /// Reads again what is damaged, from where it lies: bad memory or a bad cable spoils what is sound once.
-pub(super) fn twice<T>(backend: &dyn Backend, name: &ObjectName, read: impl Fn() -> Result<T>) -> Result<T> {
+pub(super) fn twice<T>(repository: &Repository, name: &ObjectName, read: impl Fn() -> Result<T>) -> Result<T> {
     read().or_else(|error| {
         if !error.is_of_one_object() {
             return Err(error);
         }
-        backend.forget_cached(name);
-        read()
+        repository.backend().forget_cached(name);
+        read().inspect(|_| repository.misread().note(name))
     })
 }
 

@@ -15,7 +15,7 @@ use lbak_core::{
     observe::Stage,
     pack::{Directory, read_directory},
     repository::Repository,
-    store::{MISREAD, chunk_rows, list_names, put_object},
+    store::{chunk_rows, list_names, put_object},
 };
 use rayon::prelude::*;
 
@@ -29,6 +29,7 @@ use crate::{
     VerifyOptions,
     data::fitting_records,
     ledger::Ledger,
+    misread::tell_misread,
     packs::{ListedPack, Packs},
     segments::{Named, judge_segment, judge_segments},
 };
@@ -48,7 +49,7 @@ const MOST_TRIES: u32 = 8;
 /// [`Error::TooLate`] while space is being reclaimed, [`Error::Newer`], [`Error::Store`] when the store does not answer,
 /// [`Error::Cancelled`]: then the index is as it was.
 pub fn repair_index(repository: &Repository, options: &RepairOptions) -> Result<IndexRepairReport> {
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     let begun = Instant::now();
     let looking = options.looking();
     for _ in 0..MOST_TRIES {
@@ -61,6 +62,7 @@ pub fn repair_index(repository: &Repository, options: &RepairOptions) -> Result<
         }
         if let Some(mut report) = outcome? {
             report.damage = ledger.finish().damage;
+            report.misread = tell_misread(repository, &*options.observer);
             report.elapsed = begun.elapsed();
             return Ok(report);
         }
@@ -171,7 +173,7 @@ impl<'a> Rebuilding<'a> {
 
     /// Tells the segments that can be relied on from the others; lists the packs after that, so that what is named is listed.
     fn judge(&mut self) -> Result<(Judged, Packs)> {
-        let (backend, codec) = (self.repository.backend(), self.repository.codec());
+        let backend = self.repository.backend();
         let counted = self.authority.counted();
         let mut segments = Vec::new();
         for (name, size) in list_names(&**backend, Folder::Index.prefix())? {
@@ -179,7 +181,7 @@ impl<'a> Rebuilding<'a> {
                 continue;
             }
             // What is set aside is so for good: only what is wrong twice is.
-            let opened = twice(&**backend, &name, || Segment::open(backend, codec, &name, size));
+            let opened = twice(self.repository, &name, || self.open(&name, size));
             match opened {
                 Ok(segment) if counted.buried.contains(&segment.session()) => {}
                 Ok(segment) => segments.push(Arc::new(segment)),
@@ -222,16 +224,15 @@ impl<'a> Rebuilding<'a> {
         let again = Ledger::new(&quiet);
         self.ledger.check_cancelled()?;
         let size = segment.summary().stored_length();
-        let (backend, codec) = (self.repository.backend(), self.repository.codec());
-        backend.forget_cached(name);
-        let opened = again.outlive(Segment::open(backend, codec, name, size))?;
+        self.repository.backend().forget_cached(name);
+        let opened = again.outlive(self.open(name, size))?;
         let judged = match &opened {
             Some(opened) => judge_segment(self.repository, opened, size, &again)?,
             None => (Named::new(), false),
         };
         let (Some(opened), (named, true)) = (opened, judged) else { return Ok((segment, Named::new(), false)) };
         self.ledger.set_aside(&name.to_string());
-        self.ledger.note(format!("{name} {MISREAD}"));
+        self.repository.misread().note(name);
         Ok((Arc::new(opened), named, true))
     }
 
@@ -284,7 +285,8 @@ impl<'a> Rebuilding<'a> {
             }
             let backend = &**self.repository.backend();
             let name = ObjectName::Pack(pack.id);
-            let read = twice(backend, &name, || read_directory(backend, self.repository.codec(), pack.id, pack.size));
+            let read = || read_directory(backend, self.repository.codec(), pack.id, pack.size);
+            let read = twice(self.repository, &name, read);
             let Some((header, directory)) = self.ledger.outlive(read)? else {
                 note().closed.insert(pack.id);
                 return Ok(());
@@ -385,6 +387,10 @@ impl<'a> Rebuilding<'a> {
         Ok(())
     }
 
+    fn open(&self, name: &ObjectName, size: u64) -> Result<Segment> {
+        open_segment(self.repository, name, size)
+    }
+
     fn collected(&self) -> MutexGuard<'_, New> {
         self.new.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -397,12 +403,16 @@ fn id_of(name: &ObjectName) -> Option<SegmentId> {
     }
 }
 
+fn open_segment(repository: &Repository, name: &ObjectName, size: u64) -> Result<Segment> {
+    Ok(Segment::open(repository.backend(), repository.codec(), name, size)?.noting(repository.misread()))
+}
+
 /// An index of these segments alone.
 fn index_of(segments: &[Arc<Segment>], repository: &Repository) -> Result<Index> {
     let index = Index::new();
     for segment in segments {
         let size = segment.summary().stored_length();
-        index.add(Segment::open(repository.backend(), repository.codec(), segment.name(), size)?);
+        index.add(open_segment(repository, segment.name(), size)?);
     }
     Ok(index)
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     ledger::Ledger,
+    misread::tell_misread,
     parity::{Healer, read_objects},
     places::{Blocks, blocks_of},
 };
@@ -45,7 +46,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// answer, [`Error::Damaged`] when a record that writers need does not open ([`repair_index`](super::repair_index) helps),
 /// [`Error::Cancelled`]: what was stored until then is used by the next run.
 pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<PacksRepairReport> {
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     let begun = Instant::now();
     if let Some(other) = options.from.iter().find(|other| other.id() != repository.id()) {
         return Err(Error::OtherRepository {
@@ -62,6 +63,7 @@ pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<
         salvage_all(repository, options, &ledger, found, &mut report)?;
     }
     report.notes.extend(ledger.finish().notes);
+    report.misread = tell_misread(repository, &*options.observer);
     report.elapsed = begun.elapsed();
     Ok(report)
 }

@@ -30,6 +30,7 @@ use super::{RecordsRepairReport, RepairOptions, asking};
 use crate::{
     Damage,
     ledger::Ledger,
+    misread::tell_misread,
     records::{Told, check_records, open_record},
 };
 
@@ -41,7 +42,7 @@ use crate::{
 /// # Errors
 /// [`Error::Store`] when the store does not answer, [`Error::Cancelled`]. What was closed until then stays closed.
 pub fn repair_records(repository: &Repository, options: &RepairOptions) -> Result<RecordsRepairReport> {
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     let begun = Instant::now();
     let looking = options.looking();
     let ledger = Ledger::new(&looking);
@@ -57,9 +58,7 @@ pub fn repair_records(repository: &Repository, options: &RepairOptions) -> Resul
             Some(name) => match confirm(repository, &name, &looking)? {
                 Some(Error::Newer { .. }) => report.left.push(damage),
                 Some(_) => report.set_aside.push(damage),
-                None => report.notes.push(format!(
-                    "{name} was read wrongly once and rightly the second time: look at memory, cable and disk"
-                )),
+                None => {}
             },
         }
     }
@@ -70,6 +69,7 @@ pub fn repair_records(repository: &Repository, options: &RepairOptions) -> Resul
             put(repository, options, objects.collect())?;
         }
     }
+    report.misread = tell_misread(repository, &*options.observer);
     report.elapsed = begun.elapsed();
     Ok(report)
 }
@@ -115,7 +115,10 @@ pub(super) fn confirm(
     backend.forget_cached(name);
     let opened = open_record(repository, name, size, &HashSet::new(), &Mutex::new(Told::default()));
     match opened {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            repository.misread().note(name);
+            Ok(None)
+        }
         Err(error) if !error.is_of_one_object() => Err(error),
         Err(error) => {
             let quiet = crate::VerifyOptions { cancellation: looking.cancellation.clone(), ..Default::default() };

@@ -32,6 +32,8 @@ pub struct IndexRepairReport {
     pub segments_set_aside: u64,
     /// Segments that were written.
     pub segments_written: u64,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -59,6 +61,8 @@ pub struct PacksRepairReport {
     pub stored_bytes: u64,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -124,6 +128,8 @@ pub struct SnapshotsRepairReport {
     pub hurt: Vec<MendedSnapshot>,
     /// Slots that do not open, whatever snapshots were asked for, in the order of their sessions.
     pub slots: Vec<DamagedSlot>,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }
@@ -197,6 +203,8 @@ pub struct RecordsRepairReport {
     pub closed: u64,
     /// What else is worth knowing.
     pub notes: Vec<String>,
+    /// Objects that were read wrongly once and rightly the second time: no damage of the repository, but a machine to look at. Sorted.
+    pub misread: Vec<String>,
     /// Time it took, by a clock that only goes forward.
     pub elapsed: Duration,
 }

@@ -67,7 +67,7 @@ pub(super) fn find(
 fn announcement(repository: &Repository, session: SessionId) -> Result<Option<SessionRecord>> {
     use lbak_core::repository::StoredObject;
     let name = ObjectName::Session(session);
-    match twice(&**repository.backend(), &name, || repository.open_stored(&name, 0)) {
+    match twice(repository, &name, || repository.open_stored(&name, 0)) {
         Ok(StoredObject::Session(record)) => Ok(Some(record)),
         Ok(_) => Ok(None),
         Err(error) if error.is_of_one_object() => Ok(None),
@@ -84,7 +84,7 @@ fn changed_by(repository: &Repository, catalog: &Catalog, session: SessionId) ->
             let stored = get_object(&**repository.backend(), &name)?;
             repository.codec().open_object(&name, &[Kind::Forgotten], None, &stored)
         };
-        if of_one_object(twice(&**repository.backend(), &name, open))?.is_some_and(|opened| opened.session == session) {
+        if of_one_object(twice(repository, &name, open))?.is_some_and(|opened| opened.session == session) {
             changed.push(Committed { session, ..old.clone() });
         }
     }
@@ -169,7 +169,7 @@ fn roots_of(repository: &Repository, view: &View, session: SessionId) -> Result<
         backend.forget_cached(&ObjectName::Pack(pack));
         let Some(size) = stored_size(backend, &pack)? else { continue };
         let read = || read_directory(backend, repository.codec(), pack, size);
-        let Some((_, directory)) = of_one_object(twice(backend, &ObjectName::Pack(pack), read))? else { continue };
+        let Some((_, directory)) = of_one_object(twice(repository, &ObjectName::Pack(pack), read))? else { continue };
         for chunk in directory.blocks.iter().flat_map(|block| &block.chunks) {
             if chunk.kind != ChunkKind::Tree {
                 continue;

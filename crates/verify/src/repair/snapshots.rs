@@ -27,8 +27,8 @@ use super::{
     storing::Storing,
 };
 use crate::{
-    Depth, HurtSnapshot, data::PackReading, hurt::Hurt, ledger::Ledger, packs::Packs, places::BadPlaces,
-    records::KnownSnapshot,
+    Depth, HurtSnapshot, data::PackReading, hurt::Hurt, ledger::Ledger, misread::tell_misread, packs::Packs,
+    places::BadPlaces, records::KnownSnapshot,
 };
 
 /// Sessions that may be lost to reclaiming in a row before that is taken for a fault.
@@ -47,7 +47,7 @@ const MOST_LOST_SESSIONS: u32 = 8;
 /// [`Error::Damaged`] when the index does not tell of everything ([`repair_index`](super::repair_index) comes first),
 /// [`Error::Store`] when the store does not answer, [`Error::Cancelled`]: snapshots that were written until then stay.
 pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Result<SnapshotsRepairReport> {
-    let repository = &repository.as_stored();
+    let repository = &repository.as_stored().for_one_run();
     let begun = Instant::now();
     let looking = options.looking();
     let ledger = Ledger::new(&looking);
@@ -80,6 +80,7 @@ pub fn repair_snapshots(repository: &Repository, options: &RepairOptions) -> Res
             report.hurt.extend(mending.mend(snapshot, &found, &mut families)?);
         }
     }
+    report.misread = tell_misread(repository, &*options.observer);
     report.elapsed = begun.elapsed();
     Ok(report)
 }

@@ -8,7 +8,6 @@ use lbak_core::{
     id::PackId,
     observe::Stage,
     repository::{Repository, View},
-    store::MISREAD,
 };
 
 use super::{
@@ -103,7 +102,7 @@ fn confirm(
             found.insert(*pack, Fault::Bytes(what.unwrap_or_else(|| "it is damaged".into())));
         } else {
             ledger.set_aside(&name.to_string());
-            ledger.note(format!("{name} {MISREAD}"));
+            repository.misread().note(&name);
         }
     }
     Ok(found)

@@ -4,6 +4,7 @@ use lbak::{DamagedSlot, FoundAgain};
 
 use crate::{
     exit::Exit,
+    findings,
     invocation::Invocation,
     json::{self, repair_records as told},
     opening,
@@ -19,6 +20,7 @@ pub(super) fn run(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<
     drop(progress);
     let output = invocation.output;
     report.notes.iter().for_each(|note| output.note(note));
+    findings::tell_reported_misread(output, &report.misread);
     if output.is_json() {
         for (message_type, damage) in report
             .set_aside

@@ -16,7 +16,7 @@ use super::{
     list::{Copy, copy_name},
 };
 use crate::{
-    backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Promise, Sealed},
+    backend::{Backend, BackendError, BackendErrorKind, Description, Misread, ObjectName, Parts, Promise, Sealed},
     cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
@@ -99,12 +99,19 @@ pub(in super::super) struct Originals {
     codec: Codec,
     names: Vec<(ObjectName, u64)>,
     list: PathBuf,
+    misread: Misread,
     index: OnceLock<(Index, bool)>,
 }
 
 impl Originals {
-    pub(super) fn new(backend: Arc<dyn Backend>, codec: Codec, names: Vec<(ObjectName, u64)>, list: PathBuf) -> Self {
-        Self { backend, codec, names, list, index: OnceLock::new() }
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        codec: Codec,
+        names: Vec<(ObjectName, u64)>,
+        list: PathBuf,
+        misread: Misread,
+    ) -> Self {
+        Self { backend, codec, names, list, misread, index: OnceLock::new() }
     }
 
     /// An index of them alone. Those that are damaged answer nothing, as if they had been opened in the first place.
@@ -117,7 +124,7 @@ impl Originals {
         }
         // Whoever opens the repository next makes the copies anew.
         let _ = fs::remove_file(&self.list);
-        let index = open_index(&self.backend, &self.codec, &self.names)?;
+        let index = open_index(&self.backend, &self.codec, &self.names, &self.misread)?;
         Ok(&self.index.get_or_init(|| index).0)
     }
 

@@ -27,7 +27,7 @@ use super::{
     segment::Segment,
 };
 use crate::{
-    backend::{Backend, ObjectName},
+    backend::{Backend, Misread, ObjectName},
     cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
@@ -97,13 +97,14 @@ impl Copies {
         codec: &Codec,
         counted: &Counted,
         there: &BTreeSet<(ObjectName, u64)>,
+        misread: &Misread,
     ) -> Vec<Used> {
         let list = List::read(&self.folder.file(LIST), codec).unwrap_or_default();
         let is_there = |covered: &Covered| {
             there.contains(&(covered.name(), covered.size)) && !counted.buried.contains(&covered.session)
         };
         let groups = list.groups.into_iter().filter(|group| group.covers.iter().all(is_there));
-        groups.filter_map(|group| self.open(backend, codec, group).ok()).collect()
+        groups.filter_map(|group| self.open(backend, codec, group, misread).ok()).collect()
     }
 
     /// Merges segments that no copy stands for when that is worth it, together with groups that are not much larger; `used` then
@@ -114,6 +115,7 @@ impl Copies {
         codec: &Codec,
         used: &mut Vec<Used>,
         segments: &mut Vec<Arc<Segment>>,
+        misread: &Misread,
     ) -> Result<()> {
         let chosen = self.choose(used, segments);
         if chosen.len() < self.options.least_segments {
@@ -136,7 +138,7 @@ impl Copies {
         let mut covers: Vec<Covered> = chosen.iter().map(|segment| Covered::of(segment)).collect();
         covers.extend(used.iter().take(absorbed).flat_map(|used| used.group.covers.iter().copied()));
         let group = Group { covers, copies: self.merge(codec, &sources)? };
-        let new = self.open(backend, codec, group)?;
+        let new = self.open(backend, codec, group, misread)?;
 
         let groups = used.iter().skip(absorbed).chain([&new]).map(|used| used.group.clone()).collect();
         let list = List { groups };
@@ -176,7 +178,7 @@ impl Copies {
         Ok(copies)
     }
 
-    fn open(&self, backend: &Arc<dyn Backend>, codec: &Codec, group: Group) -> Result<Used> {
+    fn open(&self, backend: &Arc<dyn Backend>, codec: &Codec, group: Group, misread: &Misread) -> Result<Used> {
         let files = Files::open(&self.folder, &group.copies)?;
         let files: Arc<dyn Backend> = Arc::new(files);
         let open = |copy: &Copy| -> Result<Arc<Segment>> {
@@ -185,11 +187,12 @@ impl Copies {
             if segment.random() != copy.random {
                 return Err(Error::damaged(segment.name(), "another copy is in its place"));
             }
-            Ok(Arc::new(segment))
+            Ok(Arc::new(segment.noting(misread)))
         };
         let segments = group.copies.iter().map(open).collect::<Result<_>>()?;
         let names = group.covers.iter().map(|covered| (covered.name(), covered.size)).collect();
-        let originals = Originals::new(Arc::clone(backend), codec.clone(), names, self.folder.file(LIST));
+        let list = self.folder.file(LIST);
+        let originals = Originals::new(Arc::clone(backend), codec.clone(), names, list, misread.clone());
         Ok(Used { segments, originals: Arc::new(originals), group })
     }
 
