@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use lbak::{
-    AmendOptions, Backend, BackendError, Catalog, Changes, Committed, Credential, Description, Error, Folder,
-    InitOptions, Lineage, MemoryBackend, MemorySource, NewSlot, ObjectName, OpenOptions, PasswordCost, RestoreOptions,
-    Sealed, SessionId, SnapshotOptions, Timestamp, VerifyOptions, amend,
+    AmendOptions, Backend, Catalog, Changes, Committed, Credential, Error, Folder, InitOptions, Lineage, MemoryBackend,
+    MemorySource, NewSlot, ObjectName, OpenOptions, PasswordCost, RestoreOptions, SessionId, SnapshotOptions,
+    Timestamp, VerifyOptions, amend,
     codec::Kind,
     id::PackId,
     repository::Repository,
@@ -18,7 +17,7 @@ use lbak::{
     store::list_names,
     verify,
 };
-use lbak_testkit::{CrashingBackend, LastChange, Operation, RecordingBackend, objects::noise};
+use lbak_testkit::{CrashingBackend, LastChange, MeddlingBackend, Operation, RecordingBackend, objects::noise};
 
 fn init(backend: &Arc<dyn Backend>) -> Repository {
     let slot = NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
@@ -106,54 +105,10 @@ fn condemn(repository: &Repository, condemned: Vec<PackId>) {
     put(repository, &ObjectName::Mark(0), Kind::Mark, &MarkRecord { condemned }.encode().unwrap());
 }
 
-/// Does something to the store just before a slot is written.
-struct Meddling<F> {
-    inner: Arc<dyn Backend>,
-    meddle: Mutex<Option<F>>,
-}
-
-impl<F> std::fmt::Debug for Meddling<F> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Meddling")
-    }
-}
-
-impl<F: FnOnce(SessionId) + Send> Backend for Meddling<F> {
-    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        if let ObjectName::Snapshot(session) = name {
-            let meddle = self.meddle.lock().unwrap().take();
-            meddle.into_iter().for_each(|meddle| meddle(*session));
-        }
-        self.inner.put(name, object)
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        self.inner.get(name)
-    }
-
-    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        self.inner.get_range(name, offset, length)
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.inner.list(prefix, found)
-    }
-
-    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.inner.remove(name)
-    }
-
-    fn describe(&self) -> Description {
-        self.inner.describe()
-    }
-}
-
 fn meddled(inner: &Arc<dyn Backend>, meddle: impl FnOnce(SessionId) + Send + 'static) -> Repository {
-    open(Arc::new(Meddling { inner: Arc::clone(inner), meddle: Mutex::new(Some(meddle)) }))
+    let backend = MeddlingBackend::new(Arc::clone(inner));
+    backend.before_commit(|_, session| meddle(session));
+    open(Arc::new(backend))
 }
 
 /// A collector closes the session.

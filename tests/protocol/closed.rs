@@ -20,7 +20,7 @@ use crate::{
 fn a_closed_session_is_begun_again_and_nothing_is_read_or_stored_twice() {
     let (tree, (_, backend)) = (Tree::new(), memory());
     let codec = init(&backend).codec().clone();
-    let repository = meddled(&backend, Box::new(move |backend, session| close(&codec, backend, session)));
+    let repository = meddled(&backend, move |backend, session| close(&codec, backend, session));
     let report = tree.snapshot(&repository, LineageKind::Full).unwrap();
     assert_eq!((report.lost_sessions, report.lineage), (1, Lineage::Full));
     assert_eq!(report.files.read_bytes, 0, "all of it was found again");
@@ -44,7 +44,7 @@ fn what_a_collector_took_with_a_closed_session_is_stored_again() {
             backend.remove(name).unwrap();
         }
     };
-    let repository = meddled(&backend, Box::new(take_all));
+    let repository = meddled(&backend, take_all);
     let report = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
     assert_eq!(report.lost_sessions, 1);
     assert!(report.sizes.new > 3_000_000);
@@ -66,7 +66,7 @@ fn what_a_closed_session_stored_is_not_taken_over_unseen() {
         let sealed = codec.seal_object(&ObjectName::Mark(0), Kind::Mark, SessionId([9; 16]), &mark).unwrap();
         backend.put(&ObjectName::Mark(0), &sealed).unwrap();
     };
-    let repository = meddled(&backend, Box::new(condemn));
+    let repository = meddled(&backend, condemn);
     let stored = || pack_ids(&*backend);
     let report = tree.snapshot(&repository, LineageKind::Full).unwrap();
     assert_eq!(report.lost_sessions, 1);
@@ -92,6 +92,6 @@ fn a_slot_that_does_not_open_is_damage_and_never_closed() {
         let name = ObjectName::Snapshot(session);
         backend.put(&name, &trailed(&name, b"rubbish without a signature\0\0")).unwrap();
     };
-    let error = tree.snapshot(&meddled(&backend, Box::new(rubbish)), LineageKind::Full).unwrap_err();
+    let error = tree.snapshot(&meddled(&backend, rubbish), LineageKind::Full).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }

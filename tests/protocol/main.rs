@@ -10,5 +10,7 @@ mod closed;
 mod damage;
 mod faults;
 mod features;
+mod loss;
+mod misread;
 mod reclaiming;
 mod streams;

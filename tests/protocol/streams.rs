@@ -48,7 +48,7 @@ fn a_stream_whose_session_was_closed_is_committed_without_being_read_again() {
     for (source, is_command) in sources.iter().zip([false, true]) {
         let (_, backend) = memory();
         let codec = init(&backend).codec().clone();
-        let repository = meddled(&backend, Box::new(move |backend, session| close(&codec, backend, session)));
+        let repository = meddled(&backend, move |backend, session| close(&codec, backend, session));
         let report = snapshot(&repository, &**source, &SnapshotOptions::default()).unwrap();
         assert_eq!((report.lost_sessions, report.lineage, report.is_complete), (1, Lineage::Full, true));
         assert_eq!((report.files.read_bytes, report.sizes.logical), (0, 5_000_000));
@@ -78,7 +78,7 @@ fn a_stream_of_which_a_collector_took_a_part_is_not_committed() {
             let gone = if is_removed { [packs(backend), names(backend, Folder::Index)].concat() } else { Vec::new() };
             gone.iter().for_each(|name| backend.remove(name).unwrap());
         };
-        let repository = meddled(&backend, Box::new(condemn));
+        let repository = meddled(&backend, condemn);
         let error = snapshot(&repository, &*source, &SnapshotOptions::default()).unwrap_err();
         assert!(matches!(&error, Error::ReadOnce { path } if path == "/db/dump"), "{error}");
         assert!(owner.catalog().unwrap().snapshots.is_empty(), "nothing is committed");

@@ -44,6 +44,7 @@ mod people;
 mod plan;
 mod restore;
 mod roots;
+mod runs;
 mod spared;
 mod system;
 mod target;

@@ -125,3 +125,13 @@ impl Cursor {
         Ok(true)
     }
 }
+
+/// A chunk of a window, by its number.
+pub(crate) fn wanted(window: &Window, number: u32) -> &Wanted {
+    &window.chunks[number as usize]
+}
+
+/// A file of a window, by its number.
+pub(crate) fn file(window: &Window, number: u32) -> &File {
+    &window.files[number as usize]
+}

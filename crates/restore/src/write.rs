@@ -1,5 +1,4 @@
-//! Writes a window: what is in its place already is left alone, the rest is fetched in few large reads, every block
-//! opened once, every chunk hashed before it is written.
+//! Writes a window: what is in its place already is left alone, the rest is fetched in few large reads (`runs.rs`).
 //!
 //! A chunk whose block is damaged is looked for in other packs; when there is none, and the index read again knows none
 //! either, it costs the files that have it.
@@ -11,30 +10,24 @@ use std::{
 
 use lbak_core::{
     browse::{Chunks, in_words},
-    error::{Error, Result},
+    error::Result,
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::FindingKind,
-    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
+    store::{BlockBuffers, ChunkReader},
     tree::{Content, Node, ReadChunk},
 };
 use rayon::prelude::*;
 
 use crate::{
     begin,
-    file::File,
     links::Link,
     node,
+    runs::{self, Block, Failure, Found, Task},
     target::Target,
-    window::{Cursor, Wanted, Window},
+    window::{Cursor, Window, file, wanted},
 };
 
-/// Most bytes that are read at once.
-const LONGEST_RUN: u64 = 4 << 20;
-/// Shorter reads are not worth making more workers busy.
-const SHORTEST_RUN: u64 = 256 << 10;
-/// Bytes between two blocks that are read and thrown away: less than another request costs, even on a disk that turns.
-const LARGEST_GAP: u64 = 256 << 10;
 /// Chunks that a worker asks the index for at once.
 pub(crate) const LOCATED_AT_ONCE: usize = 1024;
 
@@ -44,38 +37,6 @@ pub(crate) struct Writer<'a> {
     pub(crate) target: &'a Target,
     pub(crate) window_bytes: usize,
     pub(crate) spare: Spare,
-}
-
-/// A wanted chunk and where it lies.
-struct Found {
-    location: Location,
-    /// Its number in the window.
-    number: u32,
-}
-
-impl Found {
-    fn key(&self) -> (PackId, u32, u32) {
-        (self.location.pack.id, self.location.block_offset, self.location.offset)
-    }
-}
-
-/// A block and the wanted chunks in it.
-struct Block<'f> {
-    place: BlockPlace,
-    found: &'f [Found],
-}
-
-impl Block<'_> {
-    fn end(&self) -> u64 {
-        u64::from(self.place.offset) + u64::from(self.place.sealed_length)
-    }
-}
-
-/// A chunk that a pack did not give.
-struct Failure {
-    number: u32,
-    pack: PackId,
-    error: String,
 }
 
 /// Buffers that no worker is using just now.
@@ -274,158 +235,12 @@ impl Writer<'_> {
             return Ok(Vec::new());
         }
         found.sort_unstable_by_key(Found::key);
-        let blocks: Vec<Block<'_>> = found
-            .chunk_by(|one, next| (one.key().0, one.key().1) == (next.key().0, next.key().1))
-            .filter_map(|found| found.first().map(|first| Block { place: BlockPlace::of(&first.location), found }))
-            .collect();
-        let sealed: u64 = blocks.iter().map(|block| u64::from(block.place.sealed_length)).sum();
-        let workers = self.chunks.workers().current_num_threads() as u64;
-        // Sixteen reads for each worker, so that none waits long for another at the end of the window.
-        let limit = (sealed / (16 * workers)).clamp(SHORTEST_RUN, LONGEST_RUN);
-        let runs = runs(&blocks, limit);
+        let blocks = runs::blocks(&found);
+        let runs = runs::runs(&blocks, self.chunks.workers().current_num_threads());
         let failures = Mutex::new(Vec::new());
-        let task = WindowTask { target, reader, window, failures: &failures };
+        let task = Task { target, reader, window, failures: &failures };
         let write_run = |run: &&[Block<'_>]| self.spare.with(|buffers| task.write_run(run, buffers));
         self.chunks.workers().install(|| runs.par_iter().with_max_len(1).try_for_each(write_run))?;
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Groups neighbours in one pack into runs of at most `limit` bytes, or one block.
-fn runs<'b, 'f>(blocks: &'b [Block<'f>], limit: u64) -> Vec<&'b [Block<'f>]> {
-    let mut runs = Vec::new();
-    let mut start = 0;
-    for (place, pair) in blocks.windows(2).enumerate() {
-        let [one, next] = pair else { continue };
-        let is_near = one.place.pack.id == next.place.pack.id
-            && u64::from(next.place.offset) <= one.end() + LARGEST_GAP
-            && blocks.get(start).is_some_and(|first| next.end() <= u64::from(first.place.offset) + limit);
-        if !is_near {
-            runs.extend(blocks.get(start..=place));
-            start = place + 1;
-        }
-    }
-    runs.extend(blocks.get(start..).filter(|run| !run.is_empty()));
-    runs
-}
-
-/// What the workers of one window share.
-struct WindowTask<'a> {
-    target: &'a Target,
-    reader: &'a ChunkReader,
-    window: &'a Window,
-    failures: &'a Mutex<Vec<Failure>>,
-}
-
-impl WindowTask<'_> {
-    fn write_run(&self, run: &[Block<'_>], buffers: &mut BlockBuffers) -> Result<()> {
-        self.target.cancellation.check()?;
-        let BlockBuffers { stored, plain, again } = buffers;
-        match self.read_run(run, stored) {
-            Ok((start, stored)) => {
-                for block in run {
-                    let from = (block.place.offset - start) as usize;
-                    let sealed = stored.get_mut(from..from + block.place.sealed_length as usize);
-                    self.write_block(block, sealed.unwrap_or_default(), plain, again)?;
-                }
-            }
-            // What can not be read in one piece may be readable but for one block.
-            Err(error) if error.is_damage() && run.len() > 1 => {
-                run.iter().try_for_each(|block| self.write_run(std::slice::from_ref(block), buffers))?;
-            }
-            Err(error) if error.is_damage() => {
-                for block in run {
-                    self.write_second(block, &error, again)?;
-                }
-            }
-            Err(error) => return Err(error),
-        }
-        self.target.tell_progress();
-        Ok(())
-    }
-
-    /// Reads a run of blocks; returns where in the pack its bytes begin.
-    fn read_run<'b>(&self, run: &[Block<'_>], buffer: &'b mut Vec<u8>) -> Result<(u32, &'b mut [u8])> {
-        let first = run.first().expect("runs are not empty");
-        let end = run.iter().map(Block::end).max().unwrap_or_default();
-        let (pack, start) = (&first.place.pack, first.place.offset);
-        let length = u32::try_from(end - u64::from(start))
-            .map_err(|_| Error::damaged("the index", "a block lies behind the end of its pack"))?;
-        self.reader.read_run(pack, start, length, buffer).map(|stored| (start, stored))
-    }
-
-    fn write_block(
-        &self,
-        block: &Block<'_>,
-        sealed: &mut [u8],
-        scratch: &mut Vec<u8>,
-        again: &mut SecondReading,
-    ) -> Result<()> {
-        self.target.cancellation.check()?;
-        match self.reader.open_sealed(&block.place, sealed, scratch) {
-            Ok(plain) => self.write_plain(block, plain),
-            Err(error) if error.is_damage() => self.write_second(block, &error, again),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Reads a block once more that could not be read or opened, and writes what is in it.
-    fn write_second(&self, block: &Block<'_>, error: &Error, again: &mut SecondReading) -> Result<()> {
-        if is_doubtful(error) {
-            match self.reader.open_again(&block.place, again) {
-                Ok(plain) => return self.write_plain(block, plain),
-                Err(error) if error.is_damage() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        block.found.iter().for_each(|found| self.fail(found, error));
-        Ok(())
-    }
-
-    fn write_plain(&self, block: &Block<'_>, plain: &[u8]) -> Result<()> {
-        // Equal files have the same chunks, which lie beside one another here: each is hashed once.
-        let mut checked: Option<(u32, u32, ChunkId)> = None;
-        for found in block.found {
-            let wanted = wanted(self.window, found.number);
-            let (offset, length) = (found.location.offset, found.location.length);
-            let is_checked = checked == Some((offset, length, wanted.id));
-            let range = if is_checked {
-                Ok(offset as usize..offset as usize + length as usize)
-            } else {
-                self.reader.check_chunk(&found.location, &wanted.id, plain)
-            };
-            let chunk = range.and_then(|range| {
-                let chunk = plain.get(range).filter(|chunk| chunk.len() == wanted.length as usize);
-                chunk.ok_or_else(|| {
-                    Error::damaged(
-                        "a list of pieces",
-                        format!("it says another length than chunk {} has", wanted.id.short()),
-                    )
-                })
-            });
-            match chunk {
-                Ok(chunk) => {
-                    checked = Some((offset, length, wanted.id));
-                    let file = file(self.window, wanted.file);
-                    file.write(self.target, wanted.offset, chunk)?;
-                    file.release(self.target)?;
-                }
-                Err(error) => self.fail(found, &error),
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(&self, found: &Found, error: &Error) {
-        let failure = Failure { number: found.number, pack: found.location.pack.id, error: in_words(error) };
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
-    }
-}
-
-fn wanted(window: &Window, number: u32) -> &Wanted {
-    &window.chunks[number as usize]
-}
-
-fn file(window: &Window, number: u32) -> &File {
-    &window.files[number as usize]
 }

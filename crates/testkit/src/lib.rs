@@ -3,6 +3,7 @@
 //! - [`conformance`] checks a [`Backend`](lbak_core::backend::Backend) against its contract, rule by rule.
 //! - [`FaultyBackend`], [`CrashingBackend`] and [`RecordingBackend`] wrap a backend: they fail where they are told to, die
 //!   after so many operations, and write down what was asked. They are values and go into one another.
+//! - [`MeddlingBackend`] lets others act while a verb is at work, just before or after an operation.
 //! - [`MisreadingBackend`] reads wrongly what lies rightly, until it is told to forget.
 //! - [`PowerCutBackend`] loses its power: what it had not acknowledged is lost, kept or torn at any byte.
 //! - [`trees`] makes up small directories full of what is hard to keep, writes them to disk and compares them.
@@ -39,6 +40,7 @@ pub mod compare;
 pub mod conformance;
 mod crashing;
 mod faulty;
+mod meddling;
 mod misreading;
 pub mod objects;
 mod operation;
@@ -48,6 +50,7 @@ pub mod trees;
 
 pub use crashing::{CrashingBackend, LastChange};
 pub use faulty::{Effect, Fault, FaultyBackend};
+pub use meddling::MeddlingBackend;
 pub use misreading::MisreadingBackend;
 pub use operation::Operation;
 pub use power::{Fate, PowerCutBackend, Unacknowledged};

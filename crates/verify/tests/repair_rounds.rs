@@ -3,15 +3,11 @@
 
 mod common;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use common::*;
 use lbak_core::{
-    backend::{Backend, BackendError, Description, MemoryBackend, ObjectName, Sealed},
+    backend::{Backend, MemoryBackend, ObjectName},
     codec::{Kind, object_hash},
     error::Error,
     id::{ChunkKind, PackId, SessionId},
@@ -21,7 +17,7 @@ use lbak_core::{
     source::MemoryNode,
     store::chunk_rows,
 };
-use lbak_testkit::{Effect, Fault, FaultyBackend, Operation};
+use lbak_testkit::{Effect, Fault, FaultyBackend, MeddlingBackend, Operation};
 use lbak_verify::repair::{RepairOptions, repair_index, repair_packs};
 
 fn small() -> (Arc<MemoryBackend>, Repository) {
@@ -50,61 +46,6 @@ fn put_round(repository: &Repository, pack: PackId) {
 fn put_mark(repository: &Repository, pack: PackId) {
     let mark = MarkRecord { condemned: vec![pack] }.encode().unwrap();
     put(repository, &ObjectName::Mark(0), Kind::Mark, mark);
-}
-
-type Act = Box<dyn FnOnce() + Send>;
-
-/// Does something when a session is announced, and lists an object with a wrong length once.
-#[derive(Default)]
-struct Meanwhile {
-    inner: Arc<MemoryBackend>,
-    act: Mutex<Option<Act>>,
-    shortened: Mutex<Option<String>>,
-}
-
-impl fmt::Debug for Meanwhile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Meanwhile")
-    }
-}
-
-impl Backend for Meanwhile {
-    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        let outcome = self.inner.put(name, object);
-        if matches!(name, ObjectName::Session(_))
-            && let Some(act) = self.act.lock().unwrap().take()
-        {
-            act();
-        }
-        outcome
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        self.inner.get(name)
-    }
-
-    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        self.inner.get_range(name, offset, length)
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.inner.list(prefix, &mut |name, size| {
-            let is_shortened = self.shortened.lock().unwrap().take_if(|shortened| shortened == name).is_some();
-            found(name, if is_shortened { size - 1 } else { size })
-        })
-    }
-
-    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.inner.remove(name)
-    }
-
-    fn describe(&self) -> Description {
-        self.inner.describe()
-    }
 }
 
 fn first_pack(backend: &MemoryBackend) -> PackId {
@@ -219,11 +160,11 @@ fn a_list_that_changes_between_two_readings_marks_nothing() {
     let (backend, repository) = small();
     drop(repository);
     let name = names(&backend, "packs/").pop().unwrap();
-    let listing = Arc::new(Meanwhile { inner: Arc::clone(&backend), ..Meanwhile::default() });
+    let listing = Arc::new(MeddlingBackend::new(Arc::clone(&backend)));
     let repository = reopen(Arc::clone(&listing) as _);
-    *listing.shortened.lock().unwrap() = Some(name);
+    listing.misstate(&name, backend.contents()[&name].len() as u64 - 1);
     let report = repair_packs(&repository, &RepairOptions::default()).unwrap();
-    assert!(listing.shortened.lock().unwrap().is_none(), "it was listed");
+    assert!(listing.is_done(), "it was listed");
     assert!(report.damaged.is_empty() && report.notes.iter().any(|note| note.contains("length")), "{report:?}");
     assert_eq!(names(&backend, "damaged/"), Vec::<String>::new());
     assert!(read_data(&repository).is_sound());
@@ -335,10 +276,9 @@ fn a_pack_that_is_reclaimed_meanwhile_is_not_marked() {
     backend.tamper(&round, None);
     drop(repository);
 
-    let store = Arc::clone(&backend);
-    let act: Act = Box::new(move || store.tamper(&round, Some(fin.into())));
-    let act = Mutex::new(Some(act));
-    let repository = reopen(Arc::new(Meanwhile { inner: Arc::clone(&backend), act, ..Meanwhile::default() }));
+    let meddling = MeddlingBackend::new(Arc::clone(&backend));
+    meddling.after(Operation::Put, "sessions/", move |inner, _| inner.tamper(&round, Some(fin.into())));
+    let repository = reopen(Arc::new(meddling));
     let report = repair_packs(&repository, &RepairOptions::default()).unwrap();
     assert!(names(&backend, "fin/").len() == 1);
     assert!(report.damaged.is_empty(), "{report:?}");

@@ -3,8 +3,8 @@
 mod records;
 
 use lbak::{
-    DamagedPack, Depth, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, ObjectName, PacksRepairReport, Pick,
-    RepairOptions, Selection,
+    DamagedPack, Depth, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, ObjectName, PacksRepairReport,
+    Pick, RepairOptions, Selection,
 };
 
 use crate::{

@@ -296,9 +296,17 @@ impl Segment {
         let fences = parse_fences(&self.object, self.summary.pages(), fences)?;
         // Without its filter a segment answers as truly, only later (rule I5); `verify` finds the damage by the name.
         let filter = self.opener.open(Domain::Filter, 0, &[], filter);
-        let filter =
-            filter.and_then(|plain| Filter::parse(&self.object, plain)).unwrap_or_else(|_| Filter::everything());
+        let filter = filter.and_then(|plain| Filter::parse(&self.object, plain));
+        let filter = filter.or_else(|_| self.read_filter_again()).unwrap_or_else(|_| Filter::everything());
         Ok(Guides { filter, fences })
+    }
+
+    fn read_filter_again(&self) -> Result<Filter> {
+        self.backend.forget_cached(&self.name);
+        let offset = self.summary.fences_at() + u64::from(self.summary.fences_length());
+        let mut sealed = self.read(offset, self.summary.filter_length.into())?;
+        let plain = self.opener.open(Domain::Filter, 0, &[], &mut sealed)?;
+        Filter::parse(&self.object, plain).inspect(|_| self.misread.note(&self.name))
     }
 
     pub(super) fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {

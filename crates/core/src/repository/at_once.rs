@@ -50,7 +50,8 @@ pub(super) fn for_each<T: Send>(
         drop(give);
         let mut worked = Ok(());
         for thread in threads {
-            let outcome = thread.join().map_err(|_| Error::Panicked { doing: "reading many objects" }).and_then(|done| done);
+            let outcome =
+                thread.join().map_err(|_| Error::Panicked { doing: "reading many objects" }).and_then(|done| done);
             worked = worked.and(outcome);
         }
         worked.and(found)

@@ -36,12 +36,8 @@ impl Repository {
         if matches!(loose, Loose::None) {
             return Ok(0);
         }
-        let collecting = Collecting {
-            repository: self,
-            view,
-            memory: Arc::new(MemoryBackend::new()),
-            collected: Mutex::default(),
-        };
+        let collecting =
+            Collecting { repository: self, view, memory: Arc::new(MemoryBackend::new()), collected: Mutex::default() };
         // Listed once more: what is not loose is not held meanwhile.
         let find = |give: &mut dyn FnMut((PackId, u64)) -> bool| {
             for_each_pack(&**self.backend(), &mut |pack, size| !loose.contains(&pack) || give((pack, size)))
@@ -57,9 +53,8 @@ impl Repository {
         match self.misread().read_twice(backend, &name, &mut { read }) {
             Ok((header, directory)) => {
                 let stored_length = u32::try_from(size).ok();
-                Ok(stored_length.map(|stored_length| {
-                    (PackRow { id: pack, stored_length, header }, chunk_rows(&directory))
-                }))
+                Ok(stored_length
+                    .map(|stored_length| (PackRow { id: pack, stored_length, header }, chunk_rows(&directory))))
             }
             Err(Error::Store { source, .. })
                 if !matches!(source.kind, BackendErrorKind::Corrupt | BackendErrorKind::NotFound) =>

@@ -54,7 +54,11 @@ impl Loose {
         if is_unknown.into_inner() {
             return Ok(Self::All);
         }
-        Ok(if tally.is_complete() && tally.hidden.load(Ordering::Relaxed) == 0 { Self::None } else { Self::Unnamed(tally) })
+        Ok(if tally.is_complete() && tally.hidden.load(Ordering::Relaxed) == 0 {
+            Self::None
+        } else {
+            Self::Unnamed(tally)
+        })
     }
 
     /// Tells whether a pack is one of them.
@@ -108,6 +112,9 @@ impl Tally {
 
     /// Counts the packs that a segment names.
     fn count(&self, segment: &Segment, is_hidden: bool, is_unknown: &AtomicBool) -> Result<()> {
+        if !is_hidden && self.is_complete() {
+            return Ok(()); // it was given out before that was so
+        }
         let mut hide = |pack: PackId| self.hide(beginning(&pack));
         let mut name = |pack: PackId| self.name(beginning(&pack));
         match segment.for_each_pack(if is_hidden { &mut hide } else { &mut name }) {

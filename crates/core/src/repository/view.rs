@@ -72,7 +72,13 @@ impl View {
         mut damage: Vec<Error>,
     ) -> Result<Self> {
         let copies = repository.1.copies.as_ref();
-        let loaded = Index::load_with(repository.backend(), repository.codec(), &reclaiming.counted, copies, repository.misread())?;
+        let loaded = Index::load_with(
+            repository.backend(),
+            repository.codec(),
+            &reclaiming.counted,
+            copies,
+            repository.misread(),
+        )?;
         let is_merged = |error: &Error| {
             let name = error.damaged_object().and_then(ObjectName::parse);
             matches!(name, Some(ObjectName::MergedSegment(_)))

@@ -273,13 +273,7 @@ impl Task<'_> {
     }
 
     /// Reads a block once more that could not be read or opened; what is lost all the same is left out.
-    fn open_second(
-        &self,
-        block: &[Found],
-        place: &BlockPlace,
-        error: Error,
-        again: &mut SecondReading,
-    ) -> Result<()> {
+    fn open_second(&self, block: &[Found], place: &BlockPlace, error: Error, again: &mut SecondReading) -> Result<()> {
         if !error.is_damage() {
             return Err(error);
         }

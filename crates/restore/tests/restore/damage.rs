@@ -1,34 +1,25 @@
 //! Damage costs what has a part in it, and nothing else.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use lbak_core::{
-    backend::{Backend, BackendError, BackendErrorKind, Description, MemoryBackend, ObjectName, Sealed},
+    backend::{BackendErrorKind, MemoryBackend, ObjectName},
     error::Error,
-    id::{ChunkId, ChunkKind},
+    id::ChunkId,
     observe::FindingKind,
     repository::Repository,
     snapshot::Manifest,
-    tree::{ContentReader, Node},
 };
-use lbak_restore::{RestoreOptions, RestoreReport, list, restore};
+use lbak_restore::{RestoreOptions, RestoreReport, restore};
 use lbak_testkit::{Effect, Fault, FaultyBackend, Operation, objects::noise, trees::compare};
 
 use crate::support::{
-    Folders, Forge, blocks_of_files, damage_block, folders, found, opened, quick, repository, restored, shared, take,
+    Folders, blocks_of_files, damage_block, folders, found, opened, quick, repository, restored, shared, take,
 };
 
 /// Files of all sizes in several directories: some blocks hold many files, some files lie in several blocks.
-fn fill(source: &Path) {
+pub(crate) fn fill(source: &Path) {
     for directory in 0..4 {
         let path = source.join(format!("directory {directory}"));
         fs::create_dir(&path).expect("directory");
@@ -40,7 +31,7 @@ fn fill(source: &Path) {
 }
 
 /// Compares what was restored: exactly the files that are named are missing, everything else is as it was.
-fn assert_only_missing(folders: &Folders, target: &Path, missing: &BTreeSet<String>) {
+pub(crate) fn assert_only_missing(folders: &Folders, target: &Path, missing: &BTreeSet<String>) {
     let source = folders.source.to_str().expect("text");
     let expected: BTreeSet<String> =
         missing.iter().map(|path| format!("{}: missing on the right", path.replacen(source, "", 1))).collect();
@@ -144,146 +135,6 @@ fn a_read_that_fails_once_costs_nothing() {
         assert_eq!(report.lost, 0, "read {reads}: {:?}", report.findings);
         assert_only_missing(&folders, &folders.target, &BTreeSet::new());
         fs::remove_dir_all(&folders.target).expect("remove");
-    }
-}
-
-#[test]
-fn another_copy_of_a_chunk_is_as_good() {
-    let (backend, repository) = shared();
-    let folders = folders();
-    fill(&folders.source);
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let before = blocks_of_files(&repository, &manifest);
-    store_again(&repository, &manifest);
-    let after = blocks_of_files(&repository, &manifest);
-    let packs = |files: &[(String, Vec<lbak_core::store::BlockPlace>)]| -> BTreeSet<_> {
-        files.iter().flat_map(|(_, blocks)| blocks.iter().map(|block| block.pack.id)).collect()
-    };
-    let all: BTreeSet<_> = packs(&before).union(&packs(&after)).copied().collect();
-    // Whichever copy the index gives first, all packs but those of the other copy are damaged in turn.
-    for pack in &all {
-        let name = ObjectName::Pack(*pack).to_string();
-        let whole = backend.contents()[&name].clone();
-        for damaged in [None, Some(Bytes::from(vec![7; whole.len()]))] {
-            backend.tamper(&name, damaged);
-            let report = restored(&repository, &manifest, &folders.target);
-            assert_eq!(report.findings, []);
-            assert_only_missing(&folders, &folders.target, &BTreeSet::new());
-            fs::remove_dir_all(&folders.target).expect("remove");
-        }
-        backend.tamper(&name, Some(whole));
-    }
-}
-
-/// Stores every chunk of a snapshot's files in new packs.
-pub(crate) fn store_again(repository: &Repository, manifest: &Manifest) {
-    let view = repository.view().expect("view");
-    let reader = repository.reader(&view);
-    let read = |kind: ChunkKind, id: &ChunkId| reader.read(kind, id);
-    let mut forge = Forge::new(repository, 77);
-    let mut store = |listed: lbak_restore::ListedEntry<'_>| {
-        if let Node::File { content } = &listed.entry.node {
-            for piece in ContentReader::new(content, Some(listed.entry.size), &read) {
-                if let Some(id) = piece.expect("piece").piece.chunk {
-                    forge.store(ChunkKind::Data, read(ChunkKind::Data, &id)?.to_vec());
-                }
-            }
-        }
-        Ok(())
-    };
-    list(repository, manifest, None, true, &mut store).expect("list");
-    forge.finish();
-}
-
-/// Shows one state of a store until a pack of it is read, and then the next, as a collector would leave them.
-#[derive(Debug)]
-struct Moving {
-    states: Vec<MemoryBackend>,
-    /// The packs that are gone in the next state.
-    packs: Vec<Vec<ObjectName>>,
-    state: AtomicUsize,
-}
-
-impl Moving {
-    fn current(&self) -> &MemoryBackend {
-        &self.states[self.state.load(Ordering::SeqCst)]
-    }
-}
-
-impl Backend for Moving {
-    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
-        self.current().put(name, object)
-    }
-
-    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
-        self.current().get(name)
-    }
-
-    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
-        let state = self.state.load(Ordering::SeqCst);
-        if self.packs.get(state).is_some_and(|packs| packs.contains(name)) {
-            let _ = self.state.compare_exchange(state, state + 1, Ordering::SeqCst, Ordering::SeqCst);
-        }
-        self.current().get_range(name, offset, length)
-    }
-
-    fn list(
-        &self,
-        prefix: &str,
-        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.current().list(prefix, found)
-    }
-
-    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
-        self.current().remove(name)
-    }
-
-    fn describe(&self) -> Description {
-        self.current().describe()
-    }
-}
-
-#[test]
-fn chunks_that_moved_again_and_again_while_it_ran_are_found() {
-    for moves in 1..=3 {
-        let (backend, repository) = shared();
-        let folders = folders();
-        fill(&folders.source);
-        let manifest = take(&repository, std::slice::from_ref(&folders.source));
-        let packs = |backend: &MemoryBackend| -> BTreeSet<String> {
-            backend.contents().into_keys().filter(|name| name.starts_with("packs/")).collect()
-        };
-        let data: BTreeSet<String> = blocks_of_files(&repository, &manifest)
-            .into_iter()
-            .flat_map(|(_, blocks)| blocks.into_iter().map(|block| ObjectName::Pack(block.pack.id).to_string()))
-            .collect();
-        // Each generation of packs holds all data, and is gone when the next is there.
-        let (mut states, mut gone, mut old, mut seen) = (Vec::new(), Vec::new(), data, packs(&backend));
-        let mut removed: BTreeSet<String> = BTreeSet::new();
-        let copy_without = |removed: &BTreeSet<String>| {
-            let copy = MemoryBackend::new();
-            let left = backend.contents().into_iter().filter(|(name, _)| !removed.contains(name));
-            left.for_each(|(name, bytes)| copy.tamper(&name, Some(bytes)));
-            copy
-        };
-        states.push(copy_without(&removed));
-        for _ in 0..moves {
-            store_again(&repository, &manifest);
-            removed.extend(old.iter().cloned());
-            gone.push(old.iter().map(|name| ObjectName::parse(name).expect("a name")).collect());
-            states.push(copy_without(&removed));
-            let now = packs(&backend);
-            old = now.difference(&seen).cloned().collect();
-            seen = now;
-        }
-        let moving = Moving { states, packs: gone, state: AtomicUsize::new(0) };
-        let options = lbak_core::repository::OpenOptions::default();
-        let credential = lbak_core::codec::slot::Credential::password("p");
-        let repository = Repository::open(Arc::new(moving), &credential, &options).expect("open");
-        let report = restored(&repository, &manifest, &folders.target);
-        assert_eq!(report.findings, [], "{moves} moves");
-        assert_only_missing(&folders, &folders.target, &BTreeSet::new());
     }
 }
 

@@ -26,7 +26,7 @@ use lbak_testkit::{
 use proptest::prelude::*;
 
 use crate::{
-    damage::store_again,
+    moved::store_again,
     support::{Forge, blocks_of_files, damage_block, folders, repository, shared, take},
 };
 

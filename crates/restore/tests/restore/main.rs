@@ -14,6 +14,7 @@ mod in_place;
 mod inherited;
 mod large;
 mod misread;
+mod moved;
 mod partial;
 mod resuming;
 mod roots;

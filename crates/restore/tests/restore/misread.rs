@@ -7,9 +7,9 @@ use lbak_core::{
     observe::FindingKind,
 };
 use lbak_restore::{DumpForm, DumpOptions, dump};
-use lbak_testkit::{MisreadingBackend, objects::noise, trees::compare};
+use lbak_testkit::{Effect, Fault, FaultyBackend, MisreadingBackend, Operation, objects::noise, trees::compare};
 
-use crate::support::{blocks_of_files, folders, found, repository, restored, take};
+use crate::support::{blocks_of_files, folders, found, opened, repository, restored, take};
 
 #[test]
 fn what_is_read_rightly_the_second_time_is_restored_and_said() {
@@ -38,4 +38,41 @@ fn what_is_read_rightly_the_second_time_is_restored_and_said() {
     let kinds: Vec<FindingKind> = report.expect("dump").findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::Misread]);
     assert_eq!(backend.forgotten(), [(pack.to_string(), 2)].into());
+}
+
+/// Nothing holds what was spoiled here: whoever simply asks again gets it right, and told nobody.
+#[test]
+fn what_is_spoiled_once_and_held_nowhere_is_said_too() {
+    let memory = Arc::new(MemoryBackend::new());
+    let repository = repository(Arc::clone(&memory));
+    let folders = folders();
+    for file in 0..20 {
+        fs::write(folders.source.join(file.to_string()), noise(file, 300_000)).expect("write");
+    }
+    let manifest = take(&repository, std::slice::from_ref(&folders.source));
+    let files = blocks_of_files(&repository, &manifest);
+    let block = files.first().and_then(|(_, blocks)| blocks.first()).expect("a file has content");
+    let pack = ObjectName::Pack(block.pack.id).to_string();
+    let options = DumpOptions { form: DumpForm::Tar, ..DumpOptions::default() };
+    let mut expected = Vec::new();
+    dump(&repository, &manifest, &options, &mut expected).expect("dump");
+    let mut struck = 0;
+    for reads in 0.. {
+        let fault = Fault::new(Operation::GetRange, Effect::FlipBit(70_000)).on(&pack).after(reads).once();
+        let faulty = Arc::new(FaultyBackend::new(Arc::clone(&memory), [fault]));
+        let mut stream = Vec::new();
+        let report = dump(&opened(Arc::clone(&faulty)), &manifest, &options, &mut stream).expect("dump");
+        assert!(stream == expected, "read {reads}");
+        if faulty.struck() == 0 {
+            break;
+        }
+        struck += 1;
+        let told: Vec<(FindingKind, String)> = report
+            .findings
+            .into_iter()
+            .map(|finding| (finding.kind, String::from_utf8(finding.path).expect("text")))
+            .collect();
+        assert_eq!(told, [(FindingKind::Misread, pack.clone())], "read {reads}");
+    }
+    assert!(struck > 0);
 }

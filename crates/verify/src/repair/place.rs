@@ -40,7 +40,8 @@ impl Place {
         let inner = Arc::clone(repository.backend());
         let backend: Arc<dyn Backend> = Arc::new(WithOnePack { inner, name: ObjectName::Pack(pack), bytes });
         let codec = repository.codec().clone();
-        let reader = ChunkReader::new(Arc::clone(&backend), codec.clone(), Arc::clone(&view.index)).noting(repository.misread());
+        let reader =
+            ChunkReader::new(Arc::clone(&backend), codec.clone(), Arc::clone(&view.index)).noting(repository.misread());
         Self { backend, codec, reader, origin: Origin::Parity }
     }
 }

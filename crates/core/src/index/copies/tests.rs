@@ -49,7 +49,8 @@ impl House {
     }
 
     fn load(&self) -> Index {
-        let loaded = Index::load_with(&self.store.shared(), &codec(), &self.counted, Some(&self.copies()), &Misread::default());
+        let loaded =
+            Index::load_with(&self.store.shared(), &codec(), &self.counted, Some(&self.copies()), &Misread::default());
         sound(loaded.expect("it answers"))
     }
 
@@ -140,7 +141,8 @@ fn few_segments_are_not_copied_and_neither_are_more_than_there_is_room_for() {
     ] {
         let folder = CacheFolder::new(house.folder.path().join("a/b"));
         let copies = Copies::new(folder, CopiesOptions { least_segments: 8, ..limited });
-        let loaded = Index::load_with(&backend, &codec(), &house.counted, Some(&copies), &Misread::default()).expect("it answers");
+        let loaded = Index::load_with(&backend, &codec(), &house.counted, Some(&copies), &Misread::default())
+            .expect("it answers");
         check(&loaded.index, 0..40);
         assert_eq!(house.files(), (None, vec![]), "{limited:?}");
     }
