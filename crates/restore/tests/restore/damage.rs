@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use lbak_core::{
     backend::{BackendErrorKind, MemoryBackend, ObjectName},
     error::Error,
