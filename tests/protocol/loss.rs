@@ -117,7 +117,7 @@ fn tables_of_the_index_are_read_only_until_every_pack_was_named() {
     drop(backend.take());
     assert_eq!(repository.index_loose_packs(&view).unwrap(), 0);
     let read = backend.count(Operation::GetRange, Folder::Index.prefix());
-    assert!(read >= 1 && read < SEGMENTS / 4, "{read} tables");
+    assert!((1..SEGMENTS / 4).contains(&read), "{read} tables");
 }
 
 /// A directory that was spoiled on its way cost all chunks of its pack.
