@@ -5,23 +5,31 @@ use std::{fs, sync::Arc};
 use lbak_core::{
     backend::{MemoryBackend, ObjectName},
     observe::FindingKind,
+    repository::Repository,
+    snapshot::Manifest,
+    store::BlockPlace,
 };
 use lbak_restore::{DumpForm, DumpOptions, dump};
 use lbak_testkit::{Effect, Fault, FaultyBackend, MisreadingBackend, Operation, objects::noise, trees::compare};
 
-use crate::support::{blocks_of_files, folders, found, opened, repository, restored, take};
+use crate::support::{Folders, blocks_of_files, folders, found, opened, repository, restored, take};
+
+/// A snapshot of some files, and a block that their content lies in.
+fn files(repository: &Repository) -> (Folders, Manifest, BlockPlace) {
+    let folders = folders();
+    for file in 0..20 {
+        fs::write(folders.source.join(file.to_string()), noise(file, 300_000)).expect("write");
+    }
+    let manifest = take(repository, std::slice::from_ref(&folders.source));
+    let block = blocks_of_files(repository, &manifest).remove(0).1.remove(0);
+    (folders, manifest, block)
+}
 
 #[test]
 fn what_is_read_rightly_the_second_time_is_restored_and_said() {
     let backend = Arc::new(MisreadingBackend::new(MemoryBackend::new()));
     let repository = repository(Arc::clone(&backend));
-    let folders = folders();
-    for file in 0..20 {
-        fs::write(folders.source.join(file.to_string()), noise(file, 300_000)).expect("write");
-    }
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let files = blocks_of_files(&repository, &manifest);
-    let block = files.first().and_then(|(_, blocks)| blocks.first()).expect("a file has content");
+    let (folders, manifest, block) = files(&repository);
     let pack = ObjectName::Pack(block.pack.id);
     let place = u64::from(block.offset + block.sealed_length / 2);
 
@@ -45,13 +53,7 @@ fn what_is_read_rightly_the_second_time_is_restored_and_said() {
 fn what_is_spoiled_once_and_held_nowhere_is_said_too() {
     let memory = Arc::new(MemoryBackend::new());
     let repository = repository(Arc::clone(&memory));
-    let folders = folders();
-    for file in 0..20 {
-        fs::write(folders.source.join(file.to_string()), noise(file, 300_000)).expect("write");
-    }
-    let manifest = take(&repository, std::slice::from_ref(&folders.source));
-    let files = blocks_of_files(&repository, &manifest);
-    let block = files.first().and_then(|(_, blocks)| blocks.first()).expect("a file has content");
+    let (_folders, manifest, block) = files(&repository);
     let pack = ObjectName::Pack(block.pack.id).to_string();
     let options = DumpOptions { form: DumpForm::Tar, ..DumpOptions::default() };
     let mut expected = Vec::new();
