@@ -83,7 +83,7 @@ struct Failure {
 pub(crate) struct Spare(Mutex<Vec<BlockBuffers>>);
 
 impl Spare {
-    fn with<T>(&self, work: impl FnOnce(&mut BlockBuffers) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut BlockBuffers) -> T) -> T {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = free.unwrap_or_default();
         let done = work(&mut buffers);
@@ -249,10 +249,10 @@ impl Writer<'_> {
             let located = reader.locate_many(ChunkKind::Data, &ids, is_wanted);
             numbers.iter().copied().zip(located).collect()
         };
-        let located: Vec<(u32, Result<Location>)> =
-            self.chunks.workers().install(|| numbers.par_chunks(LOCATED_AT_ONCE).flat_map_iter(locate).collect());
-        let (mut found, mut missing) = (Vec::with_capacity(located.len()), Vec::new());
-        for (number, location) in located {
+        let parts: Vec<&[u32]> = numbers.chunks(LOCATED_AT_ONCE).collect();
+        let located = self.chunks.map_reading(&parts, |part| Ok(locate(part)))?;
+        let (mut found, mut missing) = (Vec::with_capacity(numbers.len()), Vec::new());
+        for (number, location) in located.into_iter().flatten() {
             match location {
                 Ok(location) => found.push(Found { location, number }),
                 Err(error) if error.is_damage() => missing.push((number, in_words(&error))),
@@ -284,9 +284,9 @@ impl Writer<'_> {
         let limit = (sealed / (16 * workers)).clamp(SHORTEST_RUN, LONGEST_RUN);
         let runs = runs(&blocks, limit);
         let failures = Mutex::new(Vec::new());
-        let task = WindowTask { target, reader, window, failures: &failures };
+        let task = WindowTask { workers: self.chunks.workers(), target, reader, window, failures: &failures };
         let write_run = |run: &&[Block<'_>]| self.spare.with(|buffers| task.write_run(run, buffers));
-        self.chunks.workers().install(|| runs.par_iter().with_max_len(1).try_for_each(write_run))?;
+        self.chunks.map_reading(&runs, write_run)?;
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -311,6 +311,7 @@ fn runs<'b, 'f>(blocks: &'b [Block<'f>], limit: u64) -> Vec<&'b [Block<'f>]> {
 
 /// What the workers of one window share.
 struct WindowTask<'a> {
+    workers: &'a rayon::ThreadPool,
     target: &'a Target,
     reader: &'a ChunkReader,
     window: &'a Window,
@@ -323,11 +324,8 @@ impl WindowTask<'_> {
         let BlockBuffers { stored, plain, again } = buffers;
         match self.read_run(run, stored) {
             Ok((start, stored)) => {
-                for block in run {
-                    let from = (block.place.offset - start) as usize;
-                    let sealed = stored.get_mut(from..from + block.place.sealed_length as usize);
-                    self.write_block(block, sealed.unwrap_or_default(), plain, again)?;
-                }
+                let unopened = self.workers.install(|| self.write_blocks(run, start, stored, plain))?;
+                unopened.iter().try_for_each(|(block, error)| self.write_second(block, error, again))?;
             }
             // What can not be read in one piece may be readable but for one block.
             Err(error) if error.is_damage() && run.len() > 1 => {
@@ -354,19 +352,26 @@ impl WindowTask<'_> {
         self.reader.read_run(pack, start, length, buffer).map(|stored| (start, stored))
     }
 
-    fn write_block(
+    /// Writes what is in the blocks of a run that was read; returns those that do not open.
+    fn write_blocks<'b>(
         &self,
-        block: &Block<'_>,
-        sealed: &mut [u8],
+        run: &'b [Block<'b>],
+        start: u32,
+        stored: &mut [u8],
         scratch: &mut Vec<u8>,
-        again: &mut SecondReading,
-    ) -> Result<()> {
-        self.target.cancellation.check()?;
-        match self.reader.open_sealed(&block.place, sealed, scratch) {
-            Ok(plain) => self.write_plain(block, plain),
-            Err(error) if error.is_damage() => self.write_second(block, &error, again),
-            Err(error) => Err(error),
+    ) -> Result<Vec<(&'b Block<'b>, Error)>> {
+        let mut unopened = Vec::new();
+        for block in run {
+            self.target.cancellation.check()?;
+            let from = (block.place.offset - start) as usize;
+            let sealed = stored.get_mut(from..from + block.place.sealed_length as usize).unwrap_or_default();
+            match self.reader.open_sealed(&block.place, sealed, scratch) {
+                Ok(plain) => self.write_plain(block, plain)?,
+                Err(error) if error.is_damage() => unopened.push((block, error)),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(unopened)
     }
 
     /// Reads a block once more that could not be read or opened, and writes what is in it.
