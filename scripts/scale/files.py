@@ -6,7 +6,7 @@ With RESTIC or BUPSTASH naming one of those, it does the same beside it; with TR
 DIR is made, needs 12 GB, and is removed at the end; 8 GB of memory take the restored files.
 BIN_LBAK and BIN_SCALE name the programs; `just scale-files DIR` builds them."""
 
-import os, shutil, sys, time
+import json, os, shutil, subprocess, sys, time
 from measure import Lbak, bytes_below, machine, middle, new_folder, run, show
 
 ROUNDS = 5
@@ -86,7 +86,9 @@ def beside_bupstash(bupstash, folder, tree, memory, rate):
     took = run(*put)
     show("bupstash unchanged", took, rate(took))
     os.mkdir(memory)
-    took = run(bupstash, "restore", "-q", "--into", memory, "name=" + tree.name + ".tar")
+    listed = subprocess.check_output([bupstash, "list", "--no-progress", "--format", "jsonl1"]).split(b"\n")
+    newest = json.loads(listed[-2])["id"]
+    took = run(bupstash, "restore", "-q", "--into", memory, f"id={newest}")
     show("bupstash restore", took, rate(took))
 
 
