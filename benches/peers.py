@@ -319,8 +319,10 @@ def main():
     for name in [name for name in tools if not program(name)]:
         print(f"{name} is not on PATH, nor named by BIN_{name.upper()}: left out")
         tools.remove(name)
+    if not tools:
+        sys.exit("no program is left to measure")
     sets = [[options.old, options.new], *([tree] for tree in options.more)]
-    if absent := [tree for trees in sets for tree in trees if not os.path.isdir(tree)]:
+    if absent := [folder for folder in (*sum(sets, []), options.work, options.restore_to) if not os.path.isdir(folder)]:
         sys.exit(f"no such folder: {', '.join(absent)}")
     print(machine())
     for name in tools:

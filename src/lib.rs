@@ -18,7 +18,7 @@ pub use lbak_core::{
 
 // Where objects lie.
 pub use lbak_core::backend::{
-    Backend, Description, Folder, LocalBackend, MemoryBackend, Misread, ObjectName, Parts, Promise, Sealed,
+    Backend, Description, Folder, Latency, LocalBackend, MemoryBackend, Misread, ObjectName, Parts, Promise, Sealed,
 };
 
 // A repository and its keys.

@@ -2,11 +2,11 @@
 """files.py DIR [COUNT]: many small files (a million unless told), 1 to 8 KiB each, a hundred in a directory.
 
 First backup, unchanged backup beside `find -printf` of everything that lbak looks at, restore into a folder in memory.
-With RESTIC naming a restic, it does the same beside it; with TREE naming files that `scale files` made, they are not made anew.
+With RESTIC or BUPSTASH naming one of those, it does the same beside it; with TREE naming files that `scale files` made, they are not made anew.
 DIR is made, needs 12 GB, and is removed at the end; 8 GB of memory take the restored files.
 BIN_LBAK and BIN_SCALE name the programs; `just scale-files DIR` builds them."""
 
-import os, shutil, sys, time
+import json, os, shutil, subprocess, sys, time
 from measure import Lbak, bytes_below, machine, middle, new_folder, run, show
 
 ROUNDS = 5
@@ -19,16 +19,16 @@ LOOKED_AT = "%p %y %m %U %G %s %T@ %C@ %i %n\\n"
 def main():
     folder = new_folder(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
-    scale, restic = os.environ["BIN_SCALE"], os.environ.get("RESTIC")
+    scale = os.environ["BIN_SCALE"]
     memory = "/dev/shm/lbak-scale-%d" % os.getpid()
     try:
-        measure(folder, count, scale, restic, memory)
+        measure(folder, count, scale, memory)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(memory, ignore_errors=True)
 
 
-def measure(folder, count, scale, restic, memory):
+def measure(folder, count, scale, memory):
     machine()
     tree = os.environ.get("TREE")
     if not tree:
@@ -58,11 +58,13 @@ def measure(folder, count, scale, restic, memory):
     show("lbak restore", took, rate(took))
     run(scale, "check", memory, count)
     shutil.rmtree(memory)
-    if restic:
-        beside(restic, folder, tree, memory, rate)
+    for name, beside in (("RESTIC", beside_restic), ("BUPSTASH", beside_bupstash)):
+        if name in os.environ:
+            beside(os.environ[name], folder, tree, memory, rate)
+            shutil.rmtree(memory)
 
 
-def beside(restic, folder, tree, memory, rate):
+def beside_restic(restic, folder, tree, memory, rate):
     os.environ.update(RESTIC_PASSWORD="scale", RESTIC_REPOSITORY=str(folder / "restic"), RESTIC_CACHE_DIR=str(folder / "cache"))
     run(restic, "init", "-q")
     took = run(restic, "backup", "-q", tree)
@@ -71,6 +73,23 @@ def beside(restic, folder, tree, memory, rate):
     show("restic unchanged", took, rate(took))
     took = run(restic, "restore", "-q", "latest", "--target", memory)
     show("restic restore", took, rate(took))
+
+
+def beside_bupstash(bupstash, folder, tree, memory, rate):
+    repository, key = folder / "bupstash", folder / "bupstash.key"
+    os.environ.update(BUPSTASH_REPOSITORY=str(repository), BUPSTASH_KEY=str(key))
+    run(bupstash, "init")
+    run(bupstash, "new-key", "-o", key)
+    put = (bupstash, "put", "-q", "--send-log", folder / "send-log", tree)
+    took = run(*put)
+    show("bupstash first", took, f"{rate(took)}, {bytes_below(repository) / 1e6:,.0f} MB")
+    took = run(*put)
+    show("bupstash unchanged", took, rate(took))
+    os.mkdir(memory)
+    listed = subprocess.check_output([bupstash, "list", "--no-progress", "--format", "jsonl1"]).split(b"\n")
+    newest = json.loads(listed[-2])["id"]
+    took = run(bupstash, "restore", "-q", "--into", memory, f"id={newest}")
+    show("bupstash restore", took, rate(took))
 
 
 main()

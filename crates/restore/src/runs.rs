@@ -87,6 +87,7 @@ pub(crate) fn runs<'b, 'f>(blocks: &'b [Block<'f>], workers: usize) -> Vec<&'b [
 
 /// What the workers of one window share.
 pub(crate) struct Task<'a> {
+    pub(crate) workers: &'a rayon::ThreadPool,
     pub(crate) target: &'a Target,
     pub(crate) reader: &'a ChunkReader,
     pub(crate) window: &'a Window,
@@ -99,11 +100,8 @@ impl Task<'_> {
         let BlockBuffers { stored, plain, again } = buffers;
         match self.read_run(run, stored) {
             Ok((start, stored)) => {
-                for block in run {
-                    let from = (block.place.offset - start) as usize;
-                    let sealed = stored.get_mut(from..from + block.place.sealed_length as usize);
-                    self.write_block(block, sealed.unwrap_or_default(), plain, again)?;
-                }
+                let unopened = self.workers.install(|| self.write_blocks(run, start, stored, plain))?;
+                unopened.iter().try_for_each(|(block, error)| self.write_second(block, error, again))?;
             }
             // What can not be read in one piece may be readable but for one block.
             Err(error) if error.is_damage() && run.len() > 1 => {
@@ -130,19 +128,26 @@ impl Task<'_> {
         self.reader.read_run(pack, start, length, buffer).map(|stored| (start, stored))
     }
 
-    fn write_block(
+    /// Writes what is in the blocks of a run that was read; returns those that do not open.
+    fn write_blocks<'b>(
         &self,
-        block: &Block<'_>,
-        sealed: &mut [u8],
+        run: &'b [Block<'b>],
+        start: u32,
+        stored: &mut [u8],
         scratch: &mut Vec<u8>,
-        again: &mut SecondReading,
-    ) -> Result<()> {
-        self.target.cancellation.check()?;
-        match self.reader.open_sealed(&block.place, sealed, scratch) {
-            Ok(plain) => self.write_plain(block, plain),
-            Err(error) if error.is_damage() => self.write_second(block, &error, again),
-            Err(error) => Err(error),
+    ) -> Result<Vec<(&'b Block<'b>, Error)>> {
+        let mut unopened = Vec::new();
+        for block in run {
+            self.target.cancellation.check()?;
+            let from = (block.place.offset - start) as usize;
+            let sealed = stored.get_mut(from..from + block.place.sealed_length as usize).unwrap_or_default();
+            match self.reader.open_sealed(&block.place, sealed, scratch) {
+                Ok(plain) => self.write_plain(block, plain)?,
+                Err(error) if error.is_damage() => unopened.push((block, error)),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(unopened)
     }
 
     /// Reads a block once more that could not be read or opened, and writes what is in it.

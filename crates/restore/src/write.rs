@@ -44,7 +44,7 @@ pub(crate) struct Writer<'a> {
 pub(crate) struct Spare(Mutex<Vec<BlockBuffers>>);
 
 impl Spare {
-    fn with<T>(&self, work: impl FnOnce(&mut BlockBuffers) -> T) -> T {
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut BlockBuffers) -> T) -> T {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = free.unwrap_or_default();
         let done = work(&mut buffers);
@@ -210,10 +210,10 @@ impl Writer<'_> {
             let located = reader.locate_many(ChunkKind::Data, &ids, is_wanted);
             numbers.iter().copied().zip(located).collect()
         };
-        let located: Vec<(u32, Result<Location>)> =
-            self.chunks.workers().install(|| numbers.par_chunks(LOCATED_AT_ONCE).flat_map_iter(locate).collect());
-        let (mut found, mut missing) = (Vec::with_capacity(located.len()), Vec::new());
-        for (number, location) in located {
+        let parts: Vec<&[u32]> = numbers.chunks(LOCATED_AT_ONCE).collect();
+        let located = self.chunks.map_reading(&parts, |part| Ok(locate(part)))?;
+        let (mut found, mut missing) = (Vec::with_capacity(numbers.len()), Vec::new());
+        for (number, location) in located.into_iter().flatten() {
             match location {
                 Ok(location) => found.push(Found { location, number }),
                 Err(error) if error.is_damage() => missing.push((number, in_words(&error))),
@@ -238,9 +238,9 @@ impl Writer<'_> {
         let blocks = runs::blocks(&found);
         let runs = runs::runs(&blocks, self.chunks.workers().current_num_threads());
         let failures = Mutex::new(Vec::new());
-        let task = Task { target, reader, window, failures: &failures };
+        let task = Task { workers: self.chunks.workers(), target, reader, window, failures: &failures };
         let write_run = |run: &&[Block<'_>]| self.spare.with(|buffers| task.write_run(run, buffers));
-        self.chunks.workers().install(|| runs.par_iter().with_max_len(1).try_for_each(write_run))?;
+        self.chunks.map_reading(&runs, write_run)?;
         Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Sealed};
+use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Sealed};
 
 use crate::Operation;
 
@@ -20,6 +20,8 @@ pub struct Record {
     pub bytes: u64,
     /// Objects that a `list` reported.
     pub listed: u64,
+    /// The thread that asked, where it has a name: those of a repository's workers begin with `lbak-worker`.
+    pub thread: Option<String>,
     /// How it failed, if it did.
     pub error: Option<BackendErrorKind>,
 }
@@ -28,13 +30,19 @@ pub struct Record {
 #[derive(Debug)]
 pub struct RecordingBackend<B> {
     inner: B,
+    is_far: bool,
     records: Mutex<Vec<Record>>,
 }
 
 impl<B: Backend> RecordingBackend<B> {
     /// Wraps a backend.
     pub fn new(inner: B) -> Self {
-        Self { inner, records: Mutex::new(Vec::new()) }
+        Self { inner, is_far: false, records: Mutex::new(Vec::new()) }
+    }
+
+    /// Wraps a backend and describes it as one behind a network.
+    pub fn far(inner: B) -> Self {
+        Self { is_far: true, ..Self::new(inner) }
     }
 
     /// The backend inside; what is asked of it directly is not written down.
@@ -75,7 +83,8 @@ impl<B: Backend> RecordingBackend<B> {
 }
 
 fn ended(operation: Operation, name: impl Into<String>) -> Record {
-    Record { operation, name: name.into(), offset: 0, bytes: 0, listed: 0, error: None }
+    let thread = std::thread::current().name().map(str::to_owned);
+    Record { operation, name: name.into(), offset: 0, bytes: 0, listed: 0, thread, error: None }
 }
 
 fn received(result: &Result<Bytes, BackendError>) -> u64 {
@@ -128,6 +137,8 @@ impl<B: Backend> Backend for RecordingBackend<B> {
     }
 
     fn describe(&self) -> Description {
-        self.inner.describe()
+        let description = self.inner.describe();
+        let latency = if self.is_far { Latency::High } else { description.latency };
+        Description { latency, ..description }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use lbak_core::backend::{
-    Backend, BackendError, BackendErrorKind, Description, MemoryBackend, ObjectName, Promise, Sealed,
+    Backend, BackendError, BackendErrorKind, Description, Latency, MemoryBackend, ObjectName, Promise, Sealed,
 };
 use lbak_testkit::conformance;
 
@@ -307,6 +307,7 @@ impl Backend for Planted {
 
     fn describe(&self) -> Description {
         let place = if self.defect == NoPlace { String::new() } else { format!("{:?}", self.defect) };
-        Description { place, exclusive_create: Promise::Kept, fresh_reads: Promise::Kept }
+        let latency = Latency::Low;
+        Description { place, exclusive_create: Promise::Kept, fresh_reads: Promise::Kept, latency }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Promise, Sealed};
+use super::{Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Promise, Sealed};
 
 /// Keeps objects in memory; they are gone with it.
 #[derive(Debug, Default)]
@@ -90,6 +90,7 @@ impl Backend for MemoryBackend {
     }
 
     fn describe(&self) -> Description {
-        Description { place: "memory".into(), exclusive_create: Promise::Kept, fresh_reads: Promise::Kept }
+        let place = "memory".into();
+        Description { place, exclusive_create: Promise::Kept, fresh_reads: Promise::Kept, latency: Latency::Low }
     }
 }

@@ -133,6 +133,17 @@ pub struct Description {
     pub exclusive_create: Promise,
     /// Whether reads and lists reflect everything that returned before they began.
     pub fresh_reads: Promise,
+    /// How long a read takes.
+    pub latency: Latency,
+}
+
+/// How long a read takes before its first byte comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    /// Microseconds, or some milliseconds where a disk of this machine turns: read by whoever needs it.
+    Low,
+    /// There is a network in between: read by threads that may wait, while workers have other things to do.
+    High,
 }
 
 /// How sure a store is of a property.

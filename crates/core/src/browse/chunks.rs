@@ -19,7 +19,7 @@ use crate::{
     id::{ChunkId, ChunkKind},
     observe::{Finding, FindingKind},
     repository::{Repository, View},
-    store::ChunkReader,
+    store::{ChunkReader, map_reading},
 };
 
 /// The chunks of a repository, by its index as it was read last.
@@ -79,6 +79,14 @@ impl Chunks {
     #[must_use]
     pub fn workers(&self) -> &rayon::ThreadPool {
         self.repository.workers()
+    }
+
+    /// Does `work` for each item, reading from the store where that keeps no worker waiting: see [`map_reading`].
+    ///
+    /// # Errors
+    /// The first of `work`.
+    pub fn map_reading<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+        map_reading(&**self.repository.backend(), self.workers(), items, work)
     }
 
     /// Reads the index again, unless someone else has done so since `seen`; `None` when nothing was added to it since it

@@ -7,7 +7,7 @@ use super::{
     buffers::Buffer,
     context::Context,
     reading::{Seen, Tries, describe},
-    working::work_on_part,
+    working::{Chunk, Desk, Of, Task},
 };
 use crate::{
     error::Result,
@@ -31,8 +31,8 @@ const AGAIN_BYTES: u64 = 16 << 30;
 const UNTOLD_BYTES: u64 = 64 << 20;
 
 /// Reads a large file in parts and gives each to workers as it comes.
-pub(super) fn read_large_file<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, job: Job) -> Result<()> {
-    let mut parts = Parts { context, workers, ticket: job.ticket, number: 0, carried: None };
+pub(super) fn read_large_file<'a>(context: &'a Context<'a>, desk: &Desk<'a, '_>, job: Job) -> Result<()> {
+    let mut parts = Parts { context, desk, ticket: job.ticket, number: 0, carried: None };
     let (mut tries, mut read_bytes) = (Tries::default(), 0_u64);
     let outcome = loop {
         let tried = match job.parent.file(&job.name, &job.found) {
@@ -95,16 +95,16 @@ impl Front<'_> {
     }
 }
 
-struct Parts<'a, 's> {
+struct Parts<'r, 'a, 's> {
     context: &'a Context<'a>,
-    workers: &'s rayon::Scope<'a>,
+    desk: &'r Desk<'a, 's>,
     ticket: Ticket,
     number: u64,
     /// Bytes behind the last cut, at most the largest chunk.
     carried: Option<Buffer>,
 }
 
-impl Parts<'_, '_> {
+impl Parts<'_, '_, '_> {
     /// What was read until now counts no more; its chunks are stored, and known when they are met again.
     fn begin_again(&mut self) {
         self.carried = None;
@@ -209,13 +209,10 @@ impl Parts<'_, '_> {
             });
             let (part, others) = rest.split_at(count.count());
             rest = others;
-            let (context, ticket, number) = (self.context, self.ticket, self.number);
+            let of = Of::Part { ticket: self.ticket, number: self.number };
             self.number += 1;
-            let (part, buffer, share) = (part.to_vec(), Arc::clone(&buffer), Arc::clone(&share));
-            self.workers.spawn(move |_| {
-                work_on_part(context, ticket, number, &buffer, &part);
-                drop((buffer, share));
-            });
+            let chunks = part.iter().cloned().map(Chunk::cut).collect();
+            self.desk.give(Task { of, chunks, buffer: Arc::clone(&buffer), share: Arc::clone(&share) });
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     ops::Range,
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError, mpsc::Receiver},
+    sync::{Arc, Mutex, PoisonError, mpsc::Receiver},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     compare::is_unsettled,
     context::Context,
     parts::read_large_file,
-    working::{SmallFile, work_on_files},
+    working::{Desk, Of, SmallFile, Task},
 };
 use crate::{
     error::{Error, Result},
@@ -36,15 +36,15 @@ const GROWTH: usize = 64 << 10;
 const SMALLEST_SHARE: usize = 2 << 20;
 
 /// Reads batches until there are no more. After a failure they are dropped, so that nobody waits for this thread.
-pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batches: &Mutex<Receiver<Batch>>) {
+pub(super) fn run<'a>(context: &'a Context<'a>, desk: &Desk<'a, '_>, batches: &Mutex<Receiver<Batch>>) {
     loop {
         let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
         let work = || {
             context.check()?;
             match batch {
-                Batch::Small(jobs) => read_small_files(context, workers, jobs),
-                Batch::Large(job) => read_large_file(context, workers, job),
+                Batch::Small(jobs) => read_small_files(context, desk, jobs),
+                Batch::Large(job) => read_large_file(context, desk, job),
             }
         };
         // A source may be anybody's code: the walk would wait for ever for what a panic took with it.
@@ -57,7 +57,7 @@ pub(super) fn run<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, batc
 }
 
 /// Reads small files into one buffer and gives it to a worker.
-fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jobs: Vec<Job>) -> Result<()> {
+fn read_small_files<'a>(context: &'a Context<'a>, desk: &Desk<'a, '_>, jobs: Vec<Job>) -> Result<()> {
     let expected: usize = jobs.iter().map(|job| usize::try_from(job.found.size).unwrap_or(usize::MAX)).sum();
     // At least a good part of a buffer's room, however small the files are: buffers are counted, not bytes.
     let share = context.writer.budget().take(expected.max(SMALLEST_SHARE))?;
@@ -73,9 +73,10 @@ fn read_small_files<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, jo
         }
     }
     context.count_read(buffer.len() as u64);
-    workers.spawn(move |_| work_on_files(context, &buffer, files, share));
+    let (buffer, share) = (Arc::new(buffer), Arc::new(share));
+    desk.give(Task { of: Of::Files(files), chunks: Vec::new(), buffer, share });
     // Only now: who holds a share and waits for another waits for himself.
-    grown.into_iter().try_for_each(|job| read_large_file(context, workers, job))
+    grown.into_iter().try_for_each(|job| read_large_file(context, desk, job))
 }
 
 /// Appends a file to the buffer; tries again when it changes meanwhile. `None` when it has grown too large for that.

@@ -28,6 +28,7 @@ use super::{
     path::Path,
     reading,
     reuse::Reuse,
+    working::{self, Desk},
 };
 use crate::{
     error::{Error, Result},
@@ -48,6 +49,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Threads that read files.
 const READERS: usize = 2;
+
+/// Threads that read pages of the index to answer whether a chunk is known.
+const ANSWERERS: usize = 2;
 
 /// What came of a walk.
 pub(super) struct Walked {
@@ -73,18 +77,29 @@ pub(super) fn capture(
     let reader = attempt.repository.reader(&attempt.session.view);
     let (batches, waiting) = mpsc::sync_channel(WAITING_BATCHES);
     let waiting = Mutex::new(waiting);
+    let (asking, asked) = mpsc::channel();
+    let asked = Mutex::new(asked);
     attempt.repository.workers().in_place_scope(|workers| {
         std::thread::scope(|threads| {
+            let (context, waiting, asked) = (&context, &waiting, &asked);
             for number in 0..READERS {
-                let (context, waiting) = (&context, &waiting);
+                let desk = Desk::new(context, workers, asking.clone());
                 std::thread::Builder::new()
                     .name(format!("lbak-reader-{number}"))
-                    .spawn_scoped(threads, move || reading::run(context, workers, waiting))
+                    .spawn_scoped(threads, move || reading::run(context, &desk, waiting))
                     .map_err(|source| Error::System { what: "a reading thread", source })?;
             }
+            for number in 0..ANSWERERS {
+                std::thread::Builder::new()
+                    .name(format!("lbak-answer-{number}"))
+                    .spawn_scoped(threads, move || working::answer(context, workers, asked))
+                    .map_err(|source| Error::System { what: "a thread that asks the index", source })?;
+            }
+            // Readers and tasks have their own: when the last is done, nobody asks any more.
+            drop(asking);
             let walk = Walk {
                 attempt,
-                context: &context,
+                context,
                 parent: &reader,
                 is_trusted: comparison.is_trusted,
                 reuse: comparison.reuse,
@@ -92,7 +107,7 @@ pub(super) fn capture(
                 ignored: Ignored { ctime: options.ignore_ctime, inode: options.ignore_inode },
                 wants_paths: options.observer.wants_paths(),
                 findings,
-                chunks: ChunkStore::new(&context),
+                chunks: ChunkStore::new(context),
                 directories: Directories::new(context.keys()),
                 large: HashMap::new(),
                 links: Links::default(),

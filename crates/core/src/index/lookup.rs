@@ -197,6 +197,14 @@ impl Index {
         found
     }
 
+    /// Tells whether some segment may hold an id, by what is in memory: `false` only where [`find`](Self::find) would read nothing and
+    /// find nothing. A segment that was not asked yet may hold anything.
+    #[must_use]
+    pub fn may_hold(&self, id: &ChunkId) -> bool {
+        let id = IdPrefix::from(id);
+        self.shelf().around(id.fence()).any(|(_, held)| held.segment.may_hold(&id))
+    }
+
     /// Returns which record [`find`](Self::find) would look at first.
     ///
     /// # Errors

@@ -150,6 +150,14 @@ impl Segment {
         Error::damaged(&self.object, format!("there is no pack {number} in its table"))
     }
 
+    /// Tells whether it may hold an id, without reading: yes as long as its filter was not opened.
+    pub(super) fn may_hold(&self, id: &IdPrefix) -> bool {
+        match self.guides.get() {
+            Some(Ok(guides)) => guides.filter.contains(id.filter_key()),
+            Some(Err(_)) | None => true,
+        }
+    }
+
     /// Shows the number and content of every record of this id and kind to `take` until it gives something.
     ///
     /// A page that can not be read hides only its own records: the others are shown first, then the error is returned.

@@ -1,4 +1,7 @@
 //! Many small reads at a time, by threads that wait for the store and not for a processor.
+//!
+//! Unlike [`map_reading`](crate::store::map_reading) it takes things as they are found, millions of them, and keeps nothing of what comes of
+//! them; a worker may call it.
 
 use std::{
     sync::{

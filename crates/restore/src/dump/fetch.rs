@@ -9,6 +9,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::part::{Part, Window};
+use crate::write::{LOCATED_AT_ONCE, Spare};
 use bytes::Bytes;
 use lbak_core::{
     browse::{Chunks, in_words},
@@ -18,10 +20,6 @@ use lbak_core::{
     observe::Cancellation,
     store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
 };
-use rayon::prelude::*;
-
-use super::part::{Part, Window};
-use crate::write::LOCATED_AT_ONCE;
 
 /// Most bytes that are read at once.
 const LONGEST_RUN: u64 = 4 << 20;
@@ -49,6 +47,7 @@ pub(super) struct Fetcher<'a> {
     depth: Depth,
     /// The last block of the window before.
     kept: Option<Kept>,
+    spare: Spare,
 }
 
 struct Kept {
@@ -74,7 +73,7 @@ impl Found {
 
 impl<'a> Fetcher<'a> {
     pub(super) fn new(chunks: &'a Chunks, cancellation: &'a Cancellation, depth: Depth) -> Self {
-        Self { chunks, cancellation, depth, kept: None }
+        Self { chunks, cancellation, depth, kept: None, spare: Spare::default() }
     }
 
     /// Fetches what a window needs. An error only when the store does not answer: what is lost is told in its place.
@@ -102,10 +101,10 @@ impl<'a> Fetcher<'a> {
         let locate = |ids: &[ChunkId]| -> Vec<(ChunkId, Result<Location>)> {
             ids.iter().copied().zip(reader.locate_many(ChunkKind::Data, ids, &mut |_, _| true)).collect()
         };
-        let located: Vec<(ChunkId, Result<Location>)> =
-            self.chunks.workers().install(|| wanted.par_chunks(LOCATED_AT_ONCE).flat_map_iter(locate).collect());
-        let (mut found, mut unknown) = (Vec::with_capacity(located.len()), Vec::new());
-        for (id, location) in located {
+        let parts: Vec<&[ChunkId]> = wanted.chunks(LOCATED_AT_ONCE).collect();
+        let located = self.chunks.map_reading(&parts, |part| Ok(locate(part)))?;
+        let (mut found, mut unknown) = (Vec::with_capacity(wanted.len()), Vec::new());
+        for (id, location) in located.into_iter().flatten() {
             match location {
                 Ok(location) => found.push(Found { id, location }),
                 Err(error) if error.is_damage() => unknown.push(id),
@@ -145,6 +144,7 @@ impl<'a> Fetcher<'a> {
         found.sort_unstable_by_key(|found| (found.key(), found.location.offset));
         let blocks: Vec<&[Found]> = found.chunk_by(|one, next| one.key() == next.key()).collect();
         let task = Task {
+            workers: self.chunks.workers(),
             reader,
             cancellation: self.cancellation,
             kept: self.kept.take(),
@@ -153,16 +153,11 @@ impl<'a> Fetcher<'a> {
             read: Mutex::default(),
         };
         let (kept, missing): (Vec<&[Found]>, Vec<&[Found]>) = blocks.into_iter().partition(|block| task.has(block));
-        let workers = self.chunks.workers();
-        workers.install(|| {
-            if let (Some(block), Some(kept)) = (kept.first(), &task.kept) {
-                task.take_chunks(block, &kept.plain);
-            }
-            let runs = runs(&missing);
-            runs.par_iter()
-                .with_max_len(1)
-                .try_for_each_init(BlockBuffers::default, |buffers, run| task.read_run(run, buffers))
-        })?;
+        if let (Some(block), Some(kept)) = (kept.first(), &task.kept) {
+            task.take_chunks(block, &kept.plain);
+        }
+        let read_run = |run: &&[&[Found]]| self.spare.with(|buffers| task.read_run(run, buffers));
+        self.chunks.map_reading(&runs(&missing), read_run)?;
         self.kept = task.keep.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_kept_on = |kept: &Kept| Some(kept.key) == last;
         self.kept = self.kept.take().or(task.kept.filter(is_kept_on));
@@ -214,6 +209,7 @@ fn runs<'b, 'f>(blocks: &'b [&'f [Found]]) -> Vec<&'b [&'f [Found]]> {
 
 /// What the workers of one window share.
 struct Task<'a> {
+    workers: &'a rayon::ThreadPool,
     reader: &'a ChunkReader,
     cancellation: &'a Cancellation,
     kept: Option<Kept>,
@@ -247,29 +243,32 @@ impl Task<'_> {
                 return run.first().map_or(Ok(()), |block| self.open_second(block, &place, error, again));
             }
         };
+        // Nobody waits for a second reading on a worker.
+        let unopened = self.workers.install(|| self.open_blocks(run, start, stored, plain))?;
+        unopened.into_iter().try_for_each(|(block, place, error)| self.open_second(block, &place, error, again))
+    }
+
+    /// Takes what is in the blocks of a run that was read; returns those that do not open.
+    fn open_blocks<'f>(
+        &self,
+        run: &[&'f [Found]],
+        start: u32,
+        stored: &mut [u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<Vec<(&'f [Found], BlockPlace, Error)>> {
+        let mut unopened = Vec::new();
         for block in run {
+            self.cancellation.check()?;
             let Some(place) = block.first().map(|found| BlockPlace::of(&found.location)) else { continue };
             let from = (place.offset - start) as usize;
             let sealed = stored.get_mut(from..from + place.sealed_length as usize).unwrap_or_default();
-            self.open_block(block, &place, sealed, plain, again)?;
+            match self.reader.open_sealed(&place, sealed, scratch) {
+                Ok(plain) => self.take_block(block, &place, plain),
+                Err(error) if error.is_damage() => unopened.push((*block, place, error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
-    }
-
-    fn open_block(
-        &self,
-        block: &[Found],
-        place: &BlockPlace,
-        sealed: &mut [u8],
-        scratch: &mut Vec<u8>,
-        again: &mut SecondReading,
-    ) -> Result<()> {
-        self.cancellation.check()?;
-        match self.reader.open_sealed(place, sealed, scratch) {
-            Ok(plain) => self.take_block(block, place, plain),
-            Err(error) => self.open_second(block, place, error, again)?,
-        }
-        Ok(())
+        Ok(unopened)
     }
 
     /// Reads a block once more that could not be read or opened; what is lost all the same is left out.

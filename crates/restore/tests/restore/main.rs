@@ -23,6 +23,7 @@ mod sinks;
 mod support;
 mod targets;
 mod untouched;
+mod waiting;
 
 #[test]
 fn every_file_here_is_part_of_this_binary() {

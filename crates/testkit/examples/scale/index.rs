@@ -150,6 +150,9 @@ fn ask(
 
 fn held_since(before: &Memory, chunks: u64) -> String {
     let bytes = memory().now_bytes.saturating_sub(before.now_bytes);
+    if bytes == 0 {
+        return "no more memory than before: what the index before it held is used again".into();
+    }
     format!("{} MiB more memory than before, {:.2} bytes per chunk", bytes >> 20, bytes as f64 / chunks as f64)
 }
 

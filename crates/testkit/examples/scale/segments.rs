@@ -66,7 +66,10 @@ fn ask(round: &str, repository: &Repository, count: u64) -> Result<(), Box<dyn E
     show(&format!("{round}: index opened"), &watch, &format!("{} segments", view.index.segments().len()));
     for (what, number, expected) in [
         ("first lookup, not found", u64::MAX / 2, false),
+        // Another copy, where there are two.
         ("second, not found", u64::MAX / 3, false),
+        ("third, not found", u64::MAX / 5, false),
+        ("fourth, not found", u64::MAX / 7, false),
         ("found", 7, true),
     ] {
         let watch = Watch::start();

@@ -46,7 +46,7 @@ use self::{
     parts::Permits,
     publish::Publisher,
 };
-use super::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Promise, Sealed};
+use super::{Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Parts, Promise, Sealed};
 use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
@@ -289,7 +289,9 @@ impl Backend for LocalBackend {
     fn describe(&self) -> Description {
         let shared = platform::coherence(self.root.as_fd());
         let exclusive_create = if self.publisher.shows_partial_objects() { Promise::Broken } else { shared };
-        Description { place: for_people(&self.path), exclusive_create, fresh_reads: shared }
+        // What is coherent has no network in between, and what can not be told may have one.
+        let latency = if shared == Promise::Kept { Latency::Low } else { Latency::High };
+        Description { place: for_people(&self.path), exclusive_create, fresh_reads: shared, latency }
     }
 }
 

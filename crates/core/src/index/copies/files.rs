@@ -16,7 +16,9 @@ use super::{
     list::{Copy, copy_name},
 };
 use crate::{
-    backend::{Backend, BackendError, BackendErrorKind, Description, Misread, ObjectName, Parts, Promise, Sealed},
+    backend::{
+        Backend, BackendError, BackendErrorKind, Description, Latency, Misread, ObjectName, Parts, Promise, Sealed,
+    },
     cache::CacheFolder,
     codec::Codec,
     error::{Error, Result},
@@ -78,7 +80,8 @@ impl Backend for Files {
 
     fn describe(&self) -> Description {
         let place = self.place.display().to_string();
-        Description { place, exclusive_create: Promise::Broken, fresh_reads: Promise::Kept }
+        let latency = Latency::Low;
+        Description { place, exclusive_create: Promise::Broken, fresh_reads: Promise::Kept, latency }
     }
 }
 

@@ -166,6 +166,22 @@ impl ChunkWriter {
         Ok(self.shared.claims.insert(*id))
     }
 
+    /// What [`claim`](Self::claim) says of a chunk of data, as far as what is in memory tells: none when the index would have to be read.
+    ///
+    /// # Errors
+    /// When the writer failed.
+    pub fn claim_at_once(&self, id: &ChunkId) -> Result<Option<bool>> {
+        self.shared.failure.check()?;
+        if self.shared.claims.contains(id) {
+            return Ok(Some(false));
+        }
+        // As for `claim`: the index is asked between the two looks.
+        if self.shared.index.may_hold(id) {
+            return Ok(None);
+        }
+        Ok(Some(self.shared.claims.insert(*id)))
+    }
+
     /// Takes note that an object was met which is damaged or missing: chunks in it are stored anew when they come again, and
     /// any other pack is asked for before it is relied on.
     pub fn doubt(&self, object: Option<&str>) {
