@@ -107,12 +107,12 @@ fn told_groups(report: &ParityReport) -> Vec<String> {
         let (packs, bytes) = (of_packs(&small), sizes::bytes(least));
         let enough = match report.percent_to_outlive {
             Some(percent) => {
-                format!("; `--percent {percent}` is the least with which any one may be lost, in each group")
+                format!("; `--percent {percent}` is the least with which any one of each group may be lost")
             }
             None => String::new(),
         };
         lines.push(format!(
-            "of {packs} no long one may be lost as a whole: up to {bytes} of damage within them is healed{enough}"
+            "of {packs} the longest may not be lost as a whole: up to {bytes} of damage within them is healed{enough}"
         ));
     }
     lines
@@ -150,7 +150,7 @@ mod tests {
         );
         let lines = told(&[group(20, 1), group(31, 1), group(3, 0)], Some(34));
         assert_eq!(lines[0], "any 1 of 20 to 31 packs in each of 2 groups may be lost as a whole");
-        assert!(lines[1].starts_with("of 3 packs no long one may be lost as a whole: up to "), "{}", lines[1]);
+        assert!(lines[1].starts_with("of 3 packs the longest may not be lost as a whole: up to "), "{}", lines[1]);
         assert!(lines[1].contains("`--percent 34` is the least"), "{}", lines[1]);
         assert_eq!(told(&[], None), [""; 0]);
     }

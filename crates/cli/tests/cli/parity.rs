@@ -137,7 +137,8 @@ fn what_a_percentage_means_is_told() {
     home.snapshot();
     let dry = ["repair", "add-parity", "--dry-run", "--percent"];
     let run = home.run(dry.iter().chain(&["1"])).expect_code(0);
-    run.expect_stderr("of 2 packs no long one may be lost as a whole: up to").expect_stderr("is the least with which");
+    run.expect_stderr("of 2 packs the longest may not be lost as a whole: up to")
+        .expect_stderr("is the least with which");
     let told = home.run(dry.iter().chain(&["1", "--json"])).expect_code(0).message("parity_added");
     let group = &told["groups"][0];
     assert_eq!((&group["packs"], &group["may_lose"]), (&2.into(), &0.into()), "{told}");
