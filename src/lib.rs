@@ -74,8 +74,8 @@ pub use lbak_verify::{
 // And if not?
 pub use lbak_verify::repair::{
     DamagedPack, DamagedSlot, FoundAgain, Healed, IndexRepairReport, Mended, MendedSnapshot, PacksRepairReport,
-    ParityOptions, ParityReport, RecordsRepairReport, RepairOptions, SnapshotsRepairReport, add_parity, repair_index,
-    repair_packs, repair_records, repair_snapshots,
+    ParityGroup, ParityOptions, ParityReport, RecordsRepairReport, RepairOptions, SnapshotsRepairReport, add_parity,
+    repair_index, repair_packs, repair_records, repair_snapshots,
 };
 
 // Looking into snapshots.

@@ -11,11 +11,13 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::IdPrefix,
     store::ChunkReader,
-    tree::{Entry, NameRule, Node, TreeReader, for_each_reference},
+    tree::{Attributes, Entry, NameRule, Node, TreeReader, for_each_reference, read_attributes},
 };
 use rayon::prelude::*;
 
-use crate::{HurtSnapshot, bits::Bits, ledger::Ledger, packs::Packs, places::BadPlaces, records::KnownSnapshot};
+use crate::{
+    HurtSnapshot, bits::Bits, ledger::Ledger, packs::Packs, places::BadPlaces, records::KnownSnapshot, roots::Roots,
+};
 
 /// Paths of a snapshot that are named; the others are counted.
 const NAMED_PATHS: usize = 100;
@@ -85,6 +87,10 @@ impl<'a> Hurt<'a> {
 
     fn snapshot(&self, snapshot: &KnownSnapshot) -> Result<HurtSnapshot> {
         let mut hurt = HurtSnapshot { snapshot: snapshot.id, paths: Vec::new(), path_count: 0 };
+        if snapshot.is_overfull {
+            snapshot.paths.iter().for_each(|path| hurt.add(path));
+            return Ok(hurt);
+        }
         let read = |kind: ChunkKind, id: &ChunkId| {
             self.ledger.check_cancelled()?;
             self.reader.read(kind, id)
@@ -93,7 +99,7 @@ impl<'a> Hurt<'a> {
             read(ChunkKind::List, id).map_or_else(|error| self.outlive(error), |_| Ok(()))?;
         }
         let mut path = Vec::new();
-        let mut open = Vec::new();
+        let (mut open, mut roots) = (Vec::new(), Roots::default());
         let mut extent = snapshot.extent.clone();
         match TreeReader::open(NameRule::AbsolutePath, snapshot.root, &read) {
             Ok(entries) => open.push(Frame { id: snapshot.root, entries, path_length: 0, is_hurt: false }),
@@ -102,7 +108,9 @@ impl<'a> Hurt<'a> {
                 snapshot.paths.iter().for_each(|path| hurt.add(path));
             }
         }
-        while let Some(frame) = open.last_mut() {
+        loop {
+            let is_root = open.len() == 1;
+            let Some(frame) = open.last_mut() else { break };
             path.truncate(frame.path_length);
             match frame.entries.next() {
                 Some(Ok(entry)) => {
@@ -113,7 +121,8 @@ impl<'a> Hurt<'a> {
                         break;
                     }
                     append(&mut path, &entry.name);
-                    let is_whole = self.is_whole(&entry, &read)?;
+                    let is_below = is_root && roots.meet(&entry.name).is_some();
+                    let is_whole = self.is_whole(&entry, &read)? && !is_below;
                     if !is_whole {
                         frame.is_hurt = true;
                         hurt.add(&path);
@@ -145,7 +154,11 @@ impl<'a> Hurt<'a> {
                     if let Some(above) = open.last_mut() {
                         above.is_hurt |= is_hurt;
                     }
-                    if !is_hurt && let Some(ordinal) = self.reader.index().ordinal(&id, ChunkKind::Tree)? {
+                    // A list of roots is no directory, whatever says so.
+                    if !is_hurt
+                        && !is_root
+                        && let Some(ordinal) = self.reader.index().ordinal(&id, ChunkKind::Tree)?
+                    {
                         self.sound.set(ordinal);
                     }
                 }
@@ -163,7 +176,7 @@ impl<'a> Hurt<'a> {
 
     /// Tells whether everything but the tree of an entry can be read.
     fn is_whole(&self, entry: &Entry, read: &lbak_core::tree::ReadChunk<'_>) -> Result<bool> {
-        let mut is_whole = true;
+        let mut is_whole = self.are_attributes_right(entry, read)?;
         for_each_reference(entry, read, &mut |reference| {
             match reference {
                 Ok(reference) if reference.kind == ChunkKind::Data => {
@@ -180,6 +193,18 @@ impl<'a> Hurt<'a> {
             Ok(())
         })?;
         Ok(is_whole)
+    }
+
+    /// Tells whether attributes that are stored apart are some, where data is read. Whether they can be read is asked of their chunks.
+    fn are_attributes_right(&self, entry: &Entry, read: &lbak_core::tree::ReadChunk<'_>) -> Result<bool> {
+        let Attributes::Stored(content) = &entry.attributes else { return Ok(true) };
+        if !self.are_misfits_tried {
+            return Ok(true);
+        }
+        match read_attributes(content, read) {
+            Err(error) if !error.is_of_one_object() => Err(error),
+            outcome => Ok(outcome.is_ok()),
+        }
     }
 
     /// Tells whether some copy of a data chunk can be read.

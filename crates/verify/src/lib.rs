@@ -10,7 +10,7 @@
 //! Damaged packs that parity makes whole again are told. [`repair`] has its own page.
 //!
 //! A damaged object never stops the rest; a store that does not answer does. `verify` changes nothing, `repair` removes nothing. On a sound
-//! repository one bit per index record and a row per pack are kept in memory, never a set of ids.
+//! repository one bit per index record, a row per pack and some twenty bytes per directory are kept in memory, never a set of ids.
 
 mod bits;
 mod data;
@@ -18,6 +18,7 @@ mod history;
 mod hurt;
 mod ledger;
 mod misread;
+mod node;
 mod object;
 mod options;
 mod packs;
@@ -26,9 +27,11 @@ mod places;
 mod records;
 pub mod repair;
 mod report;
+mod roots;
 mod run;
 mod segments;
 mod structure;
+mod sums;
 mod turn;
 mod without_key;
 

@@ -13,7 +13,7 @@ use lbak_core::{
     repository::{Config, Repository, SlotState},
     snapshot::{
         AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord,
-        RemovalsRecord, SessionRecord, Slot, Version, open_slot, read_aside, replaced,
+        RemovalsRecord, SessionRecord, Slot, Totals, Version, open_slot, read_aside, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -30,6 +30,12 @@ pub(crate) struct KnownSnapshot {
     pub(crate) paths: Vec<Vec<u8>>,
     /// How much it may hold, by what it says.
     pub(crate) extent: Extent,
+    /// What it says of how much it holds.
+    pub(crate) totals: Totals,
+    /// The same, of the bytes of its files.
+    pub(crate) logical_bytes: u64,
+    /// It holds far more than it says: nobody restores it to its end.
+    pub(crate) is_overfull: bool,
     /// Chunks of findings.
     pub(crate) findings: Vec<ChunkId>,
     /// Nobody needs what only this one refers to.
@@ -193,6 +199,9 @@ impl KnownSnapshot {
             id: manifest.id,
             root: manifest.root,
             extent: Extent::of(&manifest),
+            totals: manifest.totals,
+            logical_bytes: manifest.sizes.logical,
+            is_overfull: false,
             paths: manifest.paths,
             findings: manifest.findings.all,
             is_forgotten: forgotten.contains(&session),

@@ -78,7 +78,8 @@ pub struct Coverage {
 /// A damaged or missing object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Its name; `index` when the index as a whole lacks something, `head …` for a snapshot that history alone remembers.
+    /// Its name; `index` when the index as a whole lacks something, `head …` for a snapshot that history alone remembers, `snapshot …` for one
+    /// that holds far more than it counts, `tree …` and `list …` for what was written wrongly.
     pub object: String,
     /// What is wrong with it, completing "object: …".
     pub what: String,

@@ -74,7 +74,7 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     let mut report = VerifyReport::default();
     ledger.stage(Stage::Structure);
     // Snapshots, then the index, then the packs: whatever a writer adds meanwhile, all that is referred to is seen.
-    let snapshots = check_records(repository, &ledger)?;
+    let mut snapshots = check_records(repository, &ledger)?;
     let view = repository.view()?;
     let reader = repository.reader(&view);
     let mut view = view;
@@ -83,8 +83,8 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     let packs = list_all(repository, options, &ledger, &mut report)?;
 
     check_segments(repository, &index.segments(), &packs, &ledger)?;
-    let structure = Structure::new(&ledger, &reader, &packs);
-    structure.walk(&snapshots)?;
+    let structure = Structure::new(&ledger, &reader, &packs, options.depth != Depth::Structure);
+    structure.walk(&mut snapshots)?;
     (report.trees, report.chunks) = (structure.trees(), structure.chunks());
     report.snapshots = snapshots.iter().filter(|snapshot| !snapshot.is_forgotten).count() as u64;
     drop(structure);
@@ -114,7 +114,8 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
         suspects.extend(misfits.into_keys().chain(unsound.damaged).chain(unsound.newer));
     }
     let bad = BadPlaces::find(&reader, &suspects, &ledger)?;
-    if ledger.any(holds_content) || !damaged_packs.is_empty() {
+    let is_any_overfull = snapshots.iter().any(|snapshot| snapshot.is_overfull);
+    if ledger.any(holds_content) || is_any_overfull || !damaged_packs.is_empty() {
         if ledger.any(|object| object.starts_with("index")) {
             // A restore looks there, too: what only the index has lost is not lost.
             repository.index_loose_packs(&view)?;

@@ -1,54 +1,94 @@
 //! Walks all snapshots at once: every tree and list is opened, every other chunk is located. What several snapshots
-//! share is visited once.
+//! share is visited once, and compared with what each of those who refer to it says of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashMap,
+    hash::RandomState,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use lbak_core::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
+    index::{Location, Ordinal},
     observe::Finding,
     store::ChunkReader,
     tree::{
-        Attributes, Content, Entry, ListNode, NameRule, Node, Piece, TreeChild, TreeNode, decode_list, decode_tree,
+        Attributes, Content, Entry, ListNode, NameRule, Node as EntryNode, Piece, TreeNode, TreeReader, decode_list,
+        decode_tree, read_attributes,
     },
     wire,
 };
 use rayon::prelude::*;
 
-use crate::{bits::Bits, ledger::Ledger, packs::Packs, records::KnownSnapshot};
+use crate::{
+    bits::Bits,
+    ledger::Ledger,
+    node::{Node, Promise, Said},
+    packs::Packs,
+    records::KnownSnapshot,
+    roots::Roots,
+    sums::{Sums, Tally},
+};
 
 /// Nodes that are opened in parallel, the last found first: what is still to be visited stays a few directories.
 const AT_ONCE: usize = 64;
+/// Chunks that are read to tell whether the index or a tree is wrong about their length: a look at the structure reads no more data.
+const MOST_LENGTHS_TRIED: u64 = 1000;
+
+/// Stands for what was said of a node that is still to be opened, or was not found true.
+const UNHEARD: u64 = 0;
 
 /// The walk over everything that snapshots refer to.
 pub(crate) struct Structure<'a> {
     ledger: &'a Ledger<'a>,
     reader: &'a ChunkReader,
     packs: &'a Packs,
+    /// Data is read, too: then attributes that are stored apart are looked into.
+    reads_data: bool,
     seen: Bits,
+    numbers: RandomState,
+    /// What was said of nodes and found true, where that is more than that they are directories.
+    kept: Mutex<HashMap<Ordinal, u64>>,
     trees: AtomicU64,
     chunks: AtomicU64,
+    lengths_tried: AtomicU64,
 }
 
-/// A node to open, and what the node above says about it.
-enum Visit {
-    Tree { id: ChunkId, rule: NameRule, below: Option<Promise> },
-    List { id: ChunkId, level: u8, pieces: u64, bytes: Option<u64> },
-    Findings { id: ChunkId },
+/// A node to open.
+struct Visit {
+    node: Node,
+    ordinal: Ordinal,
+    /// It was visited, and somebody else says something else of it.
+    is_again: bool,
 }
 
-/// What an inner node of a directory promises of a child.
-struct Promise {
-    level: u8,
-    child: TreeChild,
-    /// The last name before it.
-    after: Option<Vec<u8>>,
+/// What was found in a node.
+#[derive(Default)]
+struct Found {
+    open: Vec<Visit>,
+    /// The trees that stand in it, each as often as it does; none for one that is lost.
+    below: Vec<Option<Ordinal>>,
+    sums: Sums,
 }
 
 impl<'a> Structure<'a> {
-    pub(crate) fn new(ledger: &'a Ledger<'a>, reader: &'a ChunkReader, packs: &'a Packs) -> Self {
-        let seen = Bits::new(&reader.index().segments());
-        Self { ledger, reader, packs, seen, trees: AtomicU64::new(0), chunks: AtomicU64::new(0) }
+    pub(crate) fn new(ledger: &'a Ledger<'a>, reader: &'a ChunkReader, packs: &'a Packs, reads_data: bool) -> Self {
+        Self {
+            ledger,
+            reader,
+            packs,
+            reads_data,
+            seen: Bits::new(&reader.index().segments()),
+            numbers: RandomState::new(),
+            kept: Mutex::default(),
+            trees: AtomicU64::new(0),
+            chunks: AtomicU64::new(0),
+            lengths_tried: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn trees(&self) -> u64 {
@@ -59,211 +99,296 @@ impl<'a> Structure<'a> {
         self.chunks.load(Ordering::Relaxed)
     }
 
-    /// Visits everything that these snapshots refer to.
-    pub(crate) fn walk(&self, snapshots: &[KnownSnapshot]) -> Result<()> {
-        let mut open = Vec::new();
-        for snapshot in snapshots.iter().filter(|snapshot| !snapshot.is_forgotten) {
-            self.enter(&mut open, Visit::Tree { id: snapshot.root, rule: NameRule::AbsolutePath, below: None })?;
+    /// Visits everything that these snapshots refer to, and marks those that hold far more than they count.
+    pub(crate) fn walk(&self, snapshots: &mut [KnownSnapshot]) -> Result<()> {
+        let segments = self.reader.index().segments();
+        let mut tally = Tally::new(segments.iter().map(|segment| &**segment));
+        for snapshot in snapshots.iter_mut().filter(|snapshot| !snapshot.is_forgotten) {
+            let by: Arc<str> = format!("snapshot {}", snapshot.id).into();
+            let mut found = Found::default();
+            let said = Said::Tree { rule: NameRule::AbsolutePath, below: None };
+            self.enter(&mut found, Node { id: snapshot.root, said, by: Arc::clone(&by) })?;
             for &id in &snapshot.findings {
-                self.enter(&mut open, Visit::Findings { id })?;
+                self.enter(&mut found, Node { id, said: Said::Findings, by: Arc::clone(&by) })?;
             }
-            self.drain(&mut open)?;
+            self.drain(found.open, &mut tally)?;
+            if let Some(sums) = found.below.first().copied().flatten().and_then(|root| tally.of(root)) {
+                self.compare(snapshot, &sums)?;
+            }
         }
         Ok(())
     }
 
-    fn drain(&self, open: &mut Vec<Visit>) -> Result<()> {
+    fn drain(&self, mut open: Vec<Visit>, tally: &mut Tally) -> Result<()> {
         while !open.is_empty() {
             self.ledger.check_cancelled()?;
             let batch = open.split_off(open.len().saturating_sub(AT_ONCE));
-            let found: Result<Vec<Vec<Visit>>> = batch.into_par_iter().map(|visit| self.visit(visit)).collect();
-            open.extend(found?.into_iter().flatten());
+            let found: Result<Vec<Option<Found>>> = batch.par_iter().map(|visit| self.visit(visit)).collect();
+            for (visit, found) in batch.iter().zip(found?) {
+                let sums = found.as_ref().map(|found| found.sums);
+                let Found { open: more, below, .. } = found.unwrap_or_default();
+                open.extend(more);
+                if visit.node.kind() == ChunkKind::Tree && !visit.is_again {
+                    tally.take(visit.ordinal, sums, below.into_iter());
+                }
+            }
         }
         Ok(())
     }
 
-    /// Adds a node to those that are visited next, unless it was visited.
-    fn enter(&self, open: &mut Vec<Visit>, visit: Visit) -> Result<()> {
-        let (kind, id) = visit.chunk();
-        if self.is_first_visit(kind, &id)? {
-            open.push(visit);
+    /// Compares what a snapshot counts with what it holds.
+    fn compare(&self, snapshot: &mut KnownSnapshot, sums: &Sums) -> Result<()> {
+        if let Err(error) = snapshot.extent.allow(sums.totals.entries(), sums.bytes) {
+            snapshot.is_overfull = true;
+            return self.ledger.blame(error);
+        }
+        let counted = Sums { totals: snapshot.totals, bytes: snapshot.logical_bytes };
+        if counted != *sums {
+            // No repair writes other numbers into a snapshot, and nobody lacks anything: damage it is not.
+            let id = snapshot.id;
+            self.ledger.note(format!(
+                "snapshot {id} counts {counted} and holds {sums}: what is shown of it is wrong, nothing is lost"
+            ));
         }
         Ok(())
     }
 
-    /// Tells whether a chunk was not met before, and counts it. One that is not in the index is damage.
-    fn is_first_visit(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
+    /// Adds a node to those that are visited next, unless it was visited and nothing else was said of it.
+    fn enter(&self, found: &mut Found, node: Node) -> Result<()> {
+        let ordinal = self.ordinal(node.kind(), &node.id)?;
+        if node.kind() == ChunkKind::Tree {
+            found.below.push(ordinal);
+        }
+        let Some(ordinal) = ordinal else { return Ok(()) };
+        let number = node.said.number(&self.numbers);
+        let mut kept = self.kept();
+        let is_first = self.is_first(ordinal);
+        if is_first && number.is_some() {
+            kept.insert(ordinal, UNHEARD);
+        }
+        if is_first || kept.get(&ordinal).copied() != number {
+            found.open.push(Visit { node, ordinal, is_again: !is_first });
+        }
+        Ok(())
+    }
+
+    /// Tells which record is a chunk's. One that is not in the index is damage.
+    fn ordinal(&self, kind: ChunkKind, id: &ChunkId) -> Result<Option<Ordinal>> {
         let ordinal = self.reader.index().ordinal(id, kind);
         match ordinal.and_then(|ordinal| ordinal.ok_or_else(|| lost(kind, id))) {
-            Ok(ordinal) => {
-                let is_first = self.seen.set(ordinal);
-                self.chunks.fetch_add(u64::from(is_first), Ordering::Relaxed);
-                Ok(is_first)
-            }
-            Err(error) => self.ledger.blame(error).map(|()| false),
+            Ok(ordinal) => Ok(Some(ordinal)),
+            Err(error) => self.ledger.blame(error).map(|()| None),
         }
     }
 
-    /// Opens a node and returns the nodes that it refers to.
-    fn visit(&self, visit: Visit) -> Result<Vec<Visit>> {
-        let mut found = Vec::new();
-        let (kind, id) = visit.chunk();
-        let visited = self.reader.read(kind, &id).and_then(|chunk| match visit {
-            Visit::Tree { rule, below, .. } => {
-                self.trees.fetch_add(1, Ordering::Relaxed);
-                self.tree(&id, rule, below.as_ref(), &chunk, &mut found)
+    /// Tells whether a chunk was not met before, and counts it.
+    fn is_first(&self, ordinal: Ordinal) -> bool {
+        let is_first = self.seen.set(ordinal);
+        self.chunks.fetch_add(u64::from(is_first), Ordering::Relaxed);
+        is_first
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Ordinal, u64>> {
+        // Every change is one call.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, ordinal: Ordinal, said: &Said) {
+        match said.number(&self.numbers) {
+            Some(number) => _ = self.kept().insert(ordinal, number),
+            None => _ = self.kept().remove(&ordinal),
+        }
+    }
+
+    /// Opens a node and returns what it refers to; nothing when it does not open.
+    fn visit(&self, visit: &Visit) -> Result<Option<Found>> {
+        let Visit { node, ordinal, is_again } = visit;
+        // Others may have said the same, and were heard meanwhile.
+        if *is_again && self.kept().get(ordinal).copied() == node.said.number(&self.numbers) {
+            return Ok(None);
+        }
+        let mut found = Found::default();
+        let object: Arc<str> = node.object().into();
+        let opened = self.reader.read(node.kind(), &node.id).and_then(|chunk| match &node.said {
+            Said::Tree { rule, below } => {
+                let tree = decode_tree(&object, *rule, &chunk)?;
+                self.hear(visit, node.compare_tree(below.as_ref(), &tree))?;
+                if *is_again { Ok(()) } else { self.tree(&object, node, tree, &mut found) }
             }
-            Visit::List { level, pieces, bytes, .. } => self.list(&id, level, pieces, bytes, &chunk, &mut found),
-            Visit::Findings { .. } => wire::decode::<Vec<Finding>>("findings", 1, &chunk).map(|_| ()),
+            Said::List { level, pieces, bytes } => {
+                let list = decode_list(&object, &chunk)?;
+                self.hear(visit, node.compare_list(*level, *pieces, *bytes, &list))?;
+                if *is_again { Ok(()) } else { self.list(&object, list, &mut found) }
+            }
+            Said::Findings => {
+                wire::decode::<Vec<Finding>>("findings", 1, &chunk)?;
+                self.keep(*ordinal, &node.said);
+                Ok(())
+            }
         });
-        self.ledger.outlive(visited)?;
-        Ok(found)
+        match opened {
+            Ok(()) => Ok(Some(found)),
+            // It was told when it was visited first.
+            Err(error) if *is_again && error.damaged_object().is_some_and(|object| self.ledger.has(object)) => Ok(None),
+            Err(error) => self.ledger.blame(error).map(|()| None),
+        }
     }
 
-    fn tree(
-        &self,
-        id: &ChunkId,
-        rule: NameRule,
-        below: Option<&Promise>,
-        chunk: &[u8],
-        found: &mut Vec<Visit>,
-    ) -> Result<()> {
-        let object = format!("tree {}", id.short());
-        let node = decode_tree(&object, rule, chunk)?;
-        if below.is_some_and(|promise| !promise.is_kept(&node)) {
-            return Err(Error::damaged(object, "it does not hold what the level above tells of"));
+    /// Remembers what was said rightly of a node, and tells what was not. What is in it is looked at all the same.
+    fn hear(&self, visit: &Visit, compared: Result<()>) -> Result<()> {
+        match compared {
+            Ok(()) => self.keep(visit.ordinal, &visit.node.said),
+            Err(error) => self.ledger.blame(error)?,
         }
-        match node {
-            TreeNode::Run(entries) => entries.iter().try_for_each(|entry| self.entry(entry, found)),
+        Ok(())
+    }
+
+    fn tree(&self, object: &Arc<str>, node: &Node, tree: TreeNode, found: &mut Found) -> Result<()> {
+        self.trees.fetch_add(1, Ordering::Relaxed);
+        let Said::Tree { rule, below } = &node.said else { return Ok(()) };
+        let (rule, is_root) = (*rule, *rule == NameRule::AbsolutePath && below.is_none());
+        match tree {
+            TreeNode::Run(entries) => {
+                if is_root {
+                    self.roots(object, entries.iter().map(|entry| entry.name.as_slice()))?;
+                }
+                entries.iter().try_for_each(|entry| self.entry(object, entry, found))
+            }
             TreeNode::Inner { level, children } => {
-                let mut after = below.and_then(|promise| promise.after.clone());
+                if is_root {
+                    let read = |kind: ChunkKind, id: &ChunkId| self.reader.read(kind, id);
+                    // What is lost of them is told when it is visited.
+                    let entries = TreeReader::open(rule, node.id, &read)?.filter_map(|entry| Some(entry.ok()?.name));
+                    self.roots(object, entries)?;
+                }
+                let mut after = below.as_ref().and_then(|promise| promise.after().cloned());
                 for child in children {
-                    let last = child.last.clone();
-                    let promise = Promise { level: level - 1, child, after: after.replace(last) };
-                    self.enter(found, Visit::Tree { id: promise.child.id, rule, below: Some(promise) })?;
+                    let (id, last) = (child.id, child.last.clone());
+                    let below = Some(Promise::of(level, child, after.replace(last)));
+                    self.enter(found, Node { id, said: Said::Tree { rule, below }, by: Arc::clone(object) })?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn entry(&self, entry: &Entry, found: &mut Vec<Visit>) -> Result<()> {
-        match &entry.node {
-            Node::Directory { tree } => {
-                self.enter(found, Visit::Tree { id: *tree, rule: NameRule::Component, below: None })?;
+    /// No restore makes a root below another.
+    fn roots(&self, object: &str, names: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+        let mut roots = Roots::default();
+        for name in names {
+            if let Some(told) = roots.meet(name.as_ref()) {
+                self.ledger.blame(Error::damaged(object, told))?;
             }
-            Node::File { content } => self.content(content, Some(entry.size), found)?,
+        }
+        Ok(())
+    }
+
+    fn entry(&self, object: &Arc<str>, entry: &Entry, found: &mut Found) -> Result<()> {
+        found.sums.meet(entry);
+        match &entry.node {
+            EntryNode::Directory { tree } => {
+                self.enter(found, Node { id: *tree, said: Said::directory(), by: Arc::clone(object) })?;
+            }
+            EntryNode::File { content } => self.content(object, content, Some(entry.size), found)?,
             _ => {}
         }
         match &entry.attributes {
-            Attributes::Stored(content) => self.content(content, None, found),
+            Attributes::Stored(content) => {
+                self.content(object, content, None, found)?;
+                self.attributes(object, content)
+            }
             Attributes::None | Attributes::Inline(_) => Ok(()),
         }
     }
 
-    fn content(&self, content: &Content, bytes: Option<u64>, found: &mut Vec<Visit>) -> Result<()> {
+    /// Looks into attributes that are stored apart. What does not open of them is told where that is read.
+    fn attributes(&self, object: &str, content: &Content) -> Result<()> {
+        if !self.reads_data {
+            return Ok(());
+        }
+        match read_attributes(content, &|kind, id| self.reader.read(kind, id)) {
+            Err(Error::Damaged { object: of, what }) if of == "attributes" => self
+                .ledger
+                .blame(Error::damaged(object, format!("extended attributes of an entry in it are none: {what}"))),
+            Err(error) if !error.is_of_one_object() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn content(&self, object: &Arc<str>, content: &Content, bytes: Option<u64>, found: &mut Found) -> Result<()> {
         match content {
-            Content::Inline(pieces) => self.pieces(pieces),
+            Content::Inline(pieces) => self.pieces(object, pieces),
             Content::List { id, level, pieces } => {
-                self.enter(found, Visit::List { id: *id, level: *level, pieces: *pieces, bytes })
+                let said = Said::List { level: *level, pieces: *pieces, bytes };
+                self.enter(found, Node { id: *id, said, by: Arc::clone(object) })
             }
         }
     }
 
-    fn list(
-        &self,
-        id: &ChunkId,
-        level: u8,
-        pieces: u64,
-        bytes: Option<u64>,
-        chunk: &[u8],
-        found: &mut Vec<Visit>,
-    ) -> Result<()> {
-        let object = format!("list {}", id.short());
-        let node = decode_list(&object, chunk)?;
-        // Sums do not overflow: decoding has checked them.
-        let holds = match &node {
-            ListNode::Pieces(pieces) => (0, pieces.len() as u64, pieces.iter().map(|piece| piece.length).sum()),
-            ListNode::Inner { level, children } => (
-                *level,
-                children.iter().map(|child| child.pieces).sum(),
-                children.iter().map(|child| child.bytes).sum::<u64>(),
-            ),
-        };
-        if holds != (level, pieces, bytes.unwrap_or(holds.2)) {
-            return Err(Error::damaged(object, "it does not hold what the level above tells of"));
-        }
+    fn list(&self, object: &Arc<str>, node: ListNode, found: &mut Found) -> Result<()> {
         match node {
-            ListNode::Pieces(pieces) => self.pieces(&pieces),
+            ListNode::Pieces(pieces) => self.pieces(object, &pieces),
             ListNode::Inner { level, children } => children.into_iter().try_for_each(|child| {
-                let (pieces, bytes) = (child.pieces, Some(child.bytes));
-                self.enter(found, Visit::List { id: child.id, level: level - 1, pieces, bytes })
+                let said = Said::List { level: level - 1, pieces: child.pieces, bytes: Some(child.bytes) };
+                self.enter(found, Node { id: child.id, said, by: Arc::clone(object) })
             }),
         }
     }
 
-    fn pieces(&self, pieces: &[Piece]) -> Result<()> {
+    fn pieces(&self, object: &str, pieces: &[Piece]) -> Result<()> {
         for piece in pieces {
             if let Some(id) = &piece.chunk {
-                self.data(id, piece.length)?;
+                self.data(object, id, piece.length)?;
             }
         }
         Ok(())
     }
 
     /// Looks for a copy of a data chunk with the right length in a pack that is as it should be.
-    fn data(&self, id: &ChunkId, length: u64) -> Result<()> {
-        let mut trouble = None;
-        let found = self.reader.index().find(id, ChunkKind::Data, &mut |location| {
-            let fault = if u64::from(location.length) == length {
-                self.packs.fault(&location.pack)
-            } else {
-                Some(Error::damaged("index", format!("it says another length of data chunk {id} than its file")))
-            };
-            let is_sound = fault.is_none();
+    fn data(&self, object: &str, id: &ChunkId, length: u64) -> Result<()> {
+        let (mut trouble, mut other) = (None, None);
+        let found = self.reader.index().find(id, ChunkKind::Data, &mut |location: &Location| {
+            let fault = self.packs.fault(&location.pack);
+            let is_there = fault.is_none();
             trouble = trouble.take().or(fault);
-            is_sound
+            let is_right = u64::from(location.length) == length;
+            if is_there && !is_right {
+                other = other.or(Some(location.length));
+            }
+            is_there && is_right
         });
-        match found {
-            Ok(Some(_)) => self.is_first_visit(ChunkKind::Data, id).map(|_| ()),
-            Ok(None) => self.ledger.blame(trouble.unwrap_or_else(|| lost(ChunkKind::Data, id))),
-            Err(error) => self.ledger.blame(error),
+        match (found, other) {
+            (Ok(Some(_)), _) => {
+                if let Some(ordinal) = self.ordinal(ChunkKind::Data, id)? {
+                    self.is_first(ordinal);
+                }
+                Ok(())
+            }
+            (Ok(None), Some(other)) => self.ledger.blame(self.wrong_length(object, id, length, other)?),
+            (Ok(None), None) => self.ledger.blame(trouble.unwrap_or_else(|| lost(ChunkKind::Data, id))),
+            (Err(error), _) => self.ledger.blame(error),
         }
     }
-}
 
-impl Visit {
-    fn chunk(&self) -> (ChunkKind, ChunkId) {
-        match self {
-            Self::Tree { id, .. } => (ChunkKind::Tree, *id),
-            Self::List { id, .. } | Self::Findings { id } => (ChunkKind::List, *id),
+    /// Whether the index is wrong about the length of a chunk, or who refers to it: the chunk itself tells.
+    fn wrong_length(&self, object: &str, id: &ChunkId, said: u64, indexed: u32) -> Result<Error> {
+        let told = format!("{object} says that data chunk {id} has {said} bytes, the index says {indexed}");
+        if self.lengths_tried.fetch_add(1, Ordering::Relaxed) >= MOST_LENGTHS_TRIED {
+            return Ok(Error::damaged(
+                object,
+                format!("{told}; so much is wrong that nobody looked which of them is right"),
+            ));
         }
-    }
-}
-
-impl Promise {
-    fn is_kept(&self, node: &TreeNode) -> bool {
-        let (level, entries, first, last) = match node {
-            TreeNode::Run(entries) => {
-                let name = |entry: Option<&'_ Entry>| entry.map(|entry| entry.name.clone());
-                (0, entries.len() as u64, name(entries.first()), name(entries.last()))
+        match self.reader.read(ChunkKind::Data, id) {
+            Ok(chunk) => {
+                let length = chunk.len();
+                Ok(Error::damaged(object, format!("{told}, and {length} is what it has")))
             }
-            TreeNode::Inner { level, children } => {
-                let last = |child: Option<&'_ TreeChild>| child.map(|child| child.last.clone());
-                // No overflow: decoding has added them up.
-                (
-                    *level,
-                    children.iter().map(|child| child.entries).sum(),
-                    last(children.first()),
-                    last(children.last()),
-                )
+            Err(error) if error.is_of_one_object() => {
+                Ok(Error::damaged("index", format!("{told}, and of that length there is none where it leads")))
             }
-        };
-        let is_behind = |after: &Vec<u8>| first.as_ref().is_some_and(|first| first > after);
-        level == self.level
-            && entries == self.child.entries
-            && last.as_ref() == Some(&self.child.last)
-            && self.after.as_ref().is_none_or(is_behind)
+            Err(error) => Err(error),
+        }
     }
 }
 

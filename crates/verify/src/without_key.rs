@@ -1,11 +1,17 @@
 //! What can be told without a key: that every object still has the bytes that were written.
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Instant,
+};
 
 use lbak_core::{
     backend::{Backend, Folder, ObjectName},
     error::{Error, Result},
+    id::PackId,
     observe::Stage,
+    parity::ParityObject,
+    store::list_names,
 };
 use rayon::prelude::*;
 
@@ -19,8 +25,9 @@ use crate::{
 /// Names of objects that are held at once.
 const HELD_NAMES: u64 = 100_000;
 
-/// Reads every object whole and compares it with its name or trailer: finds decay, not malice, and not what is missing.
+/// Reads every object whole and compares it with its name or trailer: finds decay, not malice; of what is missing, packs that parity was made of.
 ///
+/// Nothing else is named without a key. Once packs were reclaimed, those are told of in a note: nobody without a key knows whether they were.
 /// Unknown names are counted and left alone.
 ///
 /// # Errors
@@ -31,11 +38,17 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
     ledger.stage(Stage::ReadingData);
     let mut report = VerifyReport::default();
     let (mut total_bytes, mut strangers, mut has_config) = (0, 0_u64, false);
+    // Before the packs are listed: of a pack that comes later there is no parity yet.
+    let objects = read_objects(backend, None)?;
+    let mut unlisted: HashSet<PackId> = objects.iter().flat_map(ParityObject::packs).collect();
     list(backend, "", &mut |name, size| match ObjectName::parse(name) {
         Some(name) => {
             report.objects += 1;
             total_bytes += size;
-            report.packs += u64::from(matches!(name, ObjectName::Pack(_)));
+            if let ObjectName::Pack(pack) = &name {
+                report.packs += 1;
+                unlisted.remove(pack);
+            }
             has_config |= name == ObjectName::Config;
         }
         None => strangers += 1,
@@ -73,7 +86,8 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
             })
         })
     })?;
-    let healer = Healer { backend, objects: read_objects(backend, None)?, ledger: &ledger };
+    tell_missing(backend, &objects, &unlisted, &ledger)?;
+    let healer = Healer { backend, objects, ledger: &ledger };
     report.parity_objects = healer.objects.len() as u64;
     report.healable = healer.healable(usize::MAX)?;
     report.packs_read = report.packs;
@@ -82,6 +96,36 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
     (report.damage, report.notes) = (found.damage, found.notes);
     report.elapsed = begun.elapsed();
     Ok(report)
+}
+
+/// Tells of packs that sound parity was made of and that are not there.
+fn tell_missing(
+    backend: &dyn Backend,
+    objects: &[ParityObject],
+    unlisted: &HashSet<PackId>,
+    ledger: &Ledger<'_>,
+) -> Result<()> {
+    let mut missing = BTreeMap::new();
+    for object in objects.iter().filter(|object| !ledger.has(&object.name().to_string())) {
+        for pack in object.packs().filter(|pack| unlisted.contains(pack)) {
+            missing.entry(pack).or_insert(object.id);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // A finished round of reclaiming is there before anything is taken away, and stays.
+    if !list_names(backend, Folder::Fin.prefix())?.is_empty() {
+        let count = missing.len();
+        ledger.note(format!(
+            "{count} of the packs that parity was made of are not there: reclaimed, or missing; `verify` with the key tells"
+        ));
+        return Ok(());
+    }
+    for (pack, parity) in missing {
+        ledger.damage(ObjectName::Pack(pack), format!("it is missing: {} was made of it", ObjectName::Parity(parity)));
+    }
+    Ok(())
 }
 
 pub(crate) fn strangers_note(count: u64) -> String {

@@ -76,8 +76,7 @@ fn every_pattern_of_damage_up_to_the_limit_is_healed_and_one_beyond_is_said() {
                 let mut hurt: Vec<_> = changes.iter().map(|(name, _)| pack_id(name)).collect();
                 hurt.sort_unstable();
                 assert_eq!(found.healable, hurt, "{case}: {:?}", found.damage);
-                // Without a key nobody knows that a pack is missing.
-                assert_eq!(keyless.healable.len(), if case == "missing" { 0 } else { hurt.len() }, "{case}");
+                assert_eq!(keyless.healable, hurt, "{case}: {:?}", keyless.damage);
                 let before = backend.contents();
                 let dry =
                     repair_packs(&repository, &RepairOptions { dry_run: true, ..RepairOptions::default() }).unwrap();
@@ -196,4 +195,40 @@ fn hostile_parity_with_the_names_of_two_packs_swapped_heals_neither() {
             );
         });
     }
+}
+
+/// What parity was made of stands in it in the clear: so much is missed without a key, unless it may have been reclaimed.
+#[test]
+fn a_missing_pack_that_has_parity_is_missed_without_a_key() {
+    let (backend, repository, _) = packs_of(12, 300_000);
+    add_parity(&repository, &with(12)).unwrap();
+    let look = || verify_without_key(&*backend, &VerifyOptions::default()).unwrap();
+    assert!(look().is_sound() && look().notes.is_empty());
+    let (name, parity) = (data_packs(&backend).remove(0).0, the_parity(&backend).name().to_string());
+    spoiled(
+        &backend,
+        || backend.tamper(&name, None),
+        || {
+            let report = look();
+            assert_eq!(damaged(&report), [&*name]);
+            assert_eq!(report.damage[0].what, format!("it is missing: {parity} was made of it"));
+            assert_eq!(report.healable, [pack_id(&name)]);
+        },
+    );
+    // A list that is damaged itself names nothing.
+    let lie = || {
+        backend.tamper(&name, None);
+        flip(&backend, &parity, 130);
+    };
+    spoiled(&backend, lie, || assert_eq!(damaged(&look()), [&*parity]));
+    // Reclaiming takes packs away that parity was made of.
+    let reclaimed = || {
+        let snapshots = repository.catalog().unwrap().snapshots;
+        put_records(&repository, snapshots[0].session, snapshots[1].session);
+        backend.tamper(&name, None);
+    };
+    spoiled(&backend, reclaimed, || {
+        let report = look();
+        assert!(report.is_sound() && report.notes.iter().any(|note| note.starts_with("1 of the packs")), "{report:?}");
+    });
 }

@@ -34,8 +34,8 @@ pub(crate) enum RepairCommand {
 /// Add recovery data, so that damaged packs can be healed later
 ///
 /// Packs are taken in groups, and for each so many percent of its bytes are stored beside it. As much as that may then be damaged, anywhere in the
-/// group, and `lbak repair packs` heals it; with 5 % and twenty packs of about one length, one of them may be missing. Packs that have enough
-/// already are passed over: run it again after large backups. `lbak verify` tells which damaged packs can be healed. Exit code 20 when a pack is damaged
+/// group, and `lbak repair packs` heals it; with 5 % and twenty packs of about one length, one of them may be missing. How many of each group may be is said at the
+/// end, and which percentage would be enough for one (-n shows it and stores nothing). Packs that have enough already are passed over: run it again after large backups. `lbak verify` tells which damaged packs can be healed. Exit code 20 when a pack is damaged
 /// already: it gets none.
 #[derive(Args, Debug)]
 #[command(after_help = "\

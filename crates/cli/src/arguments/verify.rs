@@ -17,7 +17,7 @@ Examples:
   lbak verify --read-data=1/7 || echo 'the backup needs you'
   lbak verify --read-data --max-age 30d --max-time 20m")]
 pub(crate) struct VerifyArguments {
-    /// Check names and checksums of all objects; needs no key
+    /// Check names and checksums of all objects, and that the packs are there that parity was made of; needs no key
     #[arg(long, conflicts_with = "read_data")]
     pub(crate) no_key: bool,
     /// Read the data too: all of it, the N-th of T equal parts (`1/7` today, `2/7` tomorrow), or about a percentage (`10%`, always the same packs)

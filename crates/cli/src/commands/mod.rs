@@ -8,6 +8,7 @@ mod find;
 mod init;
 mod key;
 mod ls;
+mod next_steps;
 mod parity;
 mod repair;
 mod restore;

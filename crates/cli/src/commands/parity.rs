@@ -1,6 +1,8 @@
 //! `lbak repair add-parity`: recovery data for packs.
 
-use lbak::{Folder, ObjectName, PackId, ParityOptions, ParityReport, Repository};
+use std::collections::BTreeSet;
+
+use lbak::{Folder, ObjectName, PackId, ParityGroup, ParityOptions, ParityReport, Repository};
 
 use crate::{
     arguments::RepairAddParityArguments,
@@ -89,12 +91,69 @@ fn tell(output: &Output, report: &ParityReport, dry_run: bool) -> anyhow::Result
         sizes::bytes(report.stored_bytes),
         sizes::count(report.packs_skipped),
     ))?;
-    let single = report.packs_added - report.packs_outlived;
-    if single > 0 {
-        output.note(&format!(
-            "{} in groups too small to outlive the loss of a whole pack: damage within them is healed",
-            packs(single)
+    told_groups(report).iter().for_each(|line| output.note(line));
+    Ok(())
+}
+
+/// What the percentage means: how many packs of each group may be lost.
+fn told_groups(report: &ParityReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (small, large): (Vec<&ParityGroup>, Vec<&ParityGroup>) =
+        report.groups.iter().partition(|group| group.may_lose == 0);
+    let counts: BTreeSet<u64> = large.iter().map(|group| group.may_lose).collect();
+    for may_lose in counts {
+        let groups: Vec<&ParityGroup> = large.iter().copied().filter(|group| group.may_lose == may_lose).collect();
+        lines.push(format!("any {may_lose} of {} may be lost as a whole", of_packs(&groups)));
+    }
+    if let Some(least) = small.iter().map(|group| group.recovery_bytes).min() {
+        let (packs, bytes) = (of_packs(&small), sizes::bytes(least));
+        let enough = match report.percent_to_outlive {
+            Some(percent) => {
+                format!("; `--percent {percent}` is the least with which any one of each group may be lost")
+            }
+            None => String::new(),
+        };
+        lines.push(format!(
+            "of {packs} the longest may not be lost as a whole: up to {bytes} of damage within them is healed{enough}"
         ));
     }
-    Ok(())
+    lines
+}
+
+/// How many packs, of how many groups.
+fn of_packs(groups: &[&ParityGroup]) -> String {
+    let packs = |count| sizes::counted(count, "pack", "packs");
+    let least = groups.iter().map(|group| group.packs).min().unwrap_or_default();
+    let most = groups.iter().map(|group| group.packs).max().unwrap_or_default();
+    match groups.len() {
+        1 => packs(most),
+        count if least == most => format!("{} in each of {} groups", packs(most), sizes::count(count as u64)),
+        count => format!("{} to {} in each of {} groups", sizes::count(least), packs(most), sizes::count(count as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_lost_of_each_group_is_told() {
+        let group = |packs, may_lose| ParityGroup { packs, may_lose, recovery_bytes: 1 << 20 };
+        let told = |groups: &[ParityGroup], percent_to_outlive| {
+            told_groups(&ParityReport { groups: groups.to_vec(), percent_to_outlive, ..ParityReport::default() })
+        };
+        assert_eq!(told(&[group(20, 1)], None), ["any 1 of 20 packs may be lost as a whole"]);
+        assert_eq!(
+            told(&[group(20, 1), group(20, 1), group(31, 2)], None),
+            [
+                "any 1 of 20 packs in each of 2 groups may be lost as a whole",
+                "any 2 of 31 packs may be lost as a whole"
+            ]
+        );
+        let lines = told(&[group(20, 1), group(31, 1), group(3, 0)], Some(34));
+        assert_eq!(lines[0], "any 1 of 20 to 31 packs in each of 2 groups may be lost as a whole");
+        assert!(lines[1].starts_with("of 3 packs the longest may not be lost as a whole: up to "), "{}", lines[1]);
+        assert!(lines[1].contains("`--percent 34` is the least"), "{}", lines[1]);
+        assert_eq!(told(&[], None), [""; 0]);
+    }
 }

@@ -8,6 +8,7 @@ use lbak::{
     repository::StoredObject,
 };
 
+use super::next_steps;
 use crate::{
     arguments::VerifyArguments,
     environment,
@@ -110,7 +111,7 @@ fn tell(output: &Output, report: &VerifyReport, authors: &Authors) -> anyhow::Re
             more => format!(" (and {} more)", sizes::count(more)),
         };
         output.line(&format!("damaged: {}: {}{more}", damage.object, damage.what))?;
-        if report.healable.iter().any(|pack| ObjectName::Pack(*pack).to_string() == damage.object) {
+        if next_steps::is_healable(report, &damage.object) {
             output.line("  can be healed: `lbak repair packs`")?;
         }
         if let Some(author) = authors.get(&damage.object) {
@@ -134,7 +135,7 @@ fn tell(output: &Output, report: &VerifyReport, authors: &Authors) -> anyhow::Re
         output.report(&covered(coverage))?;
     }
     if !report.is_sound() {
-        next_steps(report).iter().for_each(|step| output.note(&format!("next: {step}")));
+        next_steps::of(report).iter().for_each(|step| output.note(&format!("next: {step}")));
     }
     // A nightly job should hear from a sound repository by its exit code alone.
     if !report.is_sound() || output.is_verbose() || Output::is_watched() {
@@ -152,41 +153,6 @@ fn tell_notes(output: &Output, report: &VerifyReport) {
     for damage in &report.set_aside {
         output.note(&format!("set aside: {}: {}", damage.object, damage.what));
     }
-}
-
-/// What there is to do about damage, in the order in which it is done.
-fn next_steps(report: &VerifyReport) -> Vec<&'static str> {
-    const STEPS: [(&[&str], &str); 8] = [
-        (&["parity/"], "`lbak repair add-parity --read-parity` stores new parity in its place"),
-        (&["config"], "`lbak repair config` writes config anew from the copy in the key slot"),
-        (
-            &["keys/"],
-            "`lbak key add` makes a new key slot while this one opens; or put the file back from a copy of the repository",
-        ),
-        (&["index", "fin/", "marks/"], "`lbak repair index` makes the index whole again from the packs"),
-        (
-            &["packs/", "tree ", "list "],
-            "`lbak repair packs` saves what still opens; then `lbak snapshot` of everything that is still there stores the rest anew, \
-             and `lbak repair snapshots` writes what is left of snapshots that are still hurt",
-        ),
-        (
-            &["snapshots/"],
-            "put the files of `snapshots` back from a copy of the repository's folder, if there is one; else `lbak repair snapshots` finds what \
-             they held and sets them aside; no other snapshot depends on them",
-        ),
-        (
-            &["head "],
-            "put the files of `snapshots` that are gone back from a copy of the repository's folder: somebody took them away",
-        ),
-        (
-            &["sessions/", "forgotten/", "damaged/", "removals/", "readings/", "aside/"],
-            "`lbak repair records` sets aside what does not open and no snapshot needs",
-        ),
-    ];
-    let is_named = |prefix: &&str| report.damage.iter().any(|damage| damage.object.starts_with(*prefix));
-    let steps = STEPS.into_iter().filter(|(prefixes, _)| prefixes.iter().any(&is_named));
-    let steps: Vec<&str> = steps.map(|(_, step)| step).collect();
-    if steps.is_empty() { vec!["`lbak repair --help` tells what can be done"] } else { steps }
 }
 
 fn summary(report: &VerifyReport) -> String {

@@ -1,6 +1,6 @@
 //! What `lbak repair add-parity` did, and what parity can do.
 
-use lbak::ParityReport;
+use lbak::{ParityGroup, ParityReport};
 use serde::Serialize;
 
 /// What came of `lbak repair add-parity`.
@@ -13,6 +13,9 @@ pub(crate) struct ParityAdded {
     packs_added: u64,
     bytes_added: u64,
     packs_outlived: u64,
+    groups: Vec<Group>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent_to_outlive: Option<u32>,
     packs_too_long: u64,
     packs_loose: u64,
     parity_objects: u64,
@@ -20,6 +23,21 @@ pub(crate) struct ParityAdded {
     parity_replaced: usize,
     num_errors: usize,
     total_duration: f64,
+}
+
+/// A group of packs with parity.
+#[derive(Serialize)]
+struct Group {
+    packs: u64,
+    may_lose: u64,
+    recovery_bytes: u64,
+}
+
+impl Group {
+    fn of(group: &ParityGroup) -> Self {
+        let &ParityGroup { packs, may_lose, recovery_bytes } = group;
+        Self { packs, may_lose, recovery_bytes }
+    }
 }
 
 impl ParityAdded {
@@ -32,6 +50,8 @@ impl ParityAdded {
             packs_added: report.packs_added,
             bytes_added: report.bytes_added,
             packs_outlived: report.packs_outlived,
+            groups: report.groups.iter().map(Group::of).collect(),
+            percent_to_outlive: report.percent_to_outlive,
             packs_too_long: report.packs_too_long,
             packs_loose: report.packs_loose,
             parity_objects: report.objects,

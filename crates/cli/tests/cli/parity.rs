@@ -34,8 +34,11 @@ fn a_flipped_byte_is_healed() {
     home.run(["verify", "--read-data"]).expect_code(0);
     let pack = packs(&home, 4).remove(0);
     damage(&pack);
-    home.run(["verify", "--read-data"]).expect_code(20).expect_stdout("can be healed: `lbak repair packs`");
-    home.run(["verify", "--no-key"]).expect_code(20).expect_stdout("can be healed");
+    let run = home.run(["verify", "--read-data"]).expect_code(20).expect_stdout("can be healed: `lbak repair packs`");
+    let run = run.expect_stderr("next: `lbak repair packs` heals the damaged pack by parity: nothing of it is lost");
+    assert!(!run.stderr.contains("saves what still opens"), "{}", run.stderr);
+    let run = home.run(["verify", "--no-key"]).expect_code(20).expect_stdout("can be healed");
+    run.expect_stderr("heals the damaged pack by parity");
     let told = home.run(["verify", "--read-data", "--json"]).expect_code(20).message("healable");
     let name = pack.file_name().and_then(|name| name.to_str()).expect("hex");
     assert_eq!(told["object"], format!("packs/{}/{name}", &name[..2]));
@@ -58,6 +61,8 @@ fn a_missing_pack_is_put_back_where_parity_allows_it() {
     let bytes = fs::read(&pack).expect("a pack");
     fs::remove_file(&pack).expect("it was there");
     home.run(["verify"]).expect_code(20).expect_stdout("can be healed");
+    let run = home.run(["verify", "--no-key"]).expect_code(20).expect_stdout("it is missing: parity/");
+    run.expect_stdout("can be healed").expect_stderr("heals the damaged pack by parity");
     home.run(["repair", "packs", "--dry-run"]).expect_code(0);
     assert!(!pack.exists());
     home.run(["repair", "packs"]).expect_code(0).expect_stdout("healed by parity, it is whole again");
@@ -123,4 +128,51 @@ fn what_parity_there_is_is_shown() {
     damage(&parity);
     home.run(["cat", "parity", id]).expect_code(20).expect_stderr("its list of packs");
     home.run(["cat", "parity", "ffffffffffff"]).expect_code(1).expect_stderr("nothing in parity/ begins with");
+}
+
+/// Two packs, one of them much longer: the least that outlives the loss of one is told, and is.
+#[test]
+fn what_a_percentage_means_is_told() {
+    let home = with_data();
+    home.snapshot();
+    let dry = ["repair", "add-parity", "--dry-run", "--percent"];
+    let run = home.run(dry.iter().chain(&["1"])).expect_code(0);
+    run.expect_stderr("of 2 packs the longest may not be lost as a whole: up to")
+        .expect_stderr("is the least with which");
+    let told = home.run(dry.iter().chain(&["1", "--json"])).expect_code(0).message("parity_added");
+    let group = &told["groups"][0];
+    assert_eq!((&group["packs"], &group["may_lose"]), (&2.into(), &0.into()), "{told}");
+    assert!(group["recovery_bytes"].as_u64().expect("bytes") >= 4096, "{told}");
+    let enough = told["percent_to_outlive"].as_u64().expect("a percentage");
+    assert!((2..=100).contains(&enough), "{told}");
+    let less = (enough - 1).to_string();
+    let told = home.run(dry.iter().chain(&[less.as_str(), "--json"])).expect_code(0).message("parity_added");
+    assert_eq!((&told["groups"][0]["may_lose"], &told["percent_to_outlive"]), (&0.into(), &enough.into()), "{told}");
+    let enough = enough.to_string();
+    let run = home.run(["repair", "add-parity", "--percent", enough.as_str()]).expect_code(0);
+    assert!(
+        run.stderr.contains("of 2 packs may be lost as a whole\n") && run.stderr.starts_with("any "),
+        "{}",
+        run.stderr
+    );
+    fs::remove_file(packs(&home, 4).remove(0)).expect("it was there");
+    home.run(["repair", "packs"]).expect_code(0).expect_stdout("healed by parity");
+    home.run(["verify", "--read-data"]).expect_code(0);
+}
+
+/// Nothing is promised of a pack that parity does not heal.
+#[test]
+fn what_parity_does_not_heal_is_not_promised() {
+    let home = with_data();
+    home.snapshot();
+    let trees = packs(&home, 5).remove(0);
+    let name = trees.file_name().and_then(|name| name.to_str()).expect("hex");
+    home.run(["repair", "add-parity", "--percent", "100", name]).expect_code(0);
+    home.run(["repair", "add-parity", "--percent", "1"]).expect_code(0).expect_stdout("1 had enough");
+    fs::remove_file(packs(&home, 4).remove(0)).expect("it was there");
+    let run = home.run(["verify"]).expect_code(20).expect_stderr("saves what still opens");
+    assert!(!run.stderr.contains("by parity") && !run.stdout.contains("can be healed"), "{}", run.stderr);
+    damage(&trees);
+    let run = home.run(["verify"]).expect_code(20).expect_stderr("heals 1 of the 2 damaged packs by parity");
+    run.expect_stderr("saves what still opens");
 }

@@ -176,6 +176,18 @@ impl ParityList {
         (pack.runs().div_ceil(self.slices) * RUN).min(pack.sectors())
     }
 
+    /// How many packs may be lost as a whole at once, whichever they are.
+    #[must_use]
+    pub fn most_lost_packs(&self) -> usize {
+        let mut most: Vec<usize> = self.packs.iter().map(|pack| self.most_in_slice(pack)).collect();
+        most.sort_unstable_by(|one, other| other.cmp(one));
+        let lost = most.into_iter().scan(0, |lost: &mut usize, most| {
+            *lost += most;
+            Some(*lost)
+        });
+        lost.take_while(|lost| *lost <= self.recovery).count()
+    }
+
     /// The number of a pack's sector among the checksums.
     #[must_use]
     pub fn number(&self, pack: usize, sector: usize) -> Option<usize> {

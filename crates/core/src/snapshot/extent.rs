@@ -64,6 +64,15 @@ impl Extent {
         Ok(())
     }
 
+    /// Tells whether a walk that meets so much in all is let pass.
+    ///
+    /// # Errors
+    /// As [`meet`](Self::meet).
+    pub fn allow(&self, entries: u64, bytes: u64) -> Result<()> {
+        less(self.entries, entries).ok_or_else(|| self.too_much("entries", self.counted))?;
+        less(self.bytes, bytes).ok_or_else(|| self.too_much("bytes of files", self.logical)).map(|_| ())
+    }
+
     fn too_much(&self, what: &str, counted: u64) -> Error {
         Error::damaged(&self.object, format!("its directories show far more than the {counted} {what} that it counts"))
     }
@@ -98,6 +107,8 @@ mod tests {
         let told = few.meet(&directory).expect_err("a third").to_string();
         assert_eq!(told, "snapshot 1 is damaged: its directories show far more than the 1 entries that it counts");
         let mut small = extent(100);
+        assert!(small.allow(2, 100).is_ok());
+        assert!(small.allow(3, 0).is_err() && small.allow(0, 101).is_err());
         assert!(small.meet(&file(60)).is_ok());
         let told = small.meet(&file(60)).expect_err("120 of 100").to_string();
         assert!(told.ends_with("far more than the 10 bytes of files that it counts"), "{told}");
@@ -106,6 +117,7 @@ mod tests {
     #[test]
     fn files_of_more_bytes_than_can_be_counted_are_let_pass() {
         let mut huge = extent(u64::MAX);
+        assert!(huge.allow(2, u64::MAX).is_ok());
         assert!(huge.meet(&file(u64::MAX)).is_ok() && huge.meet(&file(u64::MAX)).is_ok());
     }
 }

@@ -31,6 +31,8 @@ mod list;
 
 mod pieces;
 
+mod attributes;
+
 mod references;
 
 #[cfg(test)]
@@ -44,6 +46,7 @@ mod list_tests;
 
 use bytes::Bytes;
 
+pub use attributes::read_attributes;
 pub use decode::{decode_attributes, decode_list, decode_tree};
 pub use directory::TreeWriter;
 pub use encode::{encode_attributes, encode_list, encode_tree};

@@ -11,7 +11,7 @@ use lbak_core::{
     snapshot::Extent,
     tree::{
         Attributes, Content, ContentReader, Entry, EntryFlags, LostPieces, NameRule, Node, PlacedPiece, ReadChunk,
-        TreeReader, check_name,
+        TreeReader, check_name, read_attributes,
     },
 };
 
@@ -20,7 +20,7 @@ use super::{
     part::{Feed, Part},
     sparse::Layout,
 };
-use crate::{attributes::read_stored, links::content_hash};
+use crate::links::content_hash;
 
 /// What is streamed.
 pub(super) enum Subject {
@@ -276,7 +276,7 @@ impl<'a> Walk<'a, '_> {
         match &entry.attributes {
             Attributes::None => Ok(Vec::new()),
             Attributes::Inline(pairs) => Ok(pairs.clone()),
-            Attributes::Stored(content) => read_stored(content, self.read).map_err(|error| {
+            Attributes::Stored(content) => read_attributes(content, self.read).map_err(|error| {
                 if error.is_damage() {
                     Stop::Lost(format!("its extended attributes are lost: {}", in_words(&error)))
                 } else {

@@ -24,7 +24,7 @@ use super::{
     can_have_parity, check_objects,
     code::SliceEncoder,
     enough::enough,
-    plan::{Group, groups_with},
+    plan::{Group, groups_with, percent_to_outlive},
 };
 use crate::{
     Damage, VerifyOptions, ledger::Ledger, misread::tell_misread, object::check_object, packs::Packs,
@@ -67,6 +67,17 @@ impl std::fmt::Debug for ParityOptions {
     }
 }
 
+/// A group of packs that got parity, or would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParityGroup {
+    /// Its packs.
+    pub packs: u64,
+    /// So many of them may be lost as a whole at once, whichever they are.
+    pub may_lose: u64,
+    /// What is stored for it: so many bytes may be damaged in it, wherever they are. Never less than a sector.
+    pub recovery_bytes: u64,
+}
+
 /// What came of [`add_parity`].
 #[derive(Clone, Debug, Default)]
 pub struct ParityReport {
@@ -84,6 +95,10 @@ pub struct ParityReport {
     pub packs_too_long: u64,
     /// Packs that no segment names: of sessions that are under way, or were interrupted. They get none.
     pub packs_loose: u64,
+    /// The groups that were made, or would be, in the order of their longest packs.
+    pub groups: Vec<ParityGroup>,
+    /// The smallest percentage with which any one pack of each group may be lost as a whole; none when that is so already, or nothing was made.
+    pub percent_to_outlive: Option<u32>,
     /// Parity objects that were stored, or would be.
     pub objects: u64,
     /// Their bytes.
@@ -151,6 +166,7 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
         wanted.into_iter().partition(|pack| can_have_parity(pack.stored_length.into()));
     report.packs_too_long = too_long.len() as u64;
     let (covered, lacking): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|pack| enough.covered.contains(&pack.id));
+    let all: Vec<CoveredPack> = covered.iter().chain(&lacking).copied().collect();
     let weak = covered.iter().filter(|pack| !enough.outlived.contains(&pack.id)).copied().collect();
     let groups = groups_with(lacking, weak, options.percent as usize);
     let planned: BTreeSet<PackId> = groups.iter().flat_map(|group| &group.packs).map(|pack| pack.id).collect();
@@ -170,11 +186,19 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
         };
         let outlived = list.packs().iter().filter(|pack| list.most_in_slice(pack) <= list.recovery());
         report.packs_outlived += outlived.count() as u64;
+        report.groups.push(ParityGroup {
+            packs: list.packs().len() as u64,
+            may_lose: list.most_lost_packs() as u64,
+            recovery_bytes: (list.slices() * list.recovery() * SECTOR) as u64,
+        });
         report.packs_added += list.packs().len() as u64;
         report.bytes_added += list.packs().iter().map(|pack| u64::from(pack.stored_length)).sum::<u64>();
         report.objects += 1;
         report.stored_bytes += list.stored_length();
         added.extend(list.packs().iter().map(|pack| pack.id));
+    }
+    if report.groups.iter().any(|group| group.may_lose == 0) {
+        report.percent_to_outlive = percent_to_outlive(&all, options.percent);
     }
     parity.set_replaced_aside(&needing, &added, ledger);
     Ok(())

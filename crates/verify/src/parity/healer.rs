@@ -45,11 +45,16 @@ impl Healer<'_> {
         for object in &self.objects {
             let Some(position) = object.list.position(pack) else { continue };
             let Some(checksums) = outlive(object.read_checksums(self.backend))? else { continue };
-            if let Some(bytes) = self.heal_in(&Group { object, checksums }, position)? {
+            if let Some(bytes) = self.tell(self.heal_in(&Group { object, checksums }, position))? {
                 return Ok(Some(bytes));
             }
         }
         Ok(None)
+    }
+
+    /// What came of one parity object: when nothing can be decoded with it, that is damage of it, and another one may still help.
+    fn tell(&self, healed: Result<Option<Bytes>>) -> Result<Option<Bytes>> {
+        Ok(self.ledger.outlive(healed)?.flatten())
     }
 
     /// The damaged packs that can be healed: each is, for a try, which reads its whole group; of more than `most` the others are left
@@ -326,6 +331,13 @@ mod tests {
         let name = ObjectName::Pack(pack).to_string();
         ledger.damage(&name, "it needs something that this version does not know");
         assert_eq!((healer.heal(&pack).expect("read"), healer.healable(usize::MAX).expect("read")), (None, vec![]));
+
+        // What the decoder refuses is damage of the parity, and no reason to stop.
+        let refused = |error| Err(Error::damaged("parity/1", error));
+        let error = reed_solomon_simd::Error::UnsupportedShardCount { original_count: 1, recovery_count: 0 };
+        assert_eq!(healer.tell(refused(error)).expect("it goes on"), None);
+        assert!(ledger.has("parity/1"));
+        assert!(healer.tell(Err(Error::Cancelled)).is_err());
 
         let sound = backend.contents().remove(&name).expect("it is there");
         let mut flipped = sound.to_vec();

@@ -16,7 +16,7 @@ mod healer;
 mod objects;
 mod plan;
 
-pub use add::{ParityOptions, ParityReport, add_parity};
+pub use add::{ParityGroup, ParityOptions, ParityReport, add_parity};
 pub(crate) use healer::Healer;
 pub(crate) use objects::{check_objects, read_objects};
 

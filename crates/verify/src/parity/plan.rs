@@ -89,6 +89,14 @@ pub(super) fn groups_with(lacking: Vec<CoveredPack>, weak: Vec<CoveredPack>, per
     outliving
 }
 
+/// The smallest percentage, from this one on, with which every group outlives the loss of one of its packs; none when there is none.
+pub(super) fn percent_to_outlive(packs: &[CoveredPack], percent: u32) -> Option<u32> {
+    (percent..=100).find(|&percent| {
+        let groups = groups(packs.to_vec(), percent as usize);
+        groups.iter().all(|group| group.outlives_a_pack(percent as usize))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use lbak_core::parity::ParityList;
@@ -117,6 +125,21 @@ mod tests {
         // What is too small with all of them keeps what it has.
         let small = vec![pack(99, 64 << 20)];
         assert_eq!(lengths(&groups_with(small, some(1..5), 5)), [1]);
+    }
+
+    #[test]
+    fn the_smallest_percentage_that_is_enough_is_found() {
+        let some = |count, length| (0..count).map(|number| pack(number, length)).collect::<Vec<_>>();
+        for (packs, percent, enough) in [
+            (some(20, 16 << 20), 5, Some(5)),
+            (some(19, 16 << 20), 5, Some(6)),
+            (some(3, 16 << 20), 1, Some(34)),
+            (some(1, 4096), 5, Some(5)),
+            (some(1, 1 << 20), 5, Some(100)),
+            (some(0, 0), 5, Some(5)),
+        ] {
+            assert_eq!(percent_to_outlive(&packs, percent), enough, "{} packs", packs.len());
+        }
     }
 
     #[test]

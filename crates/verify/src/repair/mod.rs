@@ -44,4 +44,4 @@ pub use report::{
 };
 pub use snapshots::repair_snapshots;
 
-pub use crate::parity::{ParityOptions, ParityReport, add_parity};
+pub use crate::parity::{ParityGroup, ParityOptions, ParityReport, add_parity};

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use lbak_core::{
-    backend::{ObjectName, Sealed},
+    backend::{Folder, ObjectName, Sealed},
     error::{Error, Result},
     id::PackId,
     repository::{Repository, Session, View},
@@ -62,7 +62,10 @@ pub fn repair_packs(repository: &Repository, options: &RepairOptions) -> Result<
     if !found.is_empty() {
         salvage_all(repository, options, &ledger, found, &mut report)?;
     }
-    report.notes.extend(ledger.finish().notes);
+    let told = ledger.finish();
+    report.notes.extend(told.notes);
+    let parity = told.damage.into_iter().filter(|damage| damage.object.starts_with(Folder::Parity.prefix()));
+    report.notes.extend(parity.map(|damage| format!("{} heals nothing: {}", damage.object, damage.what)));
     report.misread = tell_misread(repository, &*options.observer);
     report.elapsed = begun.elapsed();
     Ok(report)
