@@ -1,7 +1,7 @@
 //! Snapshots that show far more than they say: 2^40 directories in 42 trees, sound and with a file that is lost, and a file of 8 GiB in
 //! four lists. Every verb ends by itself, and says why.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 use lbak_core::{
     amend::{AmendOptions, Changes, amend},
@@ -87,8 +87,8 @@ fn directories_that_are_shared_without_end_end_every_verb() {
 
     // Nobody restores either of them to its end. One lacks a file besides, at 2^40 paths: which they are is not told to the end.
     let report = verify(&repository, &VerifyOptions::default()).expect("verify");
-    let hurt: Vec<_> = report.hurt.iter().map(|hurt| hurt.snapshot).collect();
-    assert_eq!(hurt, [ids[1], ids[0]], "{:?}", report.damage);
+    let hurt: BTreeSet<_> = report.hurt.iter().map(|hurt| hurt.snapshot).collect();
+    assert_eq!(hurt, ids.into(), "{:?}", report.damage);
     assert!(report.hurt.iter().all(|hurt| (1..=LET_PASS).contains(&hurt.path_count)), "{:?}", report.hurt);
     for id in ids {
         assert_told_too_much(&report, id);
