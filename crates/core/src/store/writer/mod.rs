@@ -43,7 +43,7 @@ use crate::{
     backend::Backend,
     codec::{Codec, Kind},
     error::{Error, Result},
-    id::{ChunkId, ChunkKind, PackId, SessionId},
+    id::{ChunkKind, PackId, SessionId},
     index::Index,
     pack::{ChunkEntry, PackBuffers, PackBuilder, padded_length},
 };

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     backend::MemoryBackend,
     codec::{BlockEncoder, Compression, Encoded, Header},
-    id::RepositoryId,
+    id::{ChunkId, RepositoryId},
     keys::{Keys, Secret},
     store::ChunkReader,
 };
