@@ -104,8 +104,7 @@ impl Bench {
     fn another(&self, read_back: ReadBack, usable: UsablePacks) -> ChunkWriter {
         let options = WriterOptions { data_pack_bytes: 64 << 10, read_back, ..WriterOptions::default() };
         let (backend, index) = (Arc::clone(&self.backend), Arc::clone(&self.index));
-        let writer =
-            ChunkWriter::start(backend, self.codec.clone(), index, SessionId([3; 16]), usable, false, options);
+        let writer = ChunkWriter::start(backend, self.codec.clone(), index, SessionId([3; 16]), usable, false, options);
         writer.expect("threads")
     }
 
