@@ -13,7 +13,8 @@ Each TREE further on is a data set of its own, without `changed`. Programs are f
 say; one that is not there is left out, and that is said. `just bench-peers OLD NEW` builds lbak first.
 
 What is the same for all: the trees are copies in DIR that nobody else touches; all of a data set is read once before each life, and
-the repository before `restore` and `check`, so that all find the page cache warm; every program has a cache folder of its own, and
+the repository before `restore` and `check`, so that all find the page cache warm; as much room as a restore needs is taken and given
+back just before it; every program has a cache folder of its own, and
 its own default level of compression. lbak and bupstash open with a key file, the others with a password, which costs them a
 tenth of a second or so at every step. What takes turns are the programs: lbak, restic, …, lbak, restic, … with every round. Of the
 copies and repositories nothing is removed before the end, because ext4 creates files several times slower for a while after many were removed.
@@ -179,6 +180,12 @@ def read_all(folder):
                         pass
 
 
+def fetch_memory(folder, size):
+    """A virtual machine hands memory that is free back to its host, and waits for it when it is wanted again: whoever restores is not to."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, size + size // 4)
+
+
 def bytes_below(folder):
     return sum(path.lstat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
@@ -246,6 +253,7 @@ def life(tool, trees, target):
         took["changed"] = tool.backup(trees.live)
         took["stored_both"] = bytes_below(tool.repository)
     read_all(tool.repository)
+    fetch_memory(target, bytes_below(trees.live))
     took["restore"] = tool.restore(target, trees.live)
     took["differ"], took["metadata_differ"] = differences(trees.live, find_restored(target, trees.live))
     read_all(tool.repository)

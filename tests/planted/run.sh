@@ -42,6 +42,16 @@ refresh() {
     sort "$work/files" | comm -13 - "$work/there" | while IFS= read -r file; do rm -f "$copy/$file"; done
 }
 
+# Gives the packages of the copy a profile that is another to cargo and the same in effect. Without it the copy and the checkout have the
+# same names in the folder of builds, and what was built from the one, planted bugs too, is taken for the other.
+part() {
+    mkdir -p "$copy/.cargo" || exit 2
+    for manifest in "$root/Cargo.toml" "$root"/crates/*/Cargo.toml; do
+        sed -n '/^name = /{s/^name = "\(.*\)"$/[profile.dev.package.\1]/p;q}' "$manifest" && echo "codegen-units = 255"
+    done >"$work/config"
+    cmp -s "$work/config" "$copy/.cargo/config.toml" || cp "$work/config" "$copy/.cargo/config.toml" || exit 2
+}
+
 field() { sed -n "s/^$2: //p" "$here/$1.patch"; }
 
 # Runs the words of a test command; says `passed`, `failed`, or what else came of it.
@@ -74,6 +84,7 @@ say() { printf '%-7s %5ss  %-44s %s\n' "$1" "$2" "$3" "$4" | tee -a "$work/table
 now() { date +%s; }
 
 refresh
+part
 cd "$copy" || exit 2
 began=$(now)
 

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use lbak_core::{
     backend::{Backend, BackendError, BackendErrorKind, Description, Folder, ObjectName, Sealed},
     browse::{Chunks, Findings},
+    error::Error,
     id::{ChunkId, ChunkKind},
     index::Segment,
-    observe::{FindingKind, Silent},
+    observe::{Cancellation, FindingKind, Silent},
     repository::Repository,
     snapshot::LineageKind,
 };
@@ -42,7 +43,7 @@ fn roots(repository: &Repository) -> Vec<ChunkId> {
 
 fn chunks(repository: &Repository) -> (Chunks, Findings) {
     let findings = Findings::new(Arc::new(Silent));
-    (Chunks::open(repository, &findings).unwrap(), findings)
+    (Chunks::open(repository, &findings, &Cancellation::default()).unwrap(), findings)
 }
 
 const NOWHERE: ChunkId = ChunkId([9; 32]);
@@ -140,6 +141,22 @@ fn packs_outside_of_the_index_are_asked_when_all_were_listed() {
     chunks.read(ChunkKind::Tree, &root).unwrap();
 }
 
+/// With an index that is gone there may be millions of packs to ask: whoever asks to stop is heard between two of them.
+#[test]
+fn looking_for_what_is_lost_stops_when_it_is_asked_to() {
+    let (_, inner) = memory();
+    drop(filled(&inner));
+    names(&*inner, Folder::Index).iter().for_each(|name| inner.remove(name).unwrap());
+    let backend = Arc::new(MeddlingBackend::new(inner));
+    let cancellation = Cancellation::default();
+    let asked = cancellation.clone();
+    backend.after(Operation::List, Folder::Packs.prefix(), move |_, _| asked.cancel());
+    let repository = open(Arc::clone(&backend) as _);
+    let view = repository.view().unwrap();
+    assert!(matches!(repository.index_loose_packs(&view, &cancellation), Err(Error::Cancelled)));
+    assert!(backend.is_done());
+}
+
 /// What a merged segment named that does not open nobody knows; the tables of all others, gigabytes of them, were read all the same.
 #[test]
 fn where_every_pack_is_asked_no_table_of_the_index_is_read() {
@@ -151,7 +168,7 @@ fn where_every_pack_is_asked_no_table_of_the_index_is_read() {
     let mut view = repository.view().unwrap();
     view.lacks_merged = true;
     drop(backend.take());
-    assert_eq!(repository.index_loose_packs(&view).unwrap(), packs, "all of them were asked");
+    assert_eq!(repository.index_loose_packs(&view, &Cancellation::default()).unwrap(), packs, "all of them were asked");
     assert_eq!(backend.count(Operation::GetRange, Folder::Index.prefix()), 0);
     assert_eq!(backend.count(Operation::List, Folder::Packs.prefix()), 1);
 }
@@ -171,7 +188,7 @@ fn tables_of_the_index_are_read_only_until_every_pack_was_named() {
         view.index.add(Segment::open(&shared, repository.codec(), segment.name(), size).unwrap());
     }
     drop(backend.take());
-    assert_eq!(repository.index_loose_packs(&view).unwrap(), 0);
+    assert_eq!(repository.index_loose_packs(&view, &Cancellation::default()).unwrap(), 0);
     let read = backend.count(Operation::GetRange, Folder::Index.prefix());
     assert!((1..SEGMENTS / 4).contains(&read), "{read} tables");
 }

@@ -62,7 +62,7 @@ pub fn find<'s>(
 ) -> Result<FindReport> {
     let wanted = Wanted::new(options)?;
     let findings = Findings::new(std::sync::Arc::new(Silent));
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let mut search = Search {
         wanted: &wanted,

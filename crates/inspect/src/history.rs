@@ -74,7 +74,7 @@ pub fn history<'s>(
 ) -> Result<HistoryReport> {
     let wanted = Wanted::new(options)?;
     let findings = Findings::new(std::sync::Arc::new(Silent));
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let mut snapshots: Vec<&Manifest> = snapshots.into_iter().collect();
     snapshots.sort_by_key(|snapshot| (snapshot.point_in_time.unwrap_or(snapshot.ended_at), snapshot.id));

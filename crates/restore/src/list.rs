@@ -4,7 +4,7 @@ use lbak_core::{
     browse::{Chunks, Findings, join, open_tree, pass, select},
     error::Result,
     id::{ChunkId, ChunkKind},
-    observe::Finding,
+    observe::{Cancellation, Finding},
     repository::Repository,
     snapshot::{Extent, FindingCount, Manifest},
     tree::{Entry, NameRule, Node, ReadChunk},
@@ -49,7 +49,7 @@ pub fn list(
     found: &mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
 ) -> Result<ListReport> {
     let findings = Findings::new(std::sync::Arc::new(lbak_core::observe::Silent));
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &Cancellation::default())?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let selected = select(snapshot, path, &read, &findings)?;
     let is_single = path.is_some() || selected.len() == 1;

@@ -78,8 +78,8 @@ fn restore_announced(
     let stage = |stage| options.observer.event(&Event::Stage(stage));
     let findings = Findings::new(options.observer.clone());
     let chunks = match view {
-        Some(view) => Chunks::of_view(repository, view, &findings)?,
-        None => Chunks::open(repository, &findings)?,
+        Some(view) => Chunks::of_view(repository, view, &findings, &options.cancellation)?,
+        None => Chunks::open(repository, &findings, &options.cancellation)?,
     };
 
     stage(Stage::Planning);

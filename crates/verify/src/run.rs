@@ -118,7 +118,7 @@ fn verify_once(repository: &Repository, options: &VerifyOptions, begun: Instant)
     if ledger.any(holds_content) || is_any_overfull || !damaged_packs.is_empty() {
         if ledger.any(|object| object.starts_with("index")) {
             // A restore looks there, too: what only the index has lost is not lost.
-            repository.index_loose_packs(&view)?;
+            repository.index_loose_packs(&view, &options.cancellation)?;
         }
         let are_misfits_tried = options.depth != Depth::Structure;
         let hurt = Hurt::new(&ledger, &reader, &packs, &bad, are_misfits_tried);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use lbak::{
-    Error, Folder, ObjectName, Pick, Repository, Selection,
+    Cancellation, Error, Folder, ObjectName, Pick, Repository, Selection,
     id::{ChunkId, ChunkKind},
     tree::{NameRule, decode_list, decode_tree},
 };
@@ -36,16 +36,17 @@ pub(crate) fn run(arguments: &CatArguments, invocation: &Invocation<'_>) -> anyh
     let opened = opening::open(invocation, None)?;
     let repository = &opened.repository;
     let exit = Exit::damage_if(!repository.damage().is_empty());
+    let cancellation = invocation.cancellation();
     let shown = match kind {
         ObjectKind::Config => stored(repository, &ObjectName::Config)?,
         ObjectKind::Snapshot => return Ok(exit.or_worse(snapshot(repository, &id, invocation)?)),
-        ObjectKind::Tree => tree(repository, &id)?,
+        ObjectKind::Tree => tree(repository, &id, &cancellation)?,
         ObjectKind::List => {
-            let (id, bytes) = chunk(repository, ChunkKind::List, &id)?;
+            let (id, bytes) = chunk(repository, ChunkKind::List, &id, &cancellation)?;
             object::list(&decode_list(&format!("list {}", id.short()), &bytes)?)
         }
         ObjectKind::Chunk => {
-            let (_, bytes) = chunk(repository, ChunkKind::Data, &id)?;
+            let (_, bytes) = chunk(repository, ChunkKind::Data, &id, &cancellation)?;
             write_raw(&bytes)?;
             return Ok(exit);
         }
@@ -130,9 +131,14 @@ fn only<T: ToString>(mut found: Vec<T>, what: &str, digits: &str) -> anyhow::Res
 }
 
 /// Finds a chunk by the beginning of its id and reads it.
-fn chunk(repository: &Repository, kind: ChunkKind, digits: &str) -> anyhow::Result<(ChunkId, Vec<u8>)> {
+fn chunk(
+    repository: &Repository,
+    kind: ChunkKind,
+    digits: &str,
+    cancellation: &Cancellation,
+) -> anyhow::Result<(ChunkId, Vec<u8>)> {
     let view = repository.view()?;
-    repository.index_loose_packs(&view)?;
+    repository.index_loose_packs(&view, cancellation)?;
     let what = match kind {
         ChunkKind::Data => "the chunks of files",
         ChunkKind::Tree => "the trees",
@@ -148,8 +154,8 @@ fn chunk(repository: &Repository, kind: ChunkKind, digits: &str) -> anyhow::Resu
     Ok((id, bytes))
 }
 
-fn tree(repository: &Repository, digits: &str) -> anyhow::Result<Value> {
-    let (id, bytes) = chunk(repository, ChunkKind::Tree, digits)?;
+fn tree(repository: &Repository, digits: &str, cancellation: &Cancellation) -> anyhow::Result<Value> {
+    let (id, bytes) = chunk(repository, ChunkKind::Tree, digits, cancellation)?;
     let name = format!("tree {}", id.short());
     // Nothing in a tree tells whether it is one of roots, whose names are paths.
     let node = decode_tree(&name, NameRule::Component, &bytes)

@@ -17,7 +17,7 @@ use crate::{
     backend::{Folder, ObjectName},
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
-    observe::{Finding, FindingKind},
+    observe::{Cancellation, Finding, FindingKind},
     repository::{Repository, View},
     store::{ChunkReader, map_reading},
 };
@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Chunks {
     repository: Repository,
+    /// Looking for what is lost may take hours.
+    cancellation: Cancellation,
     /// Held for a moment only: whoever finds what it looks for goes on while others read the index again.
     latest: Mutex<Arc<ChunkReader>>,
     /// Held by whoever reads the index again; others wait here for what they would do themselves.
@@ -41,20 +43,26 @@ struct Reloaded {
 }
 
 impl Chunks {
-    /// Reads the index. Segments that do not open are findings: what only they name is looked for in the packs themselves.
+    /// Reads the index. Segments that do not open are findings: what only they name is looked for in the packs themselves, now or later,
+    /// until somebody asks to stop.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store does not answer, [`Error::Newer`].
-    pub fn open(repository: &Repository, findings: &Findings) -> Result<Self> {
+    /// [`Error::Store`] when the store does not answer, [`Error::Newer`], [`Error::Cancelled`].
+    pub fn open(repository: &Repository, findings: &Findings, cancellation: &Cancellation) -> Result<Self> {
         let repository = &repository.for_one_run();
-        Self::of_view(repository, repository.view()?, findings)
+        Self::of_view(repository, repository.view()?, findings, cancellation)
     }
 
     /// The same with an index that was read already, through [this handle](Repository::for_one_run) of the repository.
     ///
     /// # Errors
     /// As [`Chunks::open`].
-    pub fn of_view(repository: &Repository, view: View, findings: &Findings) -> Result<Self> {
+    pub fn of_view(
+        repository: &Repository,
+        view: View,
+        findings: &Findings,
+        cancellation: &Cancellation,
+    ) -> Result<Self> {
         for error in &view.damage {
             let object = match error {
                 Error::Damaged { object, .. } | Error::Store { object, .. } => object.clone(),
@@ -63,10 +71,11 @@ impl Chunks {
             findings.note(FindingKind::DamagedObject, object.into_bytes(), in_words(error));
         }
         if !view.damage.is_empty() {
-            repository.index_loose_packs(&view)?;
+            repository.index_loose_packs(&view, cancellation)?;
         }
         let reader = Arc::new(repository.reader(&view));
-        Ok(Self { repository: repository.clone(), latest: Mutex::new(reader), reloaded: Mutex::default() })
+        let (latest, reloaded) = (Mutex::new(reader), Mutex::default());
+        Ok(Self { repository: repository.clone(), cancellation: cancellation.clone(), latest, reloaded })
     }
 
     /// The reader over the index as it was read last.
@@ -112,7 +121,7 @@ impl Chunks {
         reloaded.hurt.extend(hurt);
         // What a page hid that does not open stands in the directories of the packs.
         view.index.segments().iter().filter(|one| reloaded.hurt.contains(one.name())).for_each(|one| one.mark_hurt());
-        self.repository.index_loose_packs(&view)?;
+        self.repository.index_loose_packs(&view, &self.cancellation)?;
         let reader = Arc::new(self.repository.reader(&view));
         reloaded.seen = Some(listed);
         *self.latest() = Arc::clone(&reader);
@@ -200,7 +209,7 @@ mod tests {
         let options = InitOptions { threads: Some(2), ..InitOptions::default() };
         let repository = Repository::init(backend, &[slot], &options).expect("init");
         let findings = Findings::new(Arc::new(crate::observe::Silent));
-        let chunks = Chunks::open(&repository, &findings).expect("open");
+        let chunks = Chunks::open(&repository, &findings, &Cancellation::default()).expect("open");
         for round in 0..3 {
             let lost = chunks.read(ChunkKind::Tree, &ChunkId([9; 32])).expect_err("there is none");
             assert!(lost.is_damage(), "{lost}");

@@ -15,6 +15,7 @@ use crate::{
     error::{BackendErrorKind, Error, Result},
     id::{PackId, SessionId},
     index::{ChunkRow, PackRow, Segment, SegmentBuilder},
+    observe::Cancellation,
     pack::read_directory,
     store::{chunk_rows, for_each},
 };
@@ -30,8 +31,8 @@ impl Repository {
     /// 50 for each of their chunks until the view is dropped. Directories are read several at a time. Packs that do not open are passed over.
     ///
     /// # Errors
-    /// [`Error::Store`] when the store does not answer.
-    pub fn index_loose_packs(&self, view: &View) -> Result<u64> {
+    /// [`Error::Store`] when the store does not answer, [`Error::Cancelled`].
+    pub fn index_loose_packs(&self, view: &View, cancellation: &Cancellation) -> Result<u64> {
         let loose = Loose::of(self, view)?;
         if matches!(loose, Loose::None) {
             return Ok(0);
@@ -50,7 +51,10 @@ impl Repository {
             let _all = packs.into_iter().all(give);
             Ok(())
         };
-        for_each(AT_ONCE, find, &|(pack, size)| collecting.collect(pack, size))?;
+        for_each(AT_ONCE, find, &|(pack, size)| {
+            cancellation.check()?;
+            collecting.collect(pack, size)
+        })?;
         collecting.finish()
     }
 

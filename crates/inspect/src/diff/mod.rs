@@ -179,7 +179,7 @@ pub fn diff(
     found: &mut dyn FnMut(&Change<'_>) -> Result<()>,
 ) -> Result<DiffReport> {
     let findings = Findings::new(Arc::new(Silent));
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let extents = (Extent::of(before.snapshot), Extent::of(after.snapshot));
     let mut walk = Walk::new(repository, &read, &findings, options, extents, found);
@@ -212,7 +212,7 @@ pub fn diff_with_source(
     found: &mut dyn FnMut(&Change<'_>) -> Result<()>,
 ) -> Result<DiffReport> {
     let findings = Findings::new(Arc::new(Silent));
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     // What a source shows is not held against the snapshot: nothing of it is counted.
     let extents = (Extent::of(before.snapshot), Extent::of(before.snapshot));

@@ -88,7 +88,7 @@ pub fn stats(repository: &Repository, snapshots: &[SnapshotId], options: &StatsO
     for (session, error) in &catalog.damaged {
         findings.note(FindingKind::DamagedObject, format!("snapshots/{session}").into_bytes(), error);
     }
-    let chunks = Chunks::open(repository, &findings)?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     // Segments of this one stay where they are, whatever is read again later.
     let index = Arc::clone(chunks.reader().index());
     let marks = if options.each { snapshots.len() } else { 1 };

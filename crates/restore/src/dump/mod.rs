@@ -175,7 +175,7 @@ impl<'a> Prepared<'a> {
         options.cancellation.check()?;
         options.observer.event(&Event::Stage(Stage::Opening));
         let findings = Findings::new(options.observer.clone());
-        let chunks = Chunks::open(repository, &findings)?;
+        let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
         let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
         let selected = select(snapshot, options.path.as_deref(), &read, &findings)?;
         refuse_losses(&findings)?;

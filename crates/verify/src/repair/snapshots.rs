@@ -126,7 +126,7 @@ impl Mending<'_> {
             snapshots.iter().map(|snapshot| KnownSnapshot::new((*snapshot).clone(), &forgotten)).collect();
         let hurt = Hurt::new(ledger, &reader, &packs, &bad, true).find(&known)?;
         // What seems lost may be in packs that were put just before a crash, and that nobody may refer to yet.
-        if !hurt.is_empty() && repository.index_loose_packs(&view)? > 0 {
+        if !hurt.is_empty() && repository.index_loose_packs(&view, &self.options.cancellation)? > 0 {
             let still = Hurt::new(ledger, &reader, &packs, &bad, true).find(&known)?;
             if still != hurt {
                 return Err(Error::damaged(

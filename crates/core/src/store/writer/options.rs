@@ -29,8 +29,8 @@ impl Default for WriterOptions {
             data_pack_bytes: 16 << 20,
             tree_pack_bytes: 4 << 20,
             uploads: 2,
-            // Two buffers of a large file, or seven batches of small ones.
-            read_bytes: 14 << 20,
+            // Two buffers of a large file, or six batches of small ones.
+            read_bytes: 12 << 20,
             // One data pack and one tree pack.
             queued_bytes: (16 + 4) << 20,
             segment_chunks: 131_072,
