@@ -162,6 +162,50 @@ fn a_run_is_compared_with_what_every_directory_says_of_it() {
     }
 }
 
+/// Only the names of the first run tell whether all of a node comes behind a name, however many levels lie between.
+#[test]
+fn the_first_run_of_a_shared_node_is_compared_with_what_every_directory_says_of_the_node() {
+    let child = |id, entries, last: &str| TreeChild { id, entries, last: last.as_bytes().to_vec() };
+    // Who lies deeper is met later. Side by side, threads decide.
+    let places = [("a", "b"), ("b", "a"), ("a", "d/b"), ("d/b", "a"), ("d/a", "b"), ("b", "d/a")];
+    for ((truth, lie), levels) in places.into_iter().flat_map(|places| (1..4).map(move |levels| (places, levels))) {
+        let lost = format!("/r/{lie}");
+        let report = check(
+            |forge| {
+                let first = child(run(forge), 5, "m5");
+                let entries = vec![forge.file("n1")];
+                let second = child(forge.tree(entries), 1, "n1");
+                let mut shared = child(forge.inner_tree(1, vec![first, second]), 6, "n1");
+                for level in 2..=levels {
+                    shared.id = forge.inner_tree(level, vec![shared.clone()]);
+                }
+                let mut above = |before: &str| {
+                    let entries = vec![forge.file(before)];
+                    let mut before = child(forge.tree(entries), 1, before);
+                    for level in 1..=levels {
+                        before.id = forge.inner_tree(level, vec![before.clone()]);
+                    }
+                    forge.inner_tree(levels + 1, vec![before, shared.clone()])
+                };
+                // Its own last names all come behind this one.
+                let (honest, false_one) = (above("l"), above("m3"));
+                let mut entries = Vec::new();
+                for (path, tree) in [(truth, honest), (lie, false_one)] {
+                    entries.push(match path.split_once('/') {
+                        Some((above, name)) => directory(above, forge.tree(vec![directory(name, tree)])),
+                        None => directory(path, tree),
+                    });
+                }
+                entries.sort_by(|one, other| one.name.cmp(&other.name));
+                entries
+            },
+            &[&lost],
+        );
+        let [damage] = &report.damage[..] else { panic!("{:?}", report.damage) };
+        assert!(damage.what.contains("names behind \"m3\"") && damage.more == 0, "{damage:?}");
+    }
+}
+
 /// A list of roots is no directory, and a directory no list of roots.
 #[test]
 fn a_tree_is_compared_with_what_kind_of_names_it_is_said_to_hold() {
