@@ -15,14 +15,14 @@ use lbak_core::{
     index::{IdPrefix, Ordinal},
     store::ChunkReader,
     tree::{
-        Attributes, Content, Entry, ListNode, NameRule, Node, Piece, ReadChunk, TreeReader, decode_list, read_attributes,
+        Attributes, Content, Entry, ListNode, NameRule, Node, Piece, ReadChunk, Roots, TreeReader, decode_list,
+        read_attributes,
     },
 };
 use rayon::prelude::*;
 
 use crate::{
     HurtSnapshot, bits::Bits, ledger::Ledger, node::ListExtent, packs::Packs, places::BadPlaces, records::KnownSnapshot,
-    roots::Roots,
 };
 
 /// Paths of a snapshot that are named; the others are counted.
@@ -230,7 +230,12 @@ impl<'a> Hurt<'a> {
     }
 
     /// Tells whether a list is what somebody says of it, and everything below it can be read.
-    fn is_list_whole(&self, id: &ChunkId, is_meant: &dyn Fn(&ListExtent) -> bool, read: &ReadChunk<'_>) -> Result<bool> {
+    fn is_list_whole(
+        &self,
+        id: &ChunkId,
+        is_meant: &dyn Fn(&ListExtent) -> bool,
+        read: &ReadChunk<'_>,
+    ) -> Result<bool> {
         let outlive = |error| self.outlive(error).map(|()| false);
         let ordinal = match self.reader.index().ordinal(id, ChunkKind::List) {
             Ok(ordinal) => ordinal,
@@ -298,9 +303,7 @@ impl<'a> Hurt<'a> {
                 self.packs.fault(&location.pack).is_none()
             };
             tried.push(location.pack.id);
-            is_there
-                && length == u64::from(location.length)
-                && !self.bad.contains(location, &prefix)
+            is_there && length == u64::from(location.length) && !self.bad.contains(location, &prefix)
         });
         match found {
             Ok(Some(_)) => Ok(true),

@@ -28,7 +28,6 @@ mod places;
 mod records;
 pub mod repair;
 mod report;
-mod roots;
 mod run;
 mod segments;
 mod structure;

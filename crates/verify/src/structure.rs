@@ -13,8 +13,8 @@ use lbak_core::{
     observe::Finding,
     store::ChunkReader,
     tree::{
-        Attributes, Content, Entry, ListNode, NameRule, Node as EntryNode, Piece, TreeNode, TreeReader, decode_list,
-        decode_tree, read_attributes,
+        Attributes, Content, Entry, ListNode, NameRule, Node as EntryNode, Piece, Roots, TreeNode, TreeReader,
+        decode_list, decode_tree, read_attributes,
     },
     wire,
 };
@@ -27,7 +27,6 @@ use crate::{
     node::{Node, Promise, Said},
     packs::Packs,
     records::KnownSnapshot,
-    roots::Roots,
     sums::{Sums, Tally},
 };
 
@@ -239,7 +238,11 @@ impl<'a> Structure<'a> {
                 if is_root {
                     self.roots(object, *ordinal, entries.iter().map(|entry| entry.name.as_slice()))?;
                 }
-                if found.is_first { entries.iter().try_for_each(|entry| self.entry(object, entry, found)) } else { Ok(()) }
+                if found.is_first {
+                    entries.iter().try_for_each(|entry| self.entry(object, entry, found))
+                } else {
+                    Ok(())
+                }
             }
             TreeNode::Inner { level, children } => {
                 if is_root {

@@ -224,6 +224,10 @@ fn outcome_of(snapshot: &MendedSnapshot) -> String {
         Mended::WouldBe => format!("{lost}; what is left would be a new snapshot"),
         Mended::Already(id) => format!("{lost}; what is left is snapshot {} already", id.short()),
         Mended::Nothing => "not even its list of directories can be read: nothing is left".to_owned(),
+        Mended::TooMuch => {
+            let reason = snapshot.reason.as_deref().unwrap_or("it shows far more than it counts");
+            format!("nothing is written of it: {reason}")
+        }
     };
     format!("hurt: snapshot {}: {what}", snapshot.snapshot.short())
 }
