@@ -11,11 +11,12 @@ use common::{
 };
 use lbak_core::{
     backend::{Backend, MemoryBackend},
+    capture::{SnapshotOptions, snapshot},
     codec::Kind,
     id::{ChunkId, ChunkKind},
     index::SegmentBuilder,
     repository::Repository,
-    source::MemoryNode,
+    source::{MemoryNode, MemorySource},
     tree::{Attributes, Content, Entry, ListChild, ListNode, Node, Piece, TreeChild, encode_attributes},
 };
 use lbak_testkit::objects::noise;
@@ -236,6 +237,21 @@ fn a_root_below_another_is_damage() {
     let report = structure(&repository);
     assert_eq!(hurt_paths(&report), ["/r/x"]);
     assert!(report.damage[0].what.contains("\"/r/x\" lies below another, \"/r\""), "{:?}", report.damage);
+}
+
+/// What would be damaged from the beginning is not taken.
+#[test]
+fn a_source_with_a_root_below_another_is_refused() {
+    let (backend, repository) = empty();
+    let tree = || MemoryNode::directory([("x", MemoryNode::file("x"))]);
+    let nested = MemorySource::new([("/r", tree()), ("/r b", tree()), ("/r/x", tree())]);
+    let before = backend.contents();
+    let error = snapshot(&repository, &nested, &SnapshotOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("root \"/r/x\" lies below another, \"/r\""), "{error}");
+    assert!(backend.contents() == before);
+    let side_by_side = MemorySource::new([("/r", tree()), ("/r b", tree()), ("/rx", tree())]);
+    snapshot(&repository, &side_by_side, &SnapshotOptions::default()).unwrap();
+    assert!(structure(&repository).is_sound());
 }
 
 /// They are read where data is read, and must be what a restore can set.
