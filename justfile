@@ -49,7 +49,7 @@ _scale:
     cargo build --release --package lbak-cli
     cargo build --release --package lbak-testkit --example scale
 
-# A million small files beside `find` (and beside restic and bupstash, where RESTIC and BUPSTASH name them). A quarter of an hour, 12 GB, 8 GB of memory.
+# A million small files beside `find` (and beside restic and bupstash, where RESTIC and BUPSTASH name them). A quarter of an hour, 12 GB (14 GB with both), 8 GB of memory.
 scale-files DIR *ARGUMENTS: _scale
     BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/files.py {{DIR}} {{ARGUMENTS}}
 

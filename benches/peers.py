@@ -15,10 +15,11 @@ say; one that is not there is left out, and that is said. `just bench-peers OLD 
 What is the same for all: the trees are copies in DIR that nobody else touches; all of a data set is read once before each life, and
 the repository before `restore` and `check`, so that all find the page cache warm; every program has a cache folder of its own, and
 its own default level of compression. lbak and bupstash open with a key file, the others with a password, which costs them a
-tenth of a second or so at every step. What takes turns are the programs: lbak, restic, …, lbak, restic, … with every round. Nothing is
-removed before the end, because ext4 creates files several times slower for a while after many were removed.
+tenth of a second or so at every step. What takes turns are the programs: lbak, restic, …, lbak, restic, … with every round. Of the
+copies and repositories nothing is removed before the end, because ext4 creates files several times slower for a while after many were removed.
 
-A step is one process with all that it starts: seconds by the clock, seconds of processor time, the memory of its largest process.
+A step is one process with all that it starts: seconds by the clock, seconds of processor time, the memory of its largest process
+(never less than this script's own).
 Shown are medians of the rounds. Figures of one call can be compared with one another, and with nothing else."""
 
 import argparse, filecmp, json, os, re, shutil, stat, statistics, subprocess, sys, tempfile, time
@@ -302,7 +303,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tools", default=",".join(TOOLS), help="which, in this order (default: %(default)s)")
-    parser.add_argument("--work", default=tempfile.gettempdir(), help="folder for copies and repositories: three times the trees and the repositories of all rounds")
+    parser.add_argument("--work", default=tempfile.gettempdir(), help="folder for copies and repositories: a copy of each tree and the repositories of all rounds")
     parser.add_argument("--restore-to", default="/dev/shm", help="where restores go; in memory by default, so that no disk is measured")
     parser.add_argument("--json", help="a file for every single figure")
     parser.add_argument("old")

@@ -3,7 +3,7 @@
 
 First backup, unchanged backup beside `find -printf` of everything that lbak looks at, restore into a folder in memory.
 With RESTIC or BUPSTASH naming one of those, it does the same beside it; with TREE naming files that `scale files` made, they are not made anew.
-DIR is made, needs 12 GB, and is removed at the end; 8 GB of memory take the restored files.
+DIR is made, needs 12 GB (14 GB with both), and is removed at the end; 8 GB of memory take the restored files.
 BIN_LBAK and BIN_SCALE name the programs; `just scale-files DIR` builds them."""
 
 import json, os, shutil, subprocess, sys, time

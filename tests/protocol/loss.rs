@@ -1,13 +1,14 @@
 //! The first loss that a reader meets: what it costs to look for what no segment tells of.
 
 use std::{
-    sync::{Arc, mpsc::channel},
+    sync::{Arc, Mutex, mpsc::channel},
     thread,
     time::Duration,
 };
 
+use bytes::Bytes;
 use lbak_core::{
-    backend::{Backend, Folder, ObjectName},
+    backend::{Backend, BackendError, BackendErrorKind, Description, Folder, ObjectName, Sealed},
     browse::{Chunks, Findings},
     id::{ChunkId, ChunkKind},
     index::Segment,
@@ -82,6 +83,61 @@ fn directories_of_packs_outside_of_the_index_are_read_several_at_a_time() {
     backend.before(Operation::GetRange, Folder::Packs.prefix(), move |_, _| _ = second.send(()));
     chunks.read(ChunkKind::Tree, &root).unwrap();
     assert_eq!(told.recv().unwrap(), Ok(()));
+}
+
+/// A store with one connection: nothing is answered before a listing has ended.
+#[derive(Debug)]
+struct OneConnection(Arc<dyn Backend>, Mutex<()>);
+
+impl OneConnection {
+    fn free(&self) -> Result<&dyn Backend, BackendError> {
+        let is_free = self.1.try_lock().is_ok();
+        is_free.then_some(&*self.0).ok_or_else(|| BackendErrorKind::Other.into())
+    }
+}
+
+impl Backend for OneConnection {
+    fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
+        self.free()?.put(name, object)
+    }
+
+    fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
+        self.free()?.get(name)
+    }
+
+    fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
+        self.free()?.get_range(name, offset, length)
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        let _connection = self.1.lock().unwrap();
+        self.0.list(prefix, found)?;
+        // Whoever asks while it lasts is to be caught.
+        thread::sleep(Duration::from_millis(50));
+        Ok(())
+    }
+
+    fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
+        self.free()?.remove(name)
+    }
+
+    fn describe(&self) -> Description {
+        self.0.describe()
+    }
+}
+
+/// Directories were read while packs were listed: a store that can not do both would have been waited for without end.
+#[test]
+fn packs_outside_of_the_index_are_asked_when_all_were_listed() {
+    let (_, inner) = memory();
+    let root = roots(&filled(&inner))[0];
+    names(&*inner, Folder::Index).iter().for_each(|name| inner.remove(name).unwrap());
+    let (chunks, _) = chunks(&open(Arc::new(OneConnection(inner, Mutex::default()))));
+    chunks.read(ChunkKind::Tree, &root).unwrap();
 }
 
 /// What a merged segment named that does not open nobody knows; the tables of all others, gigabytes of them, were read all the same.

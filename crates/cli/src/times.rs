@@ -34,7 +34,8 @@ pub(crate) fn parse_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Ti
     let text = text.trim();
     if let Some(span) = text.strip_suffix("ago") {
         let is_unsigned = !span.contains(['-', '+']);
-        let span: Span = span.trim().parse().ok().filter(|_| is_unsigned)?;
+        // A span may end with `ago` itself: `2h ago ago` is no time.
+        let span = span.trim().parse().ok().filter(|span: &Span| is_unsigned && !span.is_negative())?;
         let before = to_jiff(now)?.to_zoned(zone.clone()).checked_sub(span).ok()?;
         return Some(from_jiff(before.timestamp()));
     }
@@ -184,6 +185,8 @@ mod tests {
             "",
             "2h",
             "-2h ago",
+            "2h ago ago",
+            "2h agoago",
             "ago",
             "2026-13-01",
             "20261122",

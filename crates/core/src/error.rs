@@ -260,6 +260,16 @@ impl Error {
         }
     }
 
+    /// Tells whether reading once more may help: the bytes were wrong, or the store could not give them. What is not there is no such thing.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Store { source, .. } => source.kind == BackendErrorKind::Corrupt,
+            _ => false,
+        }
+    }
+
     /// Tells whether the stored bytes are at fault: damaged, missing where something refers to them, or unreadable.
     ///
     /// Restore and verify go on after such an error, name what is lost and report damage.

@@ -9,7 +9,7 @@ use lbak_core::{
     error::{Error, Result},
     id::{ChunkId, PackId},
     index::Location,
-    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
+    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading},
 };
 
 use crate::{
@@ -152,7 +152,7 @@ impl Task<'_> {
 
     /// Reads a block once more that could not be read or opened, and writes what is in it.
     fn write_second(&self, block: &Block<'_>, error: &Error, again: &mut SecondReading) -> Result<()> {
-        if is_doubtful(error) {
+        if error.is_doubtful() {
             match self.reader.open_again(&block.place, again) {
                 Ok(plain) => return self.write_plain(block, plain),
                 Err(error) if error.is_damage() => {}

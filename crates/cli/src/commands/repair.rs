@@ -253,7 +253,9 @@ mod tests {
         };
         let reason = "snapshot 1f1f is damaged: its directories show far more than the 3 entries that it counts";
         let text = told(Mended::TooMuch, reason);
-        assert!(text.starts_with("hurt: snapshot 1f1f") && text.ends_with(&format!(": nothing is written of it: {reason}")));
+        assert!(
+            text.starts_with("hurt: snapshot 1f1f") && text.ends_with(&format!(": nothing is written of it: {reason}"))
+        );
         assert!(told(Mended::Nothing, "a tree is missing").ends_with("nothing is left"));
     }
 }

@@ -40,10 +40,11 @@ impl Misread {
         std::mem::take(&mut *self.0.untold.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Does again what met damage, from where the object lies and not from memory that may hold it wrongly; notes the object when that helped.
+    /// Does again what [may come out otherwise](crate::error::Error::is_doubtful), from where the object lies and not from memory that may
+    /// hold it wrongly; notes the object when that helped.
     ///
     /// # Errors
-    /// That of the second reading; what is no damage after the first.
+    /// That of the second reading, or of the first where no second may help.
     pub fn read_twice<T>(
         &self,
         backend: &dyn Backend,
@@ -51,7 +52,7 @@ impl Misread {
         read: &mut dyn FnMut() -> Result<T>,
     ) -> Result<T> {
         match read() {
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_doubtful() => {
                 backend.forget_cached(name);
                 read().inspect(|_| self.note(name))
             }
@@ -72,7 +73,11 @@ impl Drop for Register {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::PackId;
+    use crate::{
+        backend::MemoryBackend,
+        error::{BackendErrorKind, Error},
+        id::PackId,
+    };
 
     #[test]
     fn what_a_part_of_the_work_did_not_tell_is_left_to_the_whole() {
@@ -87,5 +92,23 @@ mod tests {
         drop(clone);
         assert_eq!(whole.take(), [ObjectName::Pack(PackId(untold))].into());
         assert!(whole.take().is_empty(), "once");
+    }
+
+    #[test]
+    fn what_was_not_there_and_is_there_later_was_not_misread() {
+        let (misread, backend, name) = (Misread::default(), MemoryBackend::new(), ObjectName::Pack(PackId([1; 32])));
+        let mut came = false;
+        let outcome = misread.read_twice(&backend, &name, &mut || {
+            let not_found = Error::store("read", &name, BackendErrorKind::NotFound.into());
+            if std::mem::replace(&mut came, true) { Ok(()) } else { Err(not_found) }
+        });
+        assert!(outcome.is_err_and(|error| error.is_damage()) && misread.take().is_empty());
+        let mut times = 0;
+        let outcome = misread.read_twice(&backend, &name, &mut || {
+            times += 1;
+            if times == 1 { Err(Error::damaged(&name, "a bit")) } else { Ok(times) }
+        });
+        assert!(matches!(outcome, Ok(2)));
+        assert_eq!(misread.take(), [name].into());
     }
 }

@@ -89,7 +89,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Calls `found` with the name and size of every object whose name begins with `prefix`, in any order.
     ///
     /// There may be millions: they are reported as they are found, not collected. A prefix is a folder
-    /// (`"packs/"`), or the beginning of names in it (`"sessions/3f2a"`). No object is no error.
+    /// (`"packs/"`), or the beginning of names in it (`"sessions/3f2a"`). No object is no error. `found` asks nothing of the store and
+    /// waits for nobody who does: a store with one connection may list on it.
     ///
     /// # Errors
     /// The first error of the store ends the listing; an error that `found` returns does too and is passed on.

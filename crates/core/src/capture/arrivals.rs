@@ -46,25 +46,37 @@ impl Walk<'_> {
             }
             Message::Part { ticket, number, part } => {
                 self.large_file(ticket).early.insert(number, part);
-                self.advance(ticket)
+                self.append(ticket)?;
+                self.finish_large_file(ticket)
             }
             Message::End { job, parts, outcome } => {
                 let ticket = job.ticket;
                 self.large_file(ticket).end = Some((parts, job, outcome));
-                self.advance(ticket)
+                self.append(ticket)?;
+                self.finish_large_file(ticket)
             }
+            Message::ReaderIsFree => Ok(()),
             Message::Failed => self.context.check(),
         }
+    }
+
+    /// Takes a part of a large file, unless that may be its last.
+    pub(super) fn take_part(&mut self, ticket: Ticket, number: u64, part: Part) -> Result<Option<Part>> {
+        let file = self.large_file(ticket);
+        if file.end.is_some() {
+            return Ok(Some(part));
+        }
+        file.early.insert(number, part);
+        self.append(ticket).map(|()| None)
     }
 
     fn large_file(&mut self, ticket: Ticket) -> &mut LargeFile {
         self.large.entry((ticket.directory, ticket.slot)).or_default()
     }
 
-    /// Appends the parts of a large file that are next, and finishes it after the last.
-    fn advance(&mut self, ticket: Ticket) -> Result<()> {
-        let key = (ticket.directory, ticket.slot);
-        let Some(file) = self.large.get_mut(&key) else { return Ok(()) };
+    /// Appends the parts of a large file that are next.
+    fn append(&mut self, ticket: Ticket) -> Result<()> {
+        let Some(file) = self.large.get_mut(&(ticket.directory, ticket.slot)) else { return Ok(()) };
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
         while let Some(part) = file.early.remove(&file.next) {
             file.next += 1;
@@ -81,6 +93,14 @@ impl Walk<'_> {
                 file.content.push(piece, &mut store)?;
             }
         }
+        self.tell_progress();
+        Ok(())
+    }
+
+    /// Finishes a large file after its last part.
+    fn finish_large_file(&mut self, ticket: Ticket) -> Result<()> {
+        let key = (ticket.directory, ticket.slot);
+        let Some(file) = self.large.get(&key) else { return Ok(()) };
         let is_done = file.end.as_ref().is_some_and(|(parts, ..)| *parts == file.next);
         if is_done
             && let Some(file) = self.large.remove(&key)
@@ -89,7 +109,6 @@ impl Walk<'_> {
             self.finished_bytes = self.finished_bytes.saturating_sub(file.content.bytes()); // counted again as a whole
             self.finish_file(job, outcome, file.content)?;
         }
-        self.tell_progress();
         Ok(())
     }
 

@@ -99,6 +99,8 @@ pub(super) enum Message {
     Part { ticket: Ticket, number: u64, part: Part },
     /// All parts of a large file are on their way: so many.
     End { job: Job, parts: u64, outcome: FileOutcome },
+    /// There is room for another batch.
+    ReaderIsFree,
     /// The writer failed: nothing more will come of something that was asked for.
     Failed,
 }

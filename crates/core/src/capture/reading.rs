@@ -40,6 +40,7 @@ pub(super) fn run<'a>(context: &'a Context<'a>, desk: &Desk<'a, '_>, batches: &M
     loop {
         let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
+        context.send(Message::ReaderIsFree);
         let work = || {
             context.check()?;
             match batch {

@@ -2,6 +2,7 @@
 
 mod changing;
 mod hooked;
+mod large;
 mod linked;
 mod odd;
 mod replaced;

@@ -4,12 +4,12 @@
 //! changed its kind in between.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     os::unix::ffi::OsStringExt,
     sync::{
         Arc, Mutex,
         atomic::Ordering,
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     time::Duration,
 };
@@ -31,6 +31,7 @@ use super::{
     working::{self, Desk},
 };
 use crate::{
+    backend::Latency,
     error::{Error, Result},
     id::ChunkId,
     metadata::{FileKind, Metadata},
@@ -50,8 +51,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Threads that read files.
 const READERS: usize = 2;
 
-/// Threads that read pages of the index to answer whether a chunk is known.
-const ANSWERERS: usize = 2;
+/// Threads that read pages of the index to answer whether a chunk is known, at least: a page from the system's memory costs its opening,
+/// and there are half as many such threads as workers; one that comes over a network is only waited for.
+const ANSWERERS_NEAR: usize = 2;
+const ANSWERERS_FAR: usize = 8;
 
 /// What came of a walk.
 pub(super) struct Walked {
@@ -89,7 +92,7 @@ pub(super) fn capture(
                     .spawn_scoped(threads, move || reading::run(context, &desk, waiting))
                     .map_err(|source| Error::System { what: "a reading thread", source })?;
             }
-            for number in 0..ANSWERERS {
+            for number in 0..answerers(attempt) {
                 std::thread::Builder::new()
                     .name(format!("lbak-answer-{number}"))
                     .spawn_scoped(threads, move || working::answer(context, workers, asked))
@@ -115,6 +118,7 @@ pub(super) fn capture(
                 batcher: Batcher::default(),
                 batches,
                 arrived,
+                set_aside: VecDeque::new(),
                 devices: HashMap::new(),
                 walked: Walked {
                     root: ChunkId([0; 32]),
@@ -132,6 +136,14 @@ pub(super) fn capture(
             outcome
         })
     })
+}
+
+fn answerers(attempt: &Attempt<'_>) -> usize {
+    let least = match attempt.repository.backend().describe().latency {
+        Latency::Low => ANSWERERS_NEAR,
+        Latency::High => ANSWERERS_FAR,
+    };
+    least.max(attempt.repository.workers().current_num_threads() / 2)
 }
 
 /// Stops the source when the walk ends early, by a panic, too: a reader may be waiting for somebody who sends nothing, and
@@ -170,6 +182,8 @@ pub(super) struct Walk<'a> {
     batcher: Batcher,
     batches: SyncSender<Batch>,
     arrived: Receiver<Message>,
+    /// What came while the walk waited for a reader, and is still to be taken.
+    set_aside: VecDeque<Message>,
     /// Devices in the order in which they were met: a number that is the same on every run, unlike the system's.
     devices: HashMap<u64, u64>,
     pub(super) walked: Walked,
@@ -199,11 +213,8 @@ impl Walk<'_> {
             }
             // What comes back may show that there is more to read: a directory where a file was.
             self.send_batch(None)?;
-            // A sender lives in the context, so this waits until something comes; failures come as messages too.
-            match self.arrived.recv_timeout(PATIENCE) {
-                Ok(message) => self.take(message)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::Panicked { doing: "reading files" }),
+            if let Some(message) = self.next_message()? {
+                self.take(message)?;
             }
         };
         let mut store = |kind, chunk: Vec<u8>| self.chunks.store(kind, &chunk);
@@ -217,10 +228,27 @@ impl Walk<'_> {
 
     /// Takes all that has come back by now.
     pub(super) fn take_arrived(&mut self) -> Result<()> {
-        while let Ok(message) = self.arrived.try_recv() {
+        while let Some(message) = self.set_aside.pop_front().or_else(|| self.arrived.try_recv().ok()) {
             self.take(message)?;
         }
         Ok(())
+    }
+
+    /// What has come back, in its order; waits a while until something does.
+    fn next_message(&mut self) -> Result<Option<Message>> {
+        match self.set_aside.pop_front() {
+            Some(message) => Ok(Some(message)),
+            None => self.next_arrival(),
+        }
+    }
+
+    /// What comes next, the more if a reader is free again: a sender lives in the context, and failures come as messages, too.
+    fn next_arrival(&self) -> Result<Option<Message>> {
+        match self.arrived.recv_timeout(PATIENCE) {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::Panicked { doing: "reading files" }),
+        }
     }
 
     /// Puts a file into a batch, and sends one that is full.
@@ -233,10 +261,25 @@ impl Walk<'_> {
         }
     }
 
-    /// Sends a batch, or what there is; waits while the readers are busy.
+    /// Sends a batch, or what there is; waits while the readers are busy. Parts of large files are taken meanwhile: while the readers read
+    /// such files there may be any number of them. Everything else is set aside, as it may need a batch sent itself.
     fn send_batch(&mut self, batch: Option<Batch>) -> Result<()> {
-        let Some(batch) = batch.or_else(|| self.batcher.take()) else { return Ok(()) };
-        self.batches.send(batch).map_err(|_| Error::Panicked { doing: "reading files" })
+        let Some(mut batch) = batch.or_else(|| self.batcher.take()) else { return Ok(()) };
+        loop {
+            batch = match self.batches.try_send(batch) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(batch)) => batch,
+                Err(TrySendError::Disconnected(_)) => return Err(Error::Panicked { doing: "reading files" }),
+            };
+            self.context.check()?;
+            match self.next_arrival()? {
+                Some(Message::Part { ticket, number, part }) => match self.take_part(ticket, number, part)? {
+                    None => {}
+                    Some(part) => self.set_aside.push_back(Message::Part { ticket, number, part }),
+                },
+                other => self.set_aside.extend(other),
+            }
+        }
     }
 
     pub(super) fn count(&mut self, entry: &Entry) {

@@ -106,9 +106,10 @@ pub(super) fn answer<'a>(context: &'a Context<'a>, workers: &rayon::Scope<'a>, a
         let task = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(mut task) = task else { return };
         guarded(context, || {
-            for chunk in task.chunks.iter_mut().filter(|chunk| chunk.is_claimed.is_none()) {
-                chunk.is_claimed = Some(context.writer.claim(ChunkKind::Data, &chunk.id)?);
-            }
+            let mut open: Vec<_> = task.chunks.iter_mut().filter(|chunk| chunk.is_claimed.is_none()).collect();
+            let ids: Vec<ChunkId> = open.iter().map(|chunk| chunk.id).collect();
+            let claims = context.writer.claim_many(ChunkKind::Data, &ids)?;
+            open.iter_mut().zip(claims).for_each(|(chunk, is_claimed)| chunk.is_claimed = Some(is_claimed));
             workers.spawn(move |_| guarded(context, || store(context, task)));
             Ok(())
         });

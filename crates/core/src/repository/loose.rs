@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Repository, at_once,
+    AT_ONCE, Repository,
     named::{Loose, for_each_pack},
     view::View,
 };
@@ -16,7 +16,7 @@ use crate::{
     id::{PackId, SessionId},
     index::{ChunkRow, PackRow, Segment, SegmentBuilder},
     pack::read_directory,
-    store::chunk_rows,
+    store::{chunk_rows, for_each},
 };
 
 /// Chunks of one segment in memory.
@@ -26,8 +26,8 @@ impl Repository {
     /// Adds the packs that no readable segment names, or of which a damaged one hides something, to a view's index, from their own
     /// directories; returns how many.
     ///
-    /// Holds eight bytes for each pack that is there while it finds out which those are, and about 50 bytes for each of their chunks
-    /// until the view is dropped. Directories are read several at a time. Packs that do not open are passed over.
+    /// Holds eight bytes for each pack that is there while it finds out which those are, 40 for each of those while it reads them, and about
+    /// 50 for each of their chunks until the view is dropped. Directories are read several at a time. Packs that do not open are passed over.
     ///
     /// # Errors
     /// [`Error::Store`] when the store does not answer.
@@ -38,11 +38,19 @@ impl Repository {
         }
         let collecting =
             Collecting { repository: self, view, memory: Arc::new(MemoryBackend::new()), collected: Mutex::default() };
-        // Listed once more: what is not loose is not held meanwhile.
-        let find = |give: &mut dyn FnMut((PackId, u64)) -> bool| {
-            for_each_pack(&**self.backend(), &mut |pack, size| !loose.contains(&pack) || give((pack, size)))
+        // Listed once more: before, nobody knew which of them would have to be held.
+        let mut packs = Vec::new();
+        for_each_pack(&**self.backend(), &mut |pack, size| {
+            if loose.contains(&pack) {
+                packs.push((pack, size));
+            }
+        })?;
+        drop(loose);
+        let find = |give: &mut dyn FnMut(_) -> bool| {
+            let _all = packs.into_iter().all(give);
+            Ok(())
         };
-        at_once::for_each(find, &|(pack, size)| collecting.collect(pack, size))?;
+        for_each(AT_ONCE, find, &|(pack, size)| collecting.collect(pack, size))?;
         collecting.finish()
     }
 

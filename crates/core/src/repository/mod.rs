@@ -6,7 +6,6 @@
 //! commit:   packs → segments → snapshots/<s>      one create-only slot decides
 //! ```
 
-mod at_once;
 mod clock;
 mod config;
 mod init;
@@ -41,6 +40,9 @@ use crate::{
     snapshot::{Catalog, KeptSlots},
     store::ChunkReader,
 };
+
+/// Objects that are read at a time by threads that only wait for them.
+const AT_ONCE: usize = 8;
 
 /// An open repository. Clones share everything, [`for_one_run`](Self::for_one_run) all but one list; all methods may be called from several threads at once.
 #[derive(Clone)]

@@ -5,12 +5,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::{Repository, at_once, view::View};
+use super::{AT_ONCE, Repository, view::View};
 use crate::{
     backend::{Backend, Folder, ObjectName},
     error::{Error, Result},
     id::PackId,
     index::Segment,
+    store::for_each,
 };
 
 /// The packs that readers ask themselves for what is in them, as the index does not tell all of it.
@@ -49,7 +50,7 @@ impl Loose {
                 }
                 Ok(())
             };
-            at_once::for_each(find, &|segment| tally.count(segment, is_hidden, &is_unknown))?;
+            for_each(AT_ONCE, find, &|segment| tally.count(segment, is_hidden, &is_unknown))?;
         }
         if is_unknown.into_inner() {
             return Ok(Self::All);
@@ -88,10 +89,7 @@ pub(super) struct Tally {
 impl Tally {
     fn list(backend: &dyn Backend) -> Result<Self> {
         let mut beginnings = Vec::new();
-        for_each_pack(backend, &mut |pack, _| {
-            beginnings.push(beginning(&pack));
-            true
-        })?;
+        for_each_pack(backend, &mut |pack, _| beginnings.push(beginning(&pack)))?;
         Ok(Self::of(beginnings))
     }
 
@@ -189,18 +187,16 @@ impl Bits {
     }
 }
 
-/// Shows every pack that is there with its size, until `show` wants no more.
-pub(super) fn for_each_pack(backend: &dyn Backend, show: &mut dyn FnMut(PackId, u64) -> bool) -> Result<()> {
+/// Shows every pack that is there with its size.
+pub(super) fn for_each_pack(backend: &dyn Backend, show: &mut dyn FnMut(PackId, u64)) -> Result<()> {
     let prefix = Folder::Packs.prefix();
-    let mut is_over = false;
-    let listed = backend.list(prefix, &mut |name, size| match ObjectName::parse(name) {
-        Some(ObjectName::Pack(pack)) if !show(pack, size) => {
-            is_over = true;
-            Err(crate::backend::BackendErrorKind::Other.into())
+    let listed = backend.list(prefix, &mut |name, size| {
+        if let Some(ObjectName::Pack(pack)) = ObjectName::parse(name) {
+            show(pack, size);
         }
-        _ => Ok(()),
+        Ok(())
     });
-    if is_over { Ok(()) } else { listed.map_err(|error| Error::store("list", prefix, error)) }
+    listed.map_err(|error| Error::store("list", prefix, error))
 }
 
 /// Names of packs are hashes: two that begin alike are a curiosity, and taken care of.

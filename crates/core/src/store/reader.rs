@@ -74,16 +74,6 @@ pub struct SecondReading {
     plain: Vec<u8>,
 }
 
-/// Tells whether reading once more may help: the bytes were wrong, or the store could not give them.
-#[must_use]
-pub fn is_doubtful(error: &Error) -> bool {
-    match error {
-        Error::Damaged { .. } => true,
-        Error::Store { source, .. } => source.kind == BackendErrorKind::Corrupt,
-        _ => false,
-    }
-}
-
 /// What the index does not know is lost.
 fn unknown(kind: ChunkKind, id: &ChunkId) -> Error {
     Error::Lost { what: format!("{kind:?} chunk {id}").to_lowercase() }
@@ -224,7 +214,7 @@ impl ChunkReader {
             return Err(Error::damaged(ObjectName::Pack(place.pack.id), what));
         }
         match self.open_once(place, stored, plain) {
-            Err(error) if is_doubtful(&error) => self.open_again(place, again),
+            Err(error) if error.is_doubtful() => self.open_again(place, again),
             outcome => outcome,
         }
     }

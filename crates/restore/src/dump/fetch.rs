@@ -18,7 +18,7 @@ use lbak_core::{
     id::{ChunkId, ChunkKind, PackId},
     index::Location,
     observe::Cancellation,
-    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading, is_doubtful},
+    store::{BlockBuffers, BlockPlace, ChunkReader, SecondReading},
 };
 
 /// Most bytes that are read at once.
@@ -276,7 +276,7 @@ impl Task<'_> {
         if !error.is_damage() {
             return Err(error);
         }
-        if is_doubtful(&error) {
+        if error.is_doubtful() {
             match self.reader.open_again(place, again) {
                 Ok(plain) => self.take_block(block, place, plain),
                 Err(error) if error.is_damage() => {}

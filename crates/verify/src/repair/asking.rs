@@ -19,7 +19,11 @@ pub(super) fn twice<T>(repository: &Repository, name: &ObjectName, read: impl Fn
             return Err(error);
         }
         repository.backend().forget_cached(name);
-        read().inspect(|_| repository.misread().note(name))
+        let outcome = read();
+        if outcome.is_ok() && error.is_doubtful() {
+            repository.misread().note(name);
+        }
+        outcome
     })
 }
 

@@ -10,10 +10,10 @@
 //! on their way: a slow store slows the readers and nothing piles up.
 
 mod budget;
-
 mod claims;
 mod doubt;
 mod failure;
+mod known;
 mod options;
 mod read_back;
 mod segments;
@@ -43,7 +43,7 @@ use crate::{
     backend::Backend,
     codec::{Codec, Kind},
     error::{Error, Result},
-    id::{ChunkId, ChunkKind, PackId, SessionId},
+    id::{ChunkKind, PackId, SessionId},
     index::Index,
     pack::{ChunkEntry, PackBuffers, PackBuilder, padded_length},
 };
@@ -152,64 +152,10 @@ impl ChunkWriter {
         &self.shared.budget
     }
 
-    /// Tells whether the caller has to store this chunk: it is neither in a usable pack nor claimed by anybody in this session.
-    ///
-    /// # Errors
-    /// When the index can not be read, or the writer failed.
-    pub fn claim(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
-        self.shared.failure.check()?;
-        if self.shared.claims.contains(id) || self.is_stored(kind, id)? {
-            return Ok(false);
-        }
-        // Segments are added to the index before their ids leave the claims, so between the two looks nothing slips through:
-        // at worst a chunk is stored twice.
-        Ok(self.shared.claims.insert(*id))
-    }
-
-    /// What [`claim`](Self::claim) says of a chunk of data, as far as what is in memory tells: none when the index would have to be read.
-    ///
-    /// # Errors
-    /// When the writer failed.
-    pub fn claim_at_once(&self, id: &ChunkId) -> Result<Option<bool>> {
-        self.shared.failure.check()?;
-        if self.shared.claims.contains(id) {
-            return Ok(Some(false));
-        }
-        // As for `claim`: the index is asked between the two looks.
-        if self.shared.index.may_hold(id) {
-            return Ok(None);
-        }
-        Ok(Some(self.shared.claims.insert(*id)))
-    }
-
     /// Takes note that an object was met which is damaged or missing: chunks in it are stored anew when they come again, and
     /// any other pack is asked for before it is relied on.
     pub fn doubt(&self, object: Option<&str>) {
         self.shared.doubt.raise(object);
-    }
-
-    /// Tells whether the index places this chunk in a usable pack.
-    ///
-    /// # Errors
-    /// When the index can not be read.
-    pub fn is_stored(&self, kind: ChunkKind, id: &ChunkId) -> Result<bool> {
-        let Shared { usable, doubt, backend, index, .. } = &*self.shared;
-        let mut unanswered = None;
-        match index.find(id, kind, &mut |location| {
-            // A delta is only as safe as its base, which this version does not look up.
-            let is_usable = !location.has_base && usable(&location.pack.id);
-            is_usable
-                && doubt.permits(&location.pack.id, &**backend).unwrap_or_else(|error| {
-                    unanswered.get_or_insert(error);
-                    false
-                })
-        }) {
-            Ok(None) if unanswered.is_some() => unanswered.map_or(Ok(false), Err),
-            Ok(found) => Ok(found.is_some()),
-            // A damaged page of the index costs space, never data: the chunk is stored anew (rule I5).
-            Err(error) if error.is_damage() => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Encodes a block of claimed chunks, seals it and adds it to a pack. `scratch` is overwritten.

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     backend::MemoryBackend,
     codec::{BlockEncoder, Compression, Encoded, Header},
-    id::RepositoryId,
+    id::{ChunkId, RepositoryId},
     keys::{Keys, Secret},
     store::ChunkReader,
 };
@@ -95,18 +95,17 @@ impl Bench {
         let codec = Codec::new(keys, RepositoryId([2; 16]));
         let backend: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let index = Arc::new(Index::new());
+        let mut bench = Self { codec, backend, index, writer: None };
+        bench.writer = Some(bench.another(read_back, Arc::new(|_| true)));
+        bench
+    }
+
+    /// A writer over the same index, to which these packs are usable.
+    fn another(&self, read_back: ReadBack, usable: UsablePacks) -> ChunkWriter {
         let options = WriterOptions { data_pack_bytes: 64 << 10, read_back, ..WriterOptions::default() };
-        let (session, usable): (_, UsablePacks) = (SessionId([3; 16]), Arc::new(|_| true));
-        let writer = ChunkWriter::start(
-            Arc::clone(&backend),
-            codec.clone(),
-            Arc::clone(&index),
-            session,
-            usable,
-            false,
-            options,
-        );
-        Self { codec, backend, index, writer: Some(writer.expect("threads")) }
+        let (backend, index) = (Arc::clone(&self.backend), Arc::clone(&self.index));
+        let writer = ChunkWriter::start(backend, self.codec.clone(), index, SessionId([3; 16]), usable, false, options);
+        writer.expect("threads")
     }
 
     /// Two chunks for each number.
@@ -142,6 +141,25 @@ impl Bench {
         };
         (0..blocks).filter(is_right).count() as u64
     }
+}
+
+#[test]
+fn many_are_claimed_once_unless_they_are_in_a_usable_pack() {
+    let mut bench = Bench::new(ReadBack::Sampled);
+    bench.store(3, |_| false).expect("they are stored");
+    bench.writer.take().expect("once").finish().expect("all is there");
+    let id = |number| bench.codec.keys().chunk_id(ChunkKind::Data, &Bench::plain(number)[0]);
+    let [stored, new, other] = [id(1), id(70), id(71)];
+
+    let writer = bench.another(ReadBack::Sampled, Arc::new(|_| true));
+    let claim = |writer: &ChunkWriter, ids: &[ChunkId]| writer.claim_many(ChunkKind::Data, ids).expect("an index");
+    assert_eq!(claim(&writer, &[new, stored, new]), [true, false, false]);
+    assert_eq!(claim(&writer, &[new, other, stored]), [false, true, false]);
+    assert!(!writer.claim(ChunkKind::Data, &other).expect("an index"), "one at a time hears of it, too");
+    assert_eq!(claim(&writer, &[]), [false; 0]);
+
+    let nothing_is_usable = bench.another(ReadBack::Sampled, Arc::new(|_| false));
+    assert_eq!(claim(&nothing_is_usable, &[stored, new, stored]), [true, true, false]);
 }
 
 #[test]
