@@ -10,10 +10,11 @@
 //! Damaged packs that parity makes whole again are told. [`repair`] has its own page.
 //!
 //! A damaged object never stops the rest; a store that does not answer does. `verify` changes nothing, `repair` removes nothing. On a sound
-//! repository one bit per index record, a row per pack and some twenty bytes per directory are kept in memory, never a set of ids.
+//! repository two bits per index record, a row per pack and some 25 bytes per directory are kept in memory, never a set of ids.
 
 mod bits;
 mod data;
+mod heard;
 mod history;
 mod hurt;
 mod ledger;
@@ -27,7 +28,6 @@ mod places;
 mod records;
 pub mod repair;
 mod report;
-mod roots;
 mod run;
 mod segments;
 mod structure;

@@ -4,6 +4,7 @@
 //! It remembers a number for what was found true, and opens a node again for whoever says something else.
 
 use std::{
+    fmt,
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
 };
@@ -84,19 +85,49 @@ impl Node {
 
     /// Compares a list with what is said of it.
     pub(crate) fn compare_list(&self, level: u8, pieces: u64, bytes: Option<u64>, node: &ListNode) -> Result<()> {
+        let holds = ListExtent::of(node);
+        if holds.is(level, pieces, bytes) {
+            return Ok(());
+        }
+        let said = ListExtent { level, pieces, bytes: bytes.unwrap_or(holds.bytes) };
+        Err(self.contradicted(&said.to_string(), &holds.to_string()))
+    }
+}
+
+/// How much a list holds, as its own node says.
+#[derive(Clone, Copy)]
+pub(crate) struct ListExtent {
+    level: u8,
+    pieces: u64,
+    bytes: u64,
+}
+
+impl ListExtent {
+    pub(crate) fn of(node: &ListNode) -> Self {
         // Sums do not overflow: decoding has checked them.
-        let holds = match node {
-            ListNode::Pieces(pieces) => (0, pieces.len() as u64, pieces.iter().map(|piece| piece.length).sum()),
-            ListNode::Inner { level, children } => (
-                *level,
-                children.iter().map(|child| child.pieces).sum(),
-                children.iter().map(|child| child.bytes).sum::<u64>(),
-            ),
-        };
-        let said = (level, pieces, bytes.unwrap_or(holds.2));
-        let tell =
-            |(level, pieces, bytes): (u8, u64, u64)| format!("{pieces} pieces with {bytes} bytes at level {level}");
-        if holds == said { Ok(()) } else { Err(self.contradicted(&tell(said), &tell(holds))) }
+        match node {
+            ListNode::Pieces(pieces) => {
+                let bytes = pieces.iter().map(|piece| piece.length).sum();
+                Self { level: 0, pieces: pieces.len() as u64, bytes }
+            }
+            ListNode::Inner { level, children } => Self {
+                level: *level,
+                pieces: children.iter().map(|child| child.pieces).sum(),
+                bytes: children.iter().map(|child| child.bytes).sum(),
+            },
+        }
+    }
+
+    /// Tells whether that is what somebody says of it, who may not know of the bytes.
+    pub(crate) fn is(&self, level: u8, pieces: u64, bytes: Option<u64>) -> bool {
+        (self.level, self.pieces) == (level, pieces) && bytes.is_none_or(|bytes| bytes == self.bytes)
+    }
+}
+
+impl fmt::Display for ListExtent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { level, pieces, bytes } = self;
+        write!(f, "{pieces} pieces with {bytes} bytes at level {level}")
     }
 }
 

@@ -1,13 +1,9 @@
 //! Walks all snapshots at once: every tree and list is opened, every other chunk is located. What several snapshots
 //! share is visited once, and compared with what each of those who refer to it says of it.
 
-use std::{
-    collections::HashMap,
-    hash::RandomState,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use lbak_core::{
@@ -17,8 +13,8 @@ use lbak_core::{
     observe::Finding,
     store::ChunkReader,
     tree::{
-        Attributes, Content, Entry, ListNode, NameRule, Node as EntryNode, Piece, TreeNode, TreeReader, decode_list,
-        decode_tree, read_attributes,
+        Attributes, Content, Entry, ListNode, NameRule, Node as EntryNode, Piece, Roots, TreeNode, TreeReader,
+        decode_list, decode_tree, read_attributes,
     },
     wire,
 };
@@ -26,11 +22,11 @@ use rayon::prelude::*;
 
 use crate::{
     bits::Bits,
+    heard::Heard,
     ledger::Ledger,
     node::{Node, Promise, Said},
     packs::Packs,
     records::KnownSnapshot,
-    roots::Roots,
     sums::{Sums, Tally},
 };
 
@@ -38,9 +34,6 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// Chunks that are read to tell whether the index or a tree is wrong about their length: a look at the structure reads no more data.
 const MOST_LENGTHS_TRIED: u64 = 1000;
-
-/// Stands for what was said of a node that is still to be opened, or was not found true.
-const UNHEARD: u64 = 0;
 
 /// The walk over everything that snapshots refer to.
 pub(crate) struct Structure<'a> {
@@ -50,9 +43,9 @@ pub(crate) struct Structure<'a> {
     /// Data is read, too: then attributes that are stored apart are looked into.
     reads_data: bool,
     seen: Bits,
-    numbers: RandomState,
-    /// What was said of nodes and found true, where that is more than that they are directories.
-    kept: Mutex<HashMap<Ordinal, u64>>,
+    /// Trees and lists that were opened, and what is in them entered.
+    opened: Bits,
+    heard: Heard,
     trees: AtomicU64,
     chunks: AtomicU64,
     lengths_tried: AtomicU64,
@@ -62,13 +55,15 @@ pub(crate) struct Structure<'a> {
 struct Visit {
     node: Node,
     ordinal: Ordinal,
-    /// It was visited, and somebody else says something else of it.
+    /// It was met before, and somebody else says something else of it.
     is_again: bool,
 }
 
 /// What was found in a node.
 #[derive(Default)]
 struct Found {
+    /// It had not been opened before.
+    is_first: bool,
     open: Vec<Visit>,
     /// The trees that stand in it, each as often as it does; none for one that is lost.
     below: Vec<Option<Ordinal>>,
@@ -83,8 +78,8 @@ impl<'a> Structure<'a> {
             packs,
             reads_data,
             seen: Bits::new(&reader.index().segments()),
-            numbers: RandomState::new(),
-            kept: Mutex::default(),
+            opened: Bits::new(&reader.index().segments()),
+            heard: Heard::default(),
             trees: AtomicU64::new(0),
             chunks: AtomicU64::new(0),
             lengths_tried: AtomicU64::new(0),
@@ -120,19 +115,25 @@ impl<'a> Structure<'a> {
     }
 
     fn drain(&self, mut open: Vec<Visit>, tally: &mut Tally) -> Result<()> {
+        let mut unopened = Vec::new();
         while !open.is_empty() {
             self.ledger.check_cancelled()?;
             let batch = open.split_off(open.len().saturating_sub(AT_ONCE));
-            let found: Result<Vec<Option<Found>>> = batch.par_iter().map(|visit| self.visit(visit)).collect();
+            let found: Result<Vec<Found>> = batch.par_iter().map(|visit| self.visit(visit)).collect();
             for (visit, found) in batch.iter().zip(found?) {
-                let sums = found.as_ref().map(|found| found.sums);
-                let Found { open: more, below, .. } = found.unwrap_or_default();
-                open.extend(more);
-                if visit.node.kind() == ChunkKind::Tree && !visit.is_again {
-                    tally.take(visit.ordinal, sums, below.into_iter());
+                open.extend(found.open);
+                match visit.node.kind() {
+                    ChunkKind::Tree if found.is_first => {
+                        tally.take(visit.ordinal, found.sums, found.below.into_iter());
+                    }
+                    ChunkKind::Tree if !self.opened.is_set(visit.ordinal) => unopened.push(visit.ordinal),
+                    _ => {}
                 }
             }
         }
+        // What is no directory may be a list of roots all the same: who opens it need not be the first to try.
+        unopened.retain(|&tree| !self.opened.is_set(tree));
+        unopened.into_iter().for_each(|tree| tally.take(tree, Sums::LOST, std::iter::empty()));
         Ok(())
     }
 
@@ -142,8 +143,8 @@ impl<'a> Structure<'a> {
             snapshot.is_overfull = true;
             return self.ledger.blame(error);
         }
-        let counted = Sums { totals: snapshot.totals, bytes: snapshot.logical_bytes };
-        if counted != *sums {
+        let counted = Sums { totals: snapshot.totals, bytes: snapshot.logical_bytes, lost: 0 };
+        if counted != *sums && sums.lost == 0 {
             // No repair writes other numbers into a snapshot, and nobody lacks anything: damage it is not.
             let id = snapshot.id;
             self.ledger.note(format!(
@@ -160,13 +161,7 @@ impl<'a> Structure<'a> {
             found.below.push(ordinal);
         }
         let Some(ordinal) = ordinal else { return Ok(()) };
-        let number = node.said.number(&self.numbers);
-        let mut kept = self.kept();
-        let is_first = self.is_first(ordinal);
-        if is_first && number.is_some() {
-            kept.insert(ordinal, UNHEARD);
-        }
-        if is_first || kept.get(&ordinal).copied() != number {
+        if let Some(is_first) = self.heard.meet(ordinal, &node.said, || self.is_first(ordinal)) {
             found.open.push(Visit { node, ordinal, is_again: !is_first });
         }
         Ok(())
@@ -188,81 +183,78 @@ impl<'a> Structure<'a> {
         is_first
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<Ordinal, u64>> {
-        // Every change is one call.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keep(&self, ordinal: Ordinal, said: &Said) {
-        match said.number(&self.numbers) {
-            Some(number) => _ = self.kept().insert(ordinal, number),
-            None => _ = self.kept().remove(&ordinal),
-        }
-    }
-
     /// Opens a node and returns what it refers to; nothing when it does not open.
-    fn visit(&self, visit: &Visit) -> Result<Option<Found>> {
+    fn visit(&self, visit: &Visit) -> Result<Found> {
         let Visit { node, ordinal, is_again } = visit;
-        // Others may have said the same, and were heard meanwhile.
-        if *is_again && self.kept().get(ordinal).copied() == node.said.number(&self.numbers) {
-            return Ok(None);
-        }
         let mut found = Found::default();
+        // Others may have said the same, and were heard meanwhile.
+        if *is_again && self.heard.is_true(*ordinal, &node.said) {
+            return Ok(found);
+        }
         let object: Arc<str> = node.object().into();
         let opened = self.reader.read(node.kind(), &node.id).and_then(|chunk| match &node.said {
             Said::Tree { rule, below } => {
                 let tree = decode_tree(&object, *rule, &chunk)?;
-                self.hear(visit, node.compare_tree(below.as_ref(), &tree))?;
-                if *is_again { Ok(()) } else { self.tree(&object, node, tree, &mut found) }
+                let is_right = self.hear(visit, node.compare_tree(below.as_ref(), &tree))?;
+                found.is_first = self.opened.set(*ordinal);
+                self.tree(&object, visit, is_right, tree, &mut found)
             }
             Said::List { level, pieces, bytes } => {
                 let list = decode_list(&object, &chunk)?;
                 self.hear(visit, node.compare_list(*level, *pieces, *bytes, &list))?;
-                if *is_again { Ok(()) } else { self.list(&object, list, &mut found) }
+                found.is_first = self.opened.set(*ordinal);
+                if found.is_first { self.list(&object, list, &mut found) } else { Ok(()) }
             }
             Said::Findings => {
                 wire::decode::<Vec<Finding>>("findings", 1, &chunk)?;
-                self.keep(*ordinal, &node.said);
+                self.heard.keep(*ordinal, &node.said);
                 Ok(())
             }
         });
-        match opened {
-            Ok(()) => Ok(Some(found)),
-            // It was told when it was visited first.
-            Err(error) if *is_again && error.damaged_object().is_some_and(|object| self.ledger.has(object)) => Ok(None),
-            Err(error) => self.ledger.blame(error).map(|()| None),
-        }
+        opened.or_else(|error| self.tell(*ordinal, error)).map(|()| found)
     }
 
     /// Remembers what was said rightly of a node, and tells what was not. What is in it is looked at all the same.
-    fn hear(&self, visit: &Visit, compared: Result<()>) -> Result<()> {
+    fn hear(&self, visit: &Visit, compared: Result<()>) -> Result<bool> {
         match compared {
-            Ok(()) => self.keep(visit.ordinal, &visit.node.said),
-            Err(error) => self.ledger.blame(error)?,
+            Ok(()) => self.heard.keep(visit.ordinal, &visit.node.said),
+            Err(error) => return self.tell(visit.ordinal, error).map(|()| false),
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn tree(&self, object: &Arc<str>, node: &Node, tree: TreeNode, found: &mut Found) -> Result<()> {
-        self.trees.fetch_add(1, Ordering::Relaxed);
+    /// Tells once what is wrong with a node, however many visits find it, and in which order.
+    fn tell(&self, ordinal: Ordinal, error: Error) -> Result<()> {
+        if self.heard.is_new(ordinal, &error) { self.ledger.blame(error) } else { Ok(()) }
+    }
+
+    fn tree(&self, object: &Arc<str>, visit: &Visit, is_right: bool, tree: TreeNode, found: &mut Found) -> Result<()> {
+        let Visit { node, ordinal, .. } = visit;
         let Said::Tree { rule, below } = &node.said else { return Ok(()) };
         let (rule, is_root) = (*rule, *rule == NameRule::AbsolutePath && below.is_none());
+        self.trees.fetch_add(u64::from(found.is_first), Ordering::Relaxed);
         match tree {
             TreeNode::Run(entries) => {
                 if is_root {
-                    self.roots(object, entries.iter().map(|entry| entry.name.as_slice()))?;
+                    self.roots(object, *ordinal, entries.iter().map(|entry| entry.name.as_slice()))?;
                 }
-                entries.iter().try_for_each(|entry| self.entry(object, entry, found))
+                if found.is_first {
+                    entries.iter().try_for_each(|entry| self.entry(object, entry, found))
+                } else {
+                    Ok(())
+                }
             }
             TreeNode::Inner { level, children } => {
                 if is_root {
                     let read = |kind: ChunkKind, id: &ChunkId| self.reader.read(kind, id);
                     // What is lost of them is told when it is visited.
                     let entries = TreeReader::open(rule, node.id, &read)?.filter_map(|entry| Some(entry.ok()?.name));
-                    self.roots(object, entries)?;
+                    self.roots(object, *ordinal, entries)?;
                 }
-                let mut after = below.as_ref().and_then(|promise| promise.after().cloned());
-                for child in children {
+                // Behind which name all of it must come, only the names of the first run tell. What does not hold here binds nothing below.
+                let mut after = below.as_ref().filter(|_| is_right).and_then(|promise| promise.after().cloned());
+                let entered = if found.is_first { children.len() } else { usize::from(after.is_some()) };
+                for child in children.into_iter().take(entered) {
                     let (id, last) = (child.id, child.last.clone());
                     let below = Some(Promise::of(level, child, after.replace(last)));
                     self.enter(found, Node { id, said: Said::Tree { rule, below }, by: Arc::clone(object) })?;
@@ -273,11 +265,11 @@ impl<'a> Structure<'a> {
     }
 
     /// No restore makes a root below another.
-    fn roots(&self, object: &str, names: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
+    fn roots(&self, object: &str, ordinal: Ordinal, names: impl Iterator<Item = impl AsRef<[u8]>>) -> Result<()> {
         let mut roots = Roots::default();
         for name in names {
             if let Some(told) = roots.meet(name.as_ref()) {
-                self.ledger.blame(Error::damaged(object, told))?;
+                self.tell(ordinal, Error::damaged(object, told))?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! How much each snapshot holds, added up from below: what several directories share is opened once and counted wherever it is met.
 //!
-//! Some twenty bytes are kept of each tree, and a hundred of those whose sum is not known yet: the directories on the way down.
+//! What could not be opened is counted as such, so that the rest is a sum all the same: a snapshot that shows far too much does so however much of it
+//! is lost.
 
 use std::{collections::HashMap, fmt};
 
@@ -10,8 +11,11 @@ use lbak_core::{
     tree::{Entry, Node},
 };
 
-/// Stands for a tree below which something could not be opened.
+/// Stands for a tree whose sum found no place.
 const UNKNOWN: u32 = u32::MAX;
+
+/// Numbers of a sum.
+const NUMBERS: usize = 6;
 
 /// How much is in a tree and below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,9 +23,15 @@ pub(crate) struct Sums {
     pub(crate) totals: Totals,
     /// Of files.
     pub(crate) bytes: u64,
+    /// Trees that could not be opened, at every place where they stand: what is in them is not counted.
+    pub(crate) lost: u64,
 }
 
 impl Sums {
+    /// That of a tree that could not be opened.
+    pub(crate) const LOST: Self =
+        Self { totals: Totals { files: 0, directories: 0, links: 0, others: 0 }, bytes: 0, lost: 1 };
+
     /// Counts an entry, without what is below it, as whoever takes a snapshot does.
     pub(crate) fn meet(&mut self, entry: &Entry) {
         let totals = &mut self.totals;
@@ -41,15 +51,15 @@ impl Sums {
         *self = Self::of(sums.map(|(one, other)| one.saturating_add(other)));
     }
 
-    fn numbers(&self) -> [u64; 5] {
+    fn numbers(&self) -> [u64; NUMBERS] {
         let Totals { files, directories, links, others } = self.totals;
-        [files, directories, links, others, self.bytes]
+        [files, directories, links, others, self.bytes, self.lost]
     }
 
     fn of(mut numbers: impl Iterator<Item = u64>) -> Self {
         let mut next = || numbers.next().unwrap_or_default();
         let totals = Totals { files: next(), directories: next(), links: next(), others: next() };
-        Self { totals, bytes: next() }
+        Self { totals, bytes: next(), lost: next() }
     }
 }
 
@@ -61,13 +71,18 @@ impl fmt::Display for Sums {
 }
 
 /// The sums of all trees that were opened so far.
+///
+/// It grows with the trees of the repository, whatever their chunks are: of each it holds six numbers of one to ten bytes (six to fifteen bytes of
+/// nearly every one), two numbers of four bytes in a table that is never more than seven eighths full and half of that after it has grown, and a byte
+/// there: 16 to 36 bytes, some 25 MB for a million trees. Of a tree whose sum is not known yet, because not everything below it was opened, it
+/// holds 90 bytes in such a table and four for each tree that it stands in: those are the directories on the way down, and their neighbours.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// The number of each segment's first record among all records.
     firsts: Vec<u64>,
     /// Where in `kept` the sum of a tree begins.
     known: HashMap<u32, u32>,
-    /// Five numbers each, seven bits to a byte.
+    /// Six numbers each, seven bits to a byte.
     kept: Vec<u8>,
     unfinished: HashMap<u32, Unfinished>,
 }
@@ -75,8 +90,8 @@ pub(crate) struct Tally {
 /// A tree of which not everything below was added up.
 #[derive(Default)]
 struct Unfinished {
-    /// So far; none when something below is not known.
-    sums: Option<Sums>,
+    /// So far.
+    sums: Sums,
     /// How often trees stand in it that are unfinished themselves; more than any can while it was not opened.
     awaited: usize,
     /// The trees that it stands in, each as often as it does.
@@ -95,20 +110,19 @@ impl Tally {
         Self { firsts: segments.into_iter().map(first).collect(), ..Self::default() }
     }
 
-    /// Takes what was found in a tree: its own sum, none when it did not open, and the trees that stand in it, each as often as it does; of one
-    /// that is lost, none.
-    pub(crate) fn take(&mut self, tree: Ordinal, own: Option<Sums>, below: impl Iterator<Item = Option<Ordinal>>) {
+    /// Takes what was found in a tree: its own sum, and the trees that stand in it, each as often as it does; none for one that no segment tells of.
+    pub(crate) fn take(&mut self, tree: Ordinal, own: Sums, below: impl Iterator<Item = Option<Ordinal>>) {
         let Some(number) = self.number(tree) else { return };
         let (mut sums, mut awaited) = (own, 0);
         for below in below {
             let below = below.and_then(|below| self.number(below));
             match below.map(|below| (below, self.known(below))) {
-                Some((_, Some(known))) => add(&mut sums, known.as_ref()),
+                Some((_, Some(known))) => sums.add(&known),
                 Some((below, None)) => {
                     awaited += 1;
                     self.unfinished.entry(below).or_insert_with(Unfinished::unopened).waiting.push(number);
                 }
-                None => sums = None,
+                None => sums.add(&Sums::LOST),
             }
         }
         let unfinished = self.unfinished.entry(number).or_default();
@@ -118,9 +132,9 @@ impl Tally {
         }
     }
 
-    /// How much is in a tree and below it, where all of that was opened.
+    /// How much is in a tree and below it, where it was tried to open all of that.
     pub(crate) fn of(&self, tree: Ordinal) -> Option<Sums> {
-        self.known(self.number(tree)?).flatten()
+        self.known(self.number(tree)?)
     }
 
     /// Adds what is finished to what waits for it, up to the trees that wait for something else.
@@ -131,7 +145,7 @@ impl Tally {
             self.keep(tree, sums);
             for above in waiting {
                 let Some(unfinished) = self.unfinished.get_mut(&above) else { continue };
-                add(&mut unfinished.sums, sums.as_ref());
+                unfinished.sums.add(&sums);
                 unfinished.awaited -= 1;
                 if unfinished.awaited == 0 {
                     finished.push(above);
@@ -146,13 +160,12 @@ impl Tally {
         u32::try_from(first + u64::from(tree.record)).ok()
     }
 
-    fn keep(&mut self, tree: u32, sums: Option<Sums>) {
+    fn keep(&mut self, tree: u32, sums: Sums) {
         let place = u32::try_from(self.kept.len()).unwrap_or(UNKNOWN);
-        let Some(sums) = sums.filter(|_| place != UNKNOWN) else {
-            self.known.insert(tree, UNKNOWN);
-            return;
-        };
         self.known.insert(tree, place);
+        if place == UNKNOWN {
+            return;
+        }
         for mut number in sums.numbers() {
             loop {
                 let [low, ..] = number.to_le_bytes();
@@ -166,8 +179,11 @@ impl Tally {
     }
 
     /// None for a tree that is unfinished, or was not met.
-    fn known(&self, tree: u32) -> Option<Option<Sums>> {
+    fn known(&self, tree: u32) -> Option<Sums> {
         let place = *self.known.get(&tree)?;
+        if place == UNKNOWN {
+            return Some(Sums::LOST);
+        }
         let mut bytes = self.kept.get(place as usize..).unwrap_or_default().iter();
         let number = || {
             let (mut number, mut shift) = (0, 0);
@@ -180,7 +196,7 @@ impl Tally {
             }
             number
         };
-        Some((place != UNKNOWN).then(|| Sums::of(std::iter::repeat_with(number).take(5))))
+        Some(Sums::of(std::iter::repeat_with(number).take(NUMBERS)))
     }
 }
 
@@ -188,13 +204,6 @@ impl Unfinished {
     /// A tree that is still to be opened.
     fn unopened() -> Self {
         Self { awaited: usize::MAX, ..Self::default() }
-    }
-}
-
-fn add(sums: &mut Option<Sums>, more: Option<&Sums>) {
-    match (sums.as_mut(), more) {
-        (Some(sums), Some(more)) => sums.add(more),
-        _ => *sums = None,
     }
 }
 
@@ -211,7 +220,7 @@ mod tests {
     }
 
     fn files(files: u64, bytes: u64) -> Sums {
-        Sums { totals: Totals { files, ..Totals::default() }, bytes }
+        Sums { totals: Totals { files, ..Totals::default() }, bytes, lost: 0 }
     }
 
     #[test]
@@ -224,7 +233,7 @@ mod tests {
                 assert_eq!(tally.of(tree(3)), None);
                 let below = below[number as usize].iter().map(|&below| Some(tree(below)));
                 let own = if number == 2 { files(1, 200) } else { Sums::default() };
-                tally.take(tree(number), Some(own), below);
+                tally.take(tree(number), own, below);
             }
             let sums = [0, 1, 2, 3].map(|number| tally.of(tree(number)));
             assert_eq!(sums, [3, 1, 1, 4].map(|count| Some(files(count, 200 * count))), "{order:?}");
@@ -233,24 +242,26 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_opened_makes_all_above_it_unknown() {
+    fn what_could_not_be_opened_is_counted_apart() {
         let mut tally = tally();
-        tally.take(tree(0), Some(files(1, 1)), [Some(tree(1)), Some(tree(2))].into_iter());
-        tally.take(tree(1), None, std::iter::empty());
-        tally.take(tree(2), Some(files(1, 1)), std::iter::empty());
-        tally.take(tree(3), Some(files(1, 1)), [None].into_iter());
-        assert_eq!([0, 1, 2, 3].map(|number| tally.of(tree(number))), [None, None, Some(files(1, 1)), None]);
+        tally.take(tree(0), files(1, 1), [Some(tree(1)), Some(tree(2)), Some(tree(1))].into_iter());
+        tally.take(tree(1), Sums::LOST, std::iter::empty());
+        tally.take(tree(2), files(1, 1), std::iter::empty());
+        tally.take(tree(3), files(1, 1), [None].into_iter());
+        let lost = |lost, sums| Some(Sums { lost, ..sums });
+        let expected = [lost(2, files(2, 2)), lost(1, files(0, 0)), lost(0, files(1, 1)), lost(1, files(1, 1))];
+        assert_eq!([0, 1, 2, 3].map(|number| tally.of(tree(number))), expected);
     }
 
     #[test]
     fn large_numbers_are_kept_and_stay_at_the_largest() {
         let mut tally = tally();
         let largest = Totals { files: u64::MAX, directories: 127, links: 128, others: u64::from(u32::MAX) };
-        let sums = Sums { totals: largest, bytes: 1 << 63 };
-        tally.take(tree(0), Some(sums), std::iter::empty());
+        let sums = Sums { totals: largest, bytes: 1 << 63, lost: 0 };
+        tally.take(tree(0), sums, std::iter::empty());
         assert_eq!(tally.of(tree(0)), Some(sums));
-        tally.take(tree(1), Some(Sums::default()), [Some(tree(0)); 3].into_iter());
+        tally.take(tree(1), Sums::default(), [Some(tree(0)); 3].into_iter());
         let totals = Totals { directories: 381, links: 384, others: 3 * u64::from(u32::MAX), ..largest };
-        assert_eq!(tally.of(tree(1)), Some(Sums { totals, bytes: u64::MAX }));
+        assert_eq!(tally.of(tree(1)), Some(Sums { totals, bytes: u64::MAX, lost: 0 }));
     }
 }

@@ -16,7 +16,7 @@ use lbak_core::{
 use lbak_testkit::{Effect, Fault, FaultyBackend, Operation};
 use lbak_verify::{
     VerifyReport,
-    repair::{Healed, ParityOptions, RepairOptions, add_parity, repair_packs},
+    repair::{Healed, ParityOptions, ParityReport, RepairOptions, add_parity, repair_packs},
 };
 
 #[test]
@@ -77,6 +77,38 @@ fn many_small_groups_become_one_that_outlives_the_loss_of_a_pack() {
     add_packs(&repository, 12..13, 300_000);
     let third = add_parity(&repository, &with(12)).unwrap();
     assert_eq!((third.packs_added, third.packs_skipped), (2, 24));
+}
+
+/// Packs that have more parity already are in no group of the next run: what it takes without them was not what was advised.
+#[test]
+fn who_follows_the_advice_hears_no_more_of_packs_that_may_not_be_lost() {
+    // What was there before the new packs came, with how much parity.
+    for (before, percent) in [(12, Some(30)), (12, Some(5)), (3, Some(1)), (0, None)] {
+        let (backend, repository, _) = packs_of(before, 300_000);
+        if let Some(percent) = percent {
+            add_parity(&repository, &with(percent)).unwrap();
+        }
+        add_packs(&repository, 20..23, 250_000);
+        let found = backend.contents();
+        let may_not_be_lost = |report: &ParityReport| report.groups.iter().any(|group| group.may_lose == 0);
+        for dry_run in [true, false] {
+            let repository = reopen(filled(&found) as _);
+            let dry = |percent| add_parity(&repository, &ParityOptions { dry_run: true, ..with(percent) }).unwrap();
+            let report = add_parity(&repository, &ParityOptions { dry_run, ..with(5) }).unwrap();
+            assert!(may_not_be_lost(&report), "{report:?}");
+            let advised = report.percent_to_outlive.unwrap();
+            assert!(advised > 5);
+            let less = dry(advised - 1);
+            assert!(less.groups.is_empty() || may_not_be_lost(&less), "{advised} is the least: {less:?}");
+            let followed = add_parity(&repository, &with(advised)).unwrap();
+            assert!(
+                followed.objects > 0 && !may_not_be_lost(&followed),
+                "{before} {percent:?} {advised}: {followed:?}"
+            );
+            assert_eq!(followed.percent_to_outlive, None);
+            assert_eq!(dry(advised).objects, 0);
+        }
+    }
 }
 
 /// Damages a pack, heals it, and tells how many packs are covered anew by what is then run.

@@ -11,11 +11,12 @@ use common::{
 };
 use lbak_core::{
     backend::{Backend, MemoryBackend},
+    capture::{SnapshotOptions, snapshot},
     codec::Kind,
     id::{ChunkId, ChunkKind},
     index::SegmentBuilder,
     repository::Repository,
-    source::MemoryNode,
+    source::{MemoryNode, MemorySource},
     tree::{Attributes, Content, Entry, ListChild, ListNode, Node, Piece, TreeChild, encode_attributes},
 };
 use lbak_testkit::objects::noise;
@@ -162,6 +163,50 @@ fn a_run_is_compared_with_what_every_directory_says_of_it() {
     }
 }
 
+/// Only the names of the first run tell whether all of a node comes behind a name, however many levels lie between.
+#[test]
+fn the_first_run_of_a_shared_node_is_compared_with_what_every_directory_says_of_the_node() {
+    let child = |id, entries, last: &str| TreeChild { id, entries, last: last.as_bytes().to_vec() };
+    // Who lies deeper is met later. Side by side, threads decide.
+    let places = [("a", "b"), ("b", "a"), ("a", "d/b"), ("d/b", "a"), ("d/a", "b"), ("b", "d/a")];
+    for ((truth, lie), levels) in places.into_iter().flat_map(|places| (1..4).map(move |levels| (places, levels))) {
+        let lost = format!("/r/{lie}");
+        let report = check(
+            |forge| {
+                let first = child(run(forge), 5, "m5");
+                let entries = vec![forge.file("n1")];
+                let second = child(forge.tree(entries), 1, "n1");
+                let mut shared = child(forge.inner_tree(1, vec![first, second]), 6, "n1");
+                for level in 2..=levels {
+                    shared.id = forge.inner_tree(level, vec![shared.clone()]);
+                }
+                let mut above = |before: &str| {
+                    let entries = vec![forge.file(before)];
+                    let mut before = child(forge.tree(entries), 1, before);
+                    for level in 1..=levels {
+                        before.id = forge.inner_tree(level, vec![before.clone()]);
+                    }
+                    forge.inner_tree(levels + 1, vec![before, shared.clone()])
+                };
+                // Its own last names all come behind this one.
+                let (honest, false_one) = (above("l"), above("m3"));
+                let mut entries = Vec::new();
+                for (path, tree) in [(truth, honest), (lie, false_one)] {
+                    entries.push(match path.split_once('/') {
+                        Some((above, name)) => directory(above, forge.tree(vec![directory(name, tree)])),
+                        None => directory(path, tree),
+                    });
+                }
+                entries.sort_by(|one, other| one.name.cmp(&other.name));
+                entries
+            },
+            &[&lost],
+        );
+        let [damage] = &report.damage[..] else { panic!("{:?}", report.damage) };
+        assert!(damage.what.contains("names behind \"m3\"") && damage.more == 0, "{damage:?}");
+    }
+}
+
 /// A list of roots is no directory, and a directory no list of roots.
 #[test]
 fn a_tree_is_compared_with_what_kind_of_names_it_is_said_to_hold() {
@@ -192,6 +237,21 @@ fn a_root_below_another_is_damage() {
     let report = structure(&repository);
     assert_eq!(hurt_paths(&report), ["/r/x"]);
     assert!(report.damage[0].what.contains("\"/r/x\" lies below another, \"/r\""), "{:?}", report.damage);
+}
+
+/// What would be damaged from the beginning is not taken.
+#[test]
+fn a_source_with_a_root_below_another_is_refused() {
+    let (backend, repository) = empty();
+    let tree = || MemoryNode::directory([("x", MemoryNode::file("x"))]);
+    let nested = MemorySource::new([("/r", tree()), ("/r b", tree()), ("/r/x", tree())]);
+    let before = backend.contents();
+    let error = snapshot(&repository, &nested, &SnapshotOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("root \"/r/x\" lies below another, \"/r\""), "{error}");
+    assert!(backend.contents() == before);
+    let side_by_side = MemorySource::new([("/r", tree()), ("/r b", tree()), ("/rx", tree())]);
+    snapshot(&repository, &side_by_side, &SnapshotOptions::default()).unwrap();
+    assert!(structure(&repository).is_sound());
 }
 
 /// They are read where data is read, and must be what a restore can set.

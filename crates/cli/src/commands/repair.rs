@@ -224,6 +224,38 @@ fn outcome_of(snapshot: &MendedSnapshot) -> String {
         Mended::WouldBe => format!("{lost}; what is left would be a new snapshot"),
         Mended::Already(id) => format!("{lost}; what is left is snapshot {} already", id.short()),
         Mended::Nothing => "not even its list of directories can be read: nothing is left".to_owned(),
+        Mended::TooMuch => {
+            let reason = snapshot.reason.as_deref().unwrap_or("it shows far more than it counts");
+            format!("nothing is written of it: {reason}")
+        }
     };
     format!("hurt: snapshot {}: {what}", snapshot.snapshot.short())
+}
+
+#[cfg(test)]
+mod tests {
+    use lbak::SnapshotId;
+
+    use super::*;
+
+    #[test]
+    fn why_nothing_is_written_of_a_snapshot_is_told() {
+        let told = |outcome, reason: &str| {
+            outcome_of(&MendedSnapshot {
+                snapshot: SnapshotId([0x1f; 16]),
+                outcome,
+                lost_files: 0,
+                lost_directories: 0,
+                lost_bytes: 0,
+                finding_counts: Vec::new(),
+                reason: Some(reason.to_owned()),
+            })
+        };
+        let reason = "snapshot 1f1f is damaged: its directories show far more than the 3 entries that it counts";
+        let text = told(Mended::TooMuch, reason);
+        assert!(
+            text.starts_with("hurt: snapshot 1f1f") && text.ends_with(&format!(": nothing is written of it: {reason}"))
+        );
+        assert!(told(Mended::Nothing, "a tree is missing").ends_with("nothing is left"));
+    }
 }

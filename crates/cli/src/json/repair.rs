@@ -151,6 +151,8 @@ pub(crate) struct SnapshotRepaired {
     directories_lost: u64,
     bytes_lost: u64,
     findings: Vec<FindingCount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl SnapshotRepaired {
@@ -160,6 +162,7 @@ impl SnapshotRepaired {
             Mended::WouldBe => ("would_be_written", None),
             Mended::Already(id) => ("already_written", Some(id)),
             Mended::Nothing => ("nothing_left", None),
+            Mended::TooMuch => ("nothing_written", None),
         };
         Self {
             message_type: "snapshot_repaired",
@@ -171,6 +174,7 @@ impl SnapshotRepaired {
             directories_lost: snapshot.lost_directories,
             bytes_lost: snapshot.lost_bytes,
             findings: finding_counts(&snapshot.finding_counts),
+            reason: snapshot.reason.clone(),
         }
     }
 }

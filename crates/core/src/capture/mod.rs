@@ -50,6 +50,7 @@ use crate::{
     snapshot::{Base, Lineage, Manifest, Purpose, Sizes, SourceKind, choose_base},
     source::{self, Directory, Source, SourceError, SourceOutcome},
     store::{ChunkWriter, Stored},
+    tree,
 };
 
 /// Sessions that may be lost to reclaiming in a row before that is taken for a fault.
@@ -158,6 +159,11 @@ fn roots(source: &dyn Source) -> Result<Roots> {
     let paths: Vec<_> = names.map(|found| found.map_or_else(|unlisted| unlisted.name, |found| found.name)).collect();
     if paths.is_empty() {
         return Err(Error::Invalid { what: "there is nothing to back up: the source shows no roots".into() });
+    }
+    // Whether the one above shows it, too, only the source knows: what would be left out here might be nowhere else.
+    let mut met = tree::Roots::default();
+    if let Some(told) = paths.iter().find_map(|path| met.meet(path)) {
+        return Err(Error::Invalid { what: format!("the source can not be backed up: {told}") });
     }
     Ok(Roots { directory: roots, paths, kind: source.kind() })
 }

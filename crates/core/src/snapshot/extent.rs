@@ -52,6 +52,12 @@ impl Extent {
         Self { entries: twice(counted, MORE_ENTRIES), bytes: twice(logical, MORE_BYTES), object, counted, logical }
     }
 
+    /// That of one whose manifest is lost: nothing is too much.
+    #[must_use]
+    pub fn untold() -> Self {
+        Self { entries: u64::MAX, bytes: u64::MAX, object: "a snapshot".into(), counted: 0, logical: 0 }
+    }
+
     /// Counts an entry that was met, at every path where it is met.
     ///
     /// # Errors

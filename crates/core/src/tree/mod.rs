@@ -35,6 +35,8 @@ mod attributes;
 
 mod references;
 
+mod roots;
+
 #[cfg(test)]
 mod sample;
 
@@ -56,6 +58,7 @@ pub use name::{NAME_LIMIT, NameRule, check_name};
 pub use pieces::{ContentReader, LostPieces, PlacedPiece};
 pub use reader::{LostRun, TreeReader};
 pub use references::{Reference, for_each_reference};
+pub use roots::Roots;
 
 use crate::{
     error::Result,

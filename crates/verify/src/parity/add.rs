@@ -23,8 +23,8 @@ use reed_solomon_simd::engine::DefaultEngine;
 use super::{
     can_have_parity, check_objects,
     code::SliceEncoder,
-    enough::enough,
-    plan::{Group, groups_with, percent_to_outlive},
+    enough::{give, standings},
+    plan::{self, Group, Standing, groups, outliving, percent_to_outlive, wanting},
 };
 use crate::{
     Damage, VerifyOptions, ledger::Ledger, misread::tell_misread, object::check_object, packs::Packs,
@@ -97,7 +97,8 @@ pub struct ParityReport {
     pub packs_loose: u64,
     /// The groups that were made, or would be, in the order of their longest packs.
     pub groups: Vec<ParityGroup>,
-    /// The smallest percentage with which any one pack of each group may be lost as a whole; none when that is so already, or nothing was made.
+    /// The smallest percentage with which another run leaves no pack that may not be lost as a whole; none when that is so already, when nothing was
+    /// made, and where no percentage does that.
     pub percent_to_outlive: Option<u32>,
     /// Parity objects that were stored, or would be.
     pub objects: u64,
@@ -155,29 +156,27 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
     report.packs_loose = packs.listed().iter().filter(|pack| !named.contains_key(&pack.id)).count() as u64;
     let needed = needed(options, &view, &packs, &named, ledger)?;
     let parity = check_objects(backend, Some(repository.codec()), ledger, &|_| options.read_parity)?;
-    let enough = enough(backend, &parity.sound, &needed, &packs, options.percent, ledger)?;
+    let mut standings = standings(backend, &parity.sound, &needed, &packs, ledger)?;
     let needing: Vec<PackId> =
         needed.values().filter(|pack| can_have_parity(pack.stored_length.into())).map(|pack| pack.id).collect();
 
-    let is_wanted = |pack: &CoveredPack| options.packs.is_empty() || options.packs.contains(&pack.id);
-    let wanted: Vec<CoveredPack> = needed.into_values().filter(is_wanted).collect();
-    report.packs = wanted.len() as u64;
-    let (wanted, too_long): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|pack| can_have_parity(pack.stored_length.into()));
-    report.packs_too_long = too_long.len() as u64;
-    let (covered, lacking): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|pack| enough.covered.contains(&pack.id));
-    let all: Vec<CoveredPack> = covered.iter().chain(&lacking).copied().collect();
-    let weak = covered.iter().filter(|pack| !enough.outlived.contains(&pack.id)).copied().collect();
-    let groups = groups_with(lacking, weak, options.percent as usize);
-    let planned: BTreeSet<PackId> = groups.iter().flat_map(|group| &group.packs).map(|pack| pack.id).collect();
-    report.packs_skipped = covered.iter().filter(|pack| !planned.contains(&pack.id)).count() as u64;
+    let is_wanted = |pack: &PackId| options.packs.is_empty() || options.packs.contains(pack);
+    standings.retain(|pack, _| is_wanted(pack));
+    report.packs = standings.len() as u64;
+    standings.retain(|_, standing| can_have_parity(standing.pack.stored_length.into()));
+    report.packs_too_long = report.packs - standings.len() as u64;
+    let wanting = wanting(&sorted(&standings), options.percent);
+    let (outliving, lacking) = outliving(&wanting, options.percent);
+    let groups: Vec<Group<'_>> = outliving.into_iter().chain(groups(&lacking, options.percent)).collect();
+    let planned: BTreeSet<PackId> = groups.iter().flat_map(Group::packs).map(|pack| pack.id).collect();
+    report.packs_skipped = (standings.len() - planned.len()) as u64;
 
     ledger.stage(Stage::ReadingData);
-    ledger.expect_bytes(groups.iter().flat_map(|group| &group.packs).map(|pack| u64::from(pack.stored_length)).sum());
-    let mut added = Vec::new();
+    ledger.expect_bytes(groups.iter().flat_map(Group::packs).map(|pack| u64::from(pack.stored_length)).sum());
+    let mut added = BTreeSet::new();
     for group in groups {
         let list = match options.dry_run {
-            true => ParityList::new(group.slices(), group.recovery(options.percent as usize), group.packs)?,
+            true => ParityList::new(group.slices(), group.recovery(options.percent), group.packs().collect())?,
             false => {
                 let Some((list, name, sealed)) = encode(repository, options, &group, ledger)? else { continue };
                 put_object(backend, &name, &sealed)?;
@@ -196,12 +195,25 @@ fn add(repository: &Repository, options: &ParityOptions, ledger: &Ledger<'_>, re
         report.objects += 1;
         report.stored_bytes += list.stored_length();
         added.extend(list.packs().iter().map(|pack| pack.id));
+        // What is only told of is not there for the next run.
+        if !options.dry_run {
+            give(&list, list.recovery(), list.packs().iter(), &mut standings);
+        }
     }
     if report.groups.iter().any(|group| group.may_lose == 0) {
-        report.percent_to_outlive = percent_to_outlive(&all, options.percent);
+        // What could not be read gets no parity from another run, either.
+        standings.retain(|pack, _| !planned.contains(pack) || added.contains(pack));
+        report.percent_to_outlive = percent_to_outlive(&sorted(&standings), options.percent);
     }
-    parity.set_replaced_aside(&needing, &added, ledger);
+    parity.set_replaced_aside(&needing, &added.into_iter().collect::<Vec<_>>(), ledger);
     Ok(())
+}
+
+/// In the order in which groups are made.
+fn sorted(standings: &BTreeMap<PackId, Standing>) -> Vec<Standing> {
+    let mut sorted = standings.values().copied().collect::<Vec<_>>();
+    plan::sort(&mut sorted);
+    sorted
 }
 
 /// The packs that the index names, that are as long as they should be, and not given up. Those that are not there are told.
@@ -229,15 +241,15 @@ fn needed(
 fn encode(
     repository: &Repository,
     options: &ParityOptions,
-    group: &Group,
+    group: &Group<'_>,
     ledger: &Ledger<'_>,
 ) -> Result<Option<(ParityList, ObjectName, Sealed)>> {
     let engine = DefaultEngine::new();
-    let (count, recovery) = (group.slices(), group.recovery(options.percent as usize));
+    let (count, recovery) = (group.slices(), group.recovery(options.percent));
     let mut slices: Vec<SliceEncoder> = (0..count).map(|_| SliceEncoder::new(recovery)).collect();
     let (mut covered, mut checksums, mut next_run) = (Vec::new(), Vec::new(), 0);
     let mut bytes = Vec::new();
-    for pack in &group.packs {
+    for pack in group.packs() {
         bytes.clear();
         let (name, length) = (ObjectName::Pack(pack.id), pack.stored_length.into());
         let read =
@@ -256,7 +268,7 @@ fn encode(
             }
         });
         next_run += pack.runs();
-        covered.push(*pack);
+        covered.push(pack);
     }
     drop(bytes);
     // Of what was to be a large group, next to nothing could be read.

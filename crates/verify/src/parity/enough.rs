@@ -1,25 +1,16 @@
 //! What parity gives already, and to which packs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lbak_core::{
     backend::Backend,
     error::Result,
     id::PackId,
-    parity::{CoveredPack, ParityObject},
+    parity::{CoveredPack, ParityList, ParityObject},
 };
 
-use super::Healer;
+use super::{Healer, plan::Standing};
 use crate::{ledger::Ledger, packs::Packs};
-
-/// Packs that have parity.
-#[derive(Default)]
-pub(super) struct Enough {
-    /// As much as is wanted.
-    pub(super) covered: BTreeSet<PackId>,
-    /// Of those, packs that may be lost as a whole.
-    pub(super) outlived: BTreeSet<PackId>,
-}
 
 /// Tells what these parity objects give to the packs that need it.
 ///
@@ -29,28 +20,39 @@ pub(super) struct Enough {
 ///
 /// # Errors
 /// When the store does not answer; [`Error::Cancelled`](lbak_core::error::Error::Cancelled).
-pub(super) fn enough(
+pub(super) fn standings(
     backend: &dyn Backend,
     objects: &[ParityObject],
     needed: &BTreeMap<PackId, CoveredPack>,
     packs: &Packs,
-    percent: u32,
     ledger: &Ledger<'_>,
-) -> Result<Enough> {
+) -> Result<BTreeMap<PackId, Standing>> {
     let healer = &Healer { backend, objects: Vec::new(), ledger };
-    let mut enough = Enough::default();
+    let mut standings: BTreeMap<PackId, Standing> =
+        needed.values().map(|pack| (pack.id, Standing::new(*pack))).collect();
     for object in objects {
         ledger.check_cancelled()?;
-        let list = &object.list;
-        let left = list.recovery().saturating_sub(most_lost(healer, object, needed, packs)?);
-        let needing = || list.packs().iter().filter(|pack| needed.get(&pack.id) == Some(pack));
-        let sectors: usize = needing().map(CoveredPack::sectors).sum();
-        if left * list.slices() * 100 >= sectors * percent as usize {
-            enough.covered.extend(needing().map(|pack| pack.id));
-            enough.outlived.extend(needing().filter(|pack| list.most_in_slice(pack) <= left).map(|pack| pack.id));
+        let left = object.list.recovery().saturating_sub(most_lost(healer, object, needed, packs)?);
+        let needing = object.list.packs().iter().filter(|pack| needed.get(&pack.id) == Some(pack));
+        give(&object.list, left, needing, &mut standings);
+    }
+    Ok(standings)
+}
+
+/// Notes what an object gives to those of its packs that need it, when so many recovery sectors of each slice are left.
+pub(super) fn give<'p>(
+    list: &ParityList,
+    left: usize,
+    needing: impl Iterator<Item = &'p CoveredPack> + Clone,
+    standings: &mut BTreeMap<PackId, Standing>,
+) {
+    let sectors: usize = needing.clone().map(CoveredPack::sectors).sum();
+    let percent = (left * list.slices() * 100).checked_div(sectors).unwrap_or_default().min(100);
+    for pack in needing {
+        if let Some(standing) = standings.get_mut(&pack.id) {
+            standing.take(u32::try_from(percent).expect("at most 100"), list.most_in_slice(pack) <= left);
         }
     }
-    Ok(enough)
 }
 
 /// The most sectors that one slice has lost with packs that nothing needs any more.

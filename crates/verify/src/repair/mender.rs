@@ -15,13 +15,13 @@ use lbak_core::{
     snapshot::{Extent, Manifest, StoredFindings, Totals},
     store::ChunkReader,
     tree::{
-        Attributes, Content, ContentReader, ContentWriter, Entry, EntryFlags, NameRule, Node, Piece, ReadChunk,
-        TreeReader, TreeWriter,
+        Attributes, Content, ContentReader, ContentWriter, Entry, EntryFlags, NameRule, Node, Piece, ReadChunk, Roots,
+        TreeReader, TreeWriter, read_attributes,
     },
     wire,
 };
 
-use super::{lost::Losses, storing::Storing};
+use super::{Mended, lost::Losses, storing::Storing};
 use crate::{hurt::append, ledger::Ledger, packs::Packs, places::BadPlaces};
 
 /// Where chunks are, and which of the places can be relied on.
@@ -39,6 +39,12 @@ pub(super) struct Left {
     pub(super) totals: Totals,
     pub(super) logical_bytes: u64,
     pub(super) findings: StoredFindings,
+}
+
+/// Why nothing is written of a snapshot.
+pub(super) struct Unmended {
+    pub(super) outcome: Mended,
+    pub(super) reason: String,
 }
 
 /// One walk.
@@ -67,18 +73,21 @@ impl<'a> Mender<'a> {
         Self { sound, keys, storing, losses, totals: Totals::default(), logical_bytes: 0 }
     }
 
-    /// Writes what is left; `None` when not even the tree of the roots can be read.
-    pub(super) fn mend(&mut self, manifest: &Manifest) -> Result<Option<Left>> {
+    /// Writes what is left of a snapshot that may show so much, or tells why that is nothing.
+    pub(super) fn mend(&mut self, manifest: &Manifest, extent: Extent) -> Result<Result<Left, Unmended>> {
         let sound = self.sound;
         let read = |kind: ChunkKind, id: &ChunkId| {
             sound.ledger.check_cancelled()?;
             sound.reader.read(kind, id)
         };
         self.keep_findings(manifest, &read)?;
-        let Some(root) = self.trees(manifest.root, Extent::of(manifest), &read)? else { return Ok(None) };
+        let root = match self.trees(manifest.root, extent, &read)? {
+            Ok(root) => root,
+            Err(unmended) => return Ok(Err(unmended)),
+        };
         let findings = self.losses.finish(&mut self.storing)?;
         self.storing.flush()?;
-        Ok(Some(Left { root, totals: self.totals, logical_bytes: self.logical_bytes, findings }))
+        Ok(Ok(Left { root, totals: self.totals, logical_bytes: self.logical_bytes, findings }))
     }
 
     /// What was wrong when the snapshot was taken is still so.
@@ -95,17 +104,28 @@ impl<'a> Mender<'a> {
         all.into_iter().try_for_each(|finding| self.losses.keep(finding, &mut self.storing))
     }
 
-    fn trees(&mut self, root: ChunkId, mut extent: Extent, read: &ReadChunk<'_>) -> Result<Option<ChunkId>> {
-        let Some(entries) = outlive(TreeReader::open(NameRule::AbsolutePath, root, read))? else { return Ok(None) };
+    fn trees(&mut self, root: ChunkId, mut extent: Extent, read: &ReadChunk<'_>) -> Result<Result<ChunkId, Unmended>> {
+        let entries = match TreeReader::open(NameRule::AbsolutePath, root, read) {
+            Ok(entries) => entries,
+            Err(error) => return unmended(Mended::Nothing, error),
+        };
         let writer = TreeWriter::new(self.keys, NameRule::AbsolutePath);
         let mut open = vec![Frame { entries, writer, entry: None, path_length: 0, is_hurt: false }];
-        let mut path = Vec::new();
-        while let Some(frame) = open.last_mut() {
+        let (mut path, mut roots) = (Vec::new(), Roots::default());
+        loop {
+            let is_root = open.len() == 1;
+            let frame = open.last_mut().expect("the walk ends with the first one");
             path.truncate(frame.path_length);
             match frame.entries.next() {
                 Some(Ok(mut entry)) => {
-                    extent.meet(&entry)?;
+                    if let Err(error) = extent.meet(&entry) {
+                        return unmended(Mended::TooMuch, error);
+                    }
                     append(&mut path, &entry.name);
+                    if let Some(told) = is_root.then(|| roots.meet(&entry.name)).flatten() {
+                        self.losses.lose(&path, told, &mut self.storing)?;
+                        continue;
+                    }
                     self.count(&entry);
                     self.attributes(&path, &mut entry, read)?;
                     let Node::Directory { tree } = entry.node else {
@@ -139,9 +159,9 @@ impl<'a> Mender<'a> {
                     self.losses.entries(path, what, &mut self.storing)?;
                 }
                 None => {
-                    let Some(Frame { writer, entry, is_hurt, .. }) = open.pop() else { break };
+                    let Frame { writer, entry, is_hurt, .. } = open.pop().expect("it was just looked at");
                     let tree = writer.finish(&mut |kind, chunk| self.storing.store(kind, &chunk))?;
-                    let (Some(mut entry), Some(above)) = (entry, open.last_mut()) else { return Ok(Some(tree)) };
+                    let (Some(mut entry), Some(above)) = (entry, open.last_mut()) else { return Ok(Ok(tree)) };
                     entry.node = Node::Directory { tree };
                     if is_hurt {
                         entry.flags.insert(EntryFlags::CONTENT_LOST);
@@ -150,7 +170,6 @@ impl<'a> Mender<'a> {
                 }
             }
         }
-        Ok(None)
     }
 
     fn file(&mut self, path: &[u8], entry: &mut Entry, read: &ReadChunk<'_>) -> Result<()> {
@@ -166,10 +185,12 @@ impl<'a> Mender<'a> {
     }
 
     fn attributes(&mut self, path: &[u8], entry: &mut Entry, read: &ReadChunk<'_>) -> Result<()> {
-        let Attributes::Stored(content) = &entry.attributes else { return Ok(()) };
+        let Attributes::Stored(stored) = &entry.attributes else { return Ok(()) };
         let mut lost = Vec::new();
-        let content = self.content(content, None, read, &mut lost)?;
-        match content.filter(|_| lost.is_empty()) {
+        let content = self.content(stored, None, read, &mut lost)?;
+        // All of their bytes may be there, and be none.
+        let are_some = lost.is_empty() && outlive(read_attributes(stored, read))?.is_some();
+        match content.filter(|_| are_some) {
             Some(content) => entry.attributes = Attributes::Stored(content),
             None => {
                 entry.attributes = Attributes::None;
@@ -252,6 +273,13 @@ impl<'a> Mender<'a> {
             _ => self.totals.others += 1,
         }
     }
+}
+
+/// Nothing is written because of this error, which must be damage.
+fn unmended<T>(outcome: Mended, error: Error) -> Result<Result<T, Unmended>> {
+    let reason = error.to_string();
+    outlive::<()>(Err(error))?;
+    Ok(Err(Unmended { outcome, reason }))
 }
 
 /// Nothing where there was damage.

@@ -149,6 +149,8 @@ pub struct MendedSnapshot {
     pub lost_bytes: u64,
     /// What is recorded, counted by kind.
     pub finding_counts: Vec<FindingCount>,
+    /// Why nothing was written, where that is so.
+    pub reason: Option<String>,
 }
 
 /// What stands beside a snapshot of which something is lost.
@@ -162,6 +164,8 @@ pub enum Mended {
     Already(SnapshotId),
     /// Nothing: not even the tree of its roots can be read.
     Nothing,
+    /// Nothing: it shows far more than it counts, and nobody walks all of that. How much of it is lost is not known.
+    TooMuch,
 }
 
 /// A slot, `snapshots/<s>`, that does not open: what is recorded of a snapshot, or that there is none, is lost.

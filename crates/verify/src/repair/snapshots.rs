@@ -12,7 +12,7 @@ use lbak_core::{
     keys::fill_random,
     observe::{Observer, Silent, Stage},
     repository::{Announcement, Outcome, Repository, Session},
-    snapshot::{Catalog, Committed, Manifest, Sizes},
+    snapshot::{Catalog, Committed, Extent, Manifest, Sizes},
     store::Stored,
 };
 
@@ -21,7 +21,7 @@ use super::{
     family::Families,
     listing::list_packs,
     lost::Losses,
-    mender::{Left, Mender, Sound},
+    mender::{Left, Mender, Sound, Unmended},
     packs::start_writer,
     slots::{self, LostSlot},
     storing::Storing,
@@ -148,7 +148,7 @@ impl Mending<'_> {
         let is_alone = families.others_of(old.session, manifest.id).next().is_none();
         if self.options.dry_run || !is_alone {
             let session = self.repository.look(&self.announcement(old))?;
-            let attempt = self.attempt(manifest, &session, found, true)?;
+            let attempt = self.attempt(manifest, Extent::of(manifest), &session, found, true)?;
             let Some((mut mended, left)) = attempt.outcome(manifest) else { return Ok(None) };
             let Some(left) = left else { return Ok(Some(mended)) };
             let made = families.with_root(old.session, manifest.id, left.root, is_hurt);
@@ -160,7 +160,7 @@ impl Mending<'_> {
         for _ in 0..MOST_LOST_SESSIONS {
             let session = self.repository.announce(&self.announcement(old))?;
             let abandon = |reason: &str| self.repository.abandon(session.id, &self.options.program(), reason);
-            let attempt = self.attempt(manifest, &session, found, false);
+            let attempt = self.attempt(manifest, Extent::of(manifest), &session, found, false);
             let attempt = attempt.inspect_err(|error| abandon(&error.to_string()))?;
             let stored_bytes = attempt.stored.bytes;
             let Some((mut mended, left)) = attempt.outcome(manifest) else {
@@ -168,7 +168,7 @@ impl Mending<'_> {
                 return Ok(None);
             };
             let Some(left) = left else {
-                abandon("nothing of the snapshot can be read");
+                abandon(mended.reason.as_deref().unwrap_or_default());
                 return Ok(Some(mended));
             };
             let mut id = SnapshotId([0; 16]);
@@ -238,16 +238,22 @@ impl Mending<'_> {
         for _ in 0..MOST_LOST_SESSIONS {
             let session = self.repository.announce(&self.announcement(held))?;
             let abandon = |reason: &str| self.repository.abandon(session.id, &self.options.program(), reason);
-            let attempt = self.attempt(&held.manifest, &session, found, false);
+            // How much it held was in what is lost.
+            let is_counted = held.manifest.totals.entries() > 0;
+            let extent = if is_counted { Extent::of(&held.manifest) } else { Extent::untold() };
+            let attempt = self.attempt(&held.manifest, extent, &session, found, false);
             let attempt = attempt.inspect_err(|error| abandon(&error.to_string()))?;
-            let (stored_bytes, is_whole) = (attempt.stored.bytes, attempt.left.is_some() && !attempt.losses.is_any());
+            let (stored_bytes, is_whole) = (attempt.stored.bytes, attempt.left.is_ok() && !attempt.losses.is_any());
             if !is_whole && !std::mem::replace(&mut is_sure, true) {
                 abandon("what seems lost is read a second time");
                 continue;
             }
-            let Some(left) = attempt.left else {
-                abandon("nothing of the snapshot can be read");
-                return Ok(None);
+            let left = match attempt.left {
+                Ok(left) => left,
+                Err(unmended) => {
+                    abandon(&unmended.reason);
+                    return Ok(None);
+                }
             };
             let mut id = SnapshotId([0; 16]);
             fill_random(&mut id.0).inspect_err(|error| abandon(&error.to_string()))?;
@@ -284,7 +290,14 @@ impl Mending<'_> {
 
     /// Stores what is left of one snapshot in a session; in a dry run it only finds out what that is, without telling of it when
     /// it is to be written next.
-    fn attempt(&self, manifest: &Manifest, session: &Session, found: &Found, dry_run: bool) -> Result<Attempt> {
+    fn attempt(
+        &self,
+        manifest: &Manifest,
+        extent: Extent,
+        session: &Session,
+        found: &Found,
+        dry_run: bool,
+    ) -> Result<Attempt> {
         let reader = self.repository.reader(&session.view);
         let (packs, bad) = (&found.packs, &found.bad);
         let sound = Sound { ledger: self.ledger, reader: &reader, view: &session.view, packs, bad };
@@ -294,7 +307,7 @@ impl Mending<'_> {
             if dry_run && !self.options.dry_run { Arc::new(Silent) } else { Arc::clone(&self.options.observer) };
         let outcome = Storing::new(self.repository.codec(), &writer).and_then(|storing| {
             let mut mender = Mender::new(&sound, storing, Losses::new(observer));
-            let left = mender.mend(manifest)?;
+            let left = mender.mend(manifest, extent)?;
             Ok((left, mender.losses))
         });
         match outcome {
@@ -309,7 +322,7 @@ impl Mending<'_> {
 
 /// What one walk came to.
 struct Attempt {
-    left: Option<Left>,
+    left: Result<Left, Unmended>,
     losses: Losses,
     stored: Stored,
 }
@@ -318,18 +331,25 @@ impl Attempt {
     /// What is lost, with what is left if that is anything; `None` when nothing is lost.
     fn outcome(self, manifest: &Manifest) -> Option<(MendedSnapshot, Option<Left>)> {
         let Self { left, losses, .. } = self;
-        if left.is_some() && !losses.is_any() {
-            return None;
-        }
         let mended = MendedSnapshot {
             snapshot: manifest.id,
             outcome: Mended::Nothing,
             lost_files: losses.files,
             lost_directories: losses.directories,
             lost_bytes: losses.bytes,
-            finding_counts: left.as_ref().map(|left| left.findings.counts.clone()).unwrap_or_default(),
+            finding_counts: Vec::new(),
+            reason: None,
         };
-        Some((mended, left))
+        match left {
+            Ok(_) if !losses.is_any() => None,
+            Ok(left) => Some((MendedSnapshot { finding_counts: left.findings.counts.clone(), ..mended }, Some(left))),
+            // What was met until then says nothing of the rest.
+            Err(Unmended { outcome, reason }) => {
+                let (lost_files, lost_directories, lost_bytes) = (0, 0, 0);
+                let reason = Some(reason);
+                Some((MendedSnapshot { outcome, lost_files, lost_directories, lost_bytes, reason, ..mended }, None))
+            }
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The roots of a snapshot: none may lie below another, for what stands there could be a link that a restore has just made.
 
-use lbak_core::error::escape;
+use crate::error::escape;
 
 /// The roots that were met, in the order of their names: those that the next ones begin with.
-#[derive(Default)]
-pub(crate) struct Roots(Vec<Vec<u8>>);
+#[derive(Debug, Default)]
+pub struct Roots(Vec<Vec<u8>>);
 
 impl Roots {
     /// Takes the next one; tells what is wrong when it lies below one that was met before.
-    pub(crate) fn meet(&mut self, name: &[u8]) -> Option<String> {
+    pub fn meet(&mut self, name: &[u8]) -> Option<String> {
         // What stands between a name and what lies below it begins with that name, too.
         while self.0.last().is_some_and(|last| !name.starts_with(last)) {
             self.0.pop();
