@@ -38,7 +38,7 @@ refresh() {
         cmp -s "$root/$file" "$copy/$file" && continue
         mkdir -p "$copy/$(dirname "$file")" && cp "$root/$file" "$copy/$file" || exit 2
     done <"$work/files"
-    (cd "$copy" && find . -type f) | sed 's|^\./||' | sort >"$work/there"
+    (cd "$copy" && find . -type f -not -path './.cargo/*') | sed 's|^\./||' | sort >"$work/there"
     sort "$work/files" | comm -13 - "$work/there" | while IFS= read -r file; do rm -f "$copy/$file"; done
 }
 

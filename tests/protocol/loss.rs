@@ -1,7 +1,11 @@
 //! The first loss that a reader meets: what it costs to look for what no segment tells of.
 
 use std::{
-    sync::{Arc, Mutex, mpsc::channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
     thread,
     time::Duration,
 };
@@ -86,14 +90,21 @@ fn directories_of_packs_outside_of_the_index_are_read_several_at_a_time() {
     assert_eq!(told.recv().unwrap(), Ok(()));
 }
 
-/// A store with one connection: nothing is answered before a listing has ended.
+/// A store with one connection: nothing is answered before a listing has ended, and who asks meanwhile is remembered.
 #[derive(Debug)]
-struct OneConnection(Arc<dyn Backend>, Mutex<()>);
+struct OneConnection {
+    inner: Arc<dyn Backend>,
+    is_listing: AtomicBool,
+    was_asked: AtomicBool,
+}
 
 impl OneConnection {
     fn free(&self) -> Result<&dyn Backend, BackendError> {
-        let is_free = self.1.try_lock().is_ok();
-        is_free.then_some(&*self.0).ok_or_else(|| BackendErrorKind::Other.into())
+        if self.is_listing.load(Ordering::SeqCst) {
+            self.was_asked.store(true, Ordering::SeqCst);
+            return Err(BackendErrorKind::Other.into());
+        }
+        Ok(&*self.inner)
     }
 }
 
@@ -115,11 +126,12 @@ impl Backend for OneConnection {
         prefix: &str,
         found: &mut dyn FnMut(&str, u64) -> Result<(), BackendError>,
     ) -> Result<(), BackendError> {
-        let _connection = self.1.lock().unwrap();
-        self.0.list(prefix, found)?;
+        self.is_listing.store(true, Ordering::SeqCst);
+        let listed = self.inner.list(prefix, found);
         // Whoever asks while it lasts is to be caught.
         thread::sleep(Duration::from_millis(50));
-        Ok(())
+        self.is_listing.store(false, Ordering::SeqCst);
+        listed
     }
 
     fn remove(&self, name: &ObjectName) -> Result<(), BackendError> {
@@ -127,7 +139,7 @@ impl Backend for OneConnection {
     }
 
     fn describe(&self) -> Description {
-        self.0.describe()
+        self.inner.describe()
     }
 }
 
@@ -137,8 +149,11 @@ fn packs_outside_of_the_index_are_asked_when_all_were_listed() {
     let (_, inner) = memory();
     let root = roots(&filled(&inner))[0];
     names(&*inner, Folder::Index).iter().for_each(|name| inner.remove(name).unwrap());
-    let (chunks, _) = chunks(&open(Arc::new(OneConnection(inner, Mutex::default()))));
+    let (is_listing, was_asked) = (AtomicBool::new(false), AtomicBool::new(false));
+    let backend = Arc::new(OneConnection { inner, is_listing, was_asked });
+    let (chunks, _) = chunks(&open(Arc::clone(&backend) as _));
     chunks.read(ChunkKind::Tree, &root).unwrap();
+    assert!(!backend.was_asked.load(Ordering::SeqCst), "it was asked for packs while it listed them");
 }
 
 /// With an index that is gone there may be millions of packs to ask: whoever asks to stop is heard between two of them.

@@ -242,7 +242,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What comes next, the more if a reader is free again: a sender lives in the context, and failures come as messages, too.
+    /// What comes next, within a while. That there is room for another batch, and failures, come as messages, too; a sender lives in the
+    /// context.
     fn next_arrival(&self) -> Result<Option<Message>> {
         match self.arrived.recv_timeout(PATIENCE) {
             Ok(message) => Ok(Some(message)),

@@ -187,10 +187,12 @@ impl<'a> Mender<'a> {
     fn attributes(&mut self, path: &[u8], entry: &mut Entry, read: &ReadChunk<'_>) -> Result<()> {
         let Attributes::Stored(stored) = &entry.attributes else { return Ok(()) };
         let mut lost = Vec::new();
-        let content = self.content(stored, None, read, &mut lost)?;
-        // All of their bytes may be there, and be none.
-        let are_some = lost.is_empty() && outlive(read_attributes(stored, read))?.is_some();
-        match content.filter(|_| are_some) {
+        // First, as there is an end to what they may be: all of their bytes may be there, and be none, or far too many.
+        let content = match outlive(read_attributes(stored, read))? {
+            Some(_) => self.content(stored, None, read, &mut lost)?,
+            None => None,
+        };
+        match content.filter(|_| lost.is_empty()) {
             Some(content) => entry.attributes = Attributes::Stored(content),
             None => {
                 entry.attributes = Attributes::None;

@@ -48,6 +48,7 @@ impl ChunkWriter {
         let Shared { failure, claims, index, .. } = &*self.shared;
         failure.check()?;
         let asked: Vec<ChunkId> = ids.iter().filter(|id| !claims.contains(id)).copied().collect();
+        let mut is_open: HashSet<ChunkId> = asked.iter().copied().collect();
         let mut unanswered = BTreeMap::new();
         let found = index.find_many(&asked, kind, &mut |place, location| {
             self.is_usable(location).unwrap_or_else(|error| {
@@ -55,14 +56,13 @@ impl ChunkWriter {
                 false
             })
         });
-        let mut is_stored = HashSet::new();
         for (place, (id, found)) in asked.iter().zip(found).enumerate() {
             if settled(found, unanswered.remove(&place))? {
-                is_stored.insert(*id);
+                is_open.remove(id);
             }
         }
         // As for `claim`: the index was asked between the two looks.
-        Ok(ids.iter().map(|id| !is_stored.contains(id) && claims.insert(*id)).collect())
+        Ok(ids.iter().map(|id| is_open.contains(id) && claims.insert(*id)).collect())
     }
 
     /// Tells whether the index places this chunk in a usable pack.
