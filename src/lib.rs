@@ -59,8 +59,8 @@ pub use lbak_core::amend::{AmendOptions, AmendReport, Before, Changes, amend};
 // Back again.
 pub use lbak_core::observe::Action;
 pub use lbak_restore::{
-    ActionCounts, BeforeWriting, Delete, InPlace, ListReport, ListedEntry, Overwrite, Ownership, Place, RestoreOptions,
-    RestoreReport, lies_in, list, restore,
+    ActionCounts, BeforeWriting, Delete, InPlace, ListOptions, ListReport, ListedEntry, Overwrite, Ownership, Place,
+    RestoreOptions, RestoreReport, lies_in, list, restore,
 };
 
 // Back as a stream.

@@ -65,7 +65,8 @@ fn lbak_lists_what_is_expected() {
         at += 1;
         Ok(())
     };
-    let report = lbak::list(&repository, &first.manifest, None, true, &mut found).expect("list");
+    let options = lbak::ListOptions { recursive: true, ..lbak::ListOptions::default() };
+    let report = lbak::list(&repository, &first.manifest, None, &options, &mut found).expect("list");
     let entries = section.iter().filter(|line| !line.starts_with("attribute ")).count();
     assert_eq!((report.entries, report.lost), (entries as u64, 0));
 }

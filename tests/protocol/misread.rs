@@ -8,8 +8,8 @@ use std::{
 
 use lbak::{
     Backend, Depth, DiffOptions, DiffSide, DumpForm, DumpOptions, Event, FindOptions, Finding, FindingKind,
-    LineageKind, LocalSource, Manifest, MemoryBackend, ObjectName, Observer, ParityOptions, RepairOptions, Repository,
-    RestoreOptions, Share, SnapshotOptions, StatsOptions, VerifyOptions, add_parity, backend::Folder, diff,
+    LineageKind, ListOptions, LocalSource, Manifest, MemoryBackend, ObjectName, Observer, ParityOptions, RepairOptions,
+    Repository, RestoreOptions, Share, SnapshotOptions, StatsOptions, VerifyOptions, add_parity, backend::Folder, diff,
     diff_with_source, dump, find, history, list, repair_index, repair_packs, repair_records, repair_snapshots, restore,
     snapshot, stats, verify,
 };
@@ -103,7 +103,8 @@ const VERBS: [Verb; 14] = [
         work.heard(&report.findings)
     }),
     ("list", |work| {
-        let report = list(work.repository, work.both()[1], None, true, &mut |_| Ok(())).unwrap();
+        let everything = ListOptions { recursive: true, ..ListOptions::default() };
+        let report = list(work.repository, work.both()[1], None, &everything, &mut |_| Ok(())).unwrap();
         (misread(&report.findings), None)
     }),
     ("find", |work| {

@@ -18,8 +18,8 @@ use clap_complete::{
     engine::{CompletionCandidate, PathCompleter, ValueCompleter},
 };
 use lbak::{
-    Backend, Catalog, Error, ListedEntry, LocalBackend, Manifest, OpenOptions, Pick, Repository, Selection, Timestamp,
-    tree::Node,
+    Backend, Catalog, Error, ListOptions, ListedEntry, LocalBackend, Manifest, OpenOptions, Pick, Repository,
+    Selection, Timestamp, tree::Node,
 };
 
 use crate::{
@@ -147,16 +147,22 @@ fn paths_like(repository: &Repository, manifest: &Manifest, typed: &str) -> Vec<
         path => Some(path),
     };
     // A folder that is not in it has nothing to offer.
-    let _ = lbak::list(repository, manifest, path.map(str::as_bytes), false, &mut |ListedEntry { path, entry }| {
-        let slash = if matches!(entry.node, Node::Directory { .. }) { "/" } else { "" };
-        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let is_root = manifest.paths.contains(&path);
-        let is_plain = lbak::words_for_people([name]).as_bytes() == name;
-        if let Some(name) = std::str::from_utf8(name).ok().filter(|_| is_plain && !is_root) {
-            found.extend(Some(format!("{folder}{name}{slash}")).filter(|value| value.starts_with(typed)));
-        }
-        if found.len() < MOST { Ok(()) } else { Err(Error::Cancelled) }
-    });
+    let _ = lbak::list(
+        repository,
+        manifest,
+        path.map(str::as_bytes),
+        &ListOptions::default(),
+        &mut |ListedEntry { path, entry }| {
+            let slash = if matches!(entry.node, Node::Directory { .. }) { "/" } else { "" };
+            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            let is_root = manifest.paths.contains(&path);
+            let is_plain = lbak::words_for_people([name]).as_bytes() == name;
+            if let Some(name) = std::str::from_utf8(name).ok().filter(|_| is_plain && !is_root) {
+                found.extend(Some(format!("{folder}{name}{slash}")).filter(|value| value.starts_with(typed)));
+            }
+            if found.len() < MOST { Ok(()) } else { Err(Error::Cancelled) }
+        },
+    );
     found.dedup();
     found
 }

@@ -12,7 +12,7 @@ use lbak_core::{
 };
 use lbak_fuzzing::repository_of;
 use lbak_inspect::{DiffOptions, DiffSide, FindOptions, StatsOptions, diff, find, history, stats};
-use lbak_restore::{DumpCheck, DumpOptions, RestoreOptions, dump, list, restore};
+use lbak_restore::{DumpCheck, DumpOptions, ListOptions, RestoreOptions, dump, list, restore};
 use lbak_verify::{
     VerifyOptions, VerifyReport,
     repair::{Mended, RepairOptions, repair_snapshots},
@@ -52,7 +52,7 @@ fn directories_that_are_shared_without_end_end_every_verb() {
     let mut shown = 0;
     for manifest in snapshots.iter().map(|found| &found.manifest) {
         assert_too_much(
-            list(&repository, manifest, None, true, &mut |_| {
+            list(&repository, manifest, None, &ListOptions { recursive: true, ..ListOptions::default() }, &mut |_| {
                 shown += 1;
                 Ok(())
             }),
@@ -148,6 +148,8 @@ fn a_snapshot_that_counts_wrongly_is_whole_all_the_same() {
     let (repository, snapshots) = seed("sound");
     let found = snapshots.first().expect("one");
     let manifest = Manifest { totals: Default::default(), sizes: Default::default(), ..found.manifest.clone() };
-    let report = list(&repository, &manifest, None, true, &mut |_| Ok(())).expect("list");
+    let report =
+        list(&repository, &manifest, None, &ListOptions { recursive: true, ..ListOptions::default() }, &mut |_| Ok(()))
+            .expect("list");
     assert!(report.entries > 5 && report.lost == 0, "{report:?}");
 }

@@ -9,7 +9,7 @@ use lbak_core::{
     repository::Repository,
 };
 use lbak_fuzzing::{repository_of, take};
-use lbak_restore::{ListReport, list};
+use lbak_restore::{ListOptions, ListReport, list};
 
 fn seed(target: &str, name: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target).join(name);
@@ -26,7 +26,16 @@ fn listed(repository: &Repository) -> Vec<ListReport> {
     snapshots.sort_by_key(|found| found.manifest.id);
     snapshots
         .iter()
-        .map(|found| list(repository, &found.manifest, None, true, &mut |_| Ok(())).expect("it is listed"))
+        .map(|found| {
+            list(
+                repository,
+                &found.manifest,
+                None,
+                &ListOptions { recursive: true, ..ListOptions::default() },
+                &mut |_| Ok(()),
+            )
+            .expect("it is listed")
+        })
         .collect()
 }
 

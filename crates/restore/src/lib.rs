@@ -55,7 +55,7 @@ mod window;
 mod write;
 
 pub use dump::{DumpCheck, DumpForm, DumpOptions, DumpReport, dump, dump_to_command};
-pub use list::{ListReport, ListedEntry, list};
+pub use list::{ListOptions, ListReport, ListedEntry, list};
 pub use options::{
     ActionCounts, BeforeWriting, Delete, InPlace, Overwrite, Ownership, Place, RestoreOptions, RestoreReport,
 };

@@ -19,6 +19,15 @@ pub struct ListedEntry<'a> {
     pub entry: &'a Entry,
 }
 
+/// How a snapshot is listed.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// What is below directories, too.
+    pub recursive: bool,
+    /// Stops it.
+    pub cancellation: Cancellation,
+}
+
 /// What came of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct ListReport {
@@ -35,26 +44,25 @@ pub struct ListReport {
 /// Shows the entries of a snapshot in the order of their names, each directory before what is in it.
 ///
 /// With a `path` that names a directory, and for the single directory of a snapshot of one, what is in it is shown; for
-/// anything else the entry itself; for a snapshot of several paths those. With `recursive`, everything below too. What is
-/// damaged is a finding.
+/// anything else the entry itself; for a snapshot of several paths those. What is damaged is a finding.
 ///
 /// # Errors
-/// [`Error::NotInSnapshot`](lbak_core::error::Error::NotInSnapshot), trouble with the store, what `found` returns, and
-/// [`Error::Damaged`](lbak_core::error::Error::Damaged) when there is far more than the snapshot says that it holds.
+/// [`Error::NotInSnapshot`](lbak_core::error::Error::NotInSnapshot), trouble with the store, what `found` returns,
+/// [`Error::Cancelled`](lbak_core::error::Error::Cancelled), and [`Error::Damaged`](lbak_core::error::Error::Damaged) when there is far more than the snapshot says that it holds.
 pub fn list(
     repository: &Repository,
     snapshot: &Manifest,
     path: Option<&[u8]>,
-    recursive: bool,
+    options: &ListOptions,
     found: &mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
 ) -> Result<ListReport> {
     let findings = Findings::new(std::sync::Arc::new(lbak_core::observe::Silent));
-    let chunks = Chunks::open(repository, &findings, &Cancellation::default())?;
+    let chunks = Chunks::open(repository, &findings, &options.cancellation)?;
     let read = |kind: ChunkKind, id: &ChunkId| chunks.read(kind, id);
     let selected = select(snapshot, path, &read, &findings)?;
     let is_single = path.is_some() || selected.len() == 1;
     let extent = Extent::of(snapshot);
-    let mut listing = Listing { read: &read, findings: &findings, recursive, found, entries: 0, extent };
+    let mut listing = Listing { read: &read, findings: &findings, options, found, entries: 0, extent };
     for root in &selected {
         match root.entry.node {
             Node::Directory { tree } if is_single => listing.directory(tree, root.path.clone())?,
@@ -71,7 +79,7 @@ pub fn list(
 struct Listing<'a, 'f> {
     read: &'a ReadChunk<'a>,
     findings: &'a Findings,
-    recursive: bool,
+    options: &'a ListOptions,
     found: &'f mut dyn FnMut(ListedEntry<'_>) -> Result<()>,
     entries: u64,
     extent: Extent,
@@ -81,12 +89,13 @@ impl Listing<'_, '_> {
     fn show(&mut self, entry: &Entry, path: Vec<u8>) -> Result<()> {
         self.meet(&path, entry)?;
         match entry.node {
-            Node::Directory { tree } if self.recursive => self.directory(tree, path),
+            Node::Directory { tree } if self.options.recursive => self.directory(tree, path),
             _ => Ok(()),
         }
     }
 
     fn meet(&mut self, path: &[u8], entry: &Entry) -> Result<()> {
+        self.options.cancellation.check()?;
         self.extent.meet(entry)?;
         self.entries += 1;
         (self.found)(ListedEntry { path: path.to_vec(), entry })
@@ -103,7 +112,7 @@ impl Listing<'_, '_> {
                 Some(Ok(entry)) => {
                     join(&mut path, &entry.name);
                     self.meet(&path, &entry)?;
-                    if let (Node::Directory { tree }, true) = (&entry.node, self.recursive) {
+                    if let (Node::Directory { tree }, true) = (&entry.node, self.options.recursive) {
                         levels.extend(open(*tree, &path)?.map(|entries| (entries, path.len())));
                     }
                 }

@@ -10,7 +10,8 @@ use common::{
     *,
 };
 use lbak_core::{
-    backend::MemoryBackend,
+    amend::{AmendOptions, Changes, amend},
+    backend::{MemoryBackend, ObjectName},
     id::{ChunkId, ChunkKind, SnapshotId},
     repository::Repository,
     tree::{Content, Entry, ListChild, ListNode, Piece},
@@ -18,7 +19,7 @@ use lbak_core::{
 use lbak_testkit::objects::noise;
 use lbak_verify::{
     VerifyReport,
-    repair::{Mended, RepairOptions, repair_packs, repair_snapshots},
+    repair::{FoundAgain, Mended, RepairOptions, repair_packs, repair_snapshots},
 };
 
 fn empty() -> (Arc<MemoryBackend>, Repository) {
@@ -184,6 +185,28 @@ fn a_snapshot_that_can_not_be_walked_keeps_no_other_from_being_mended() {
     }
     let written = repository.catalog().unwrap().snapshots.len();
     assert_eq!(written, 3, "one of them, once");
+}
+
+/// Its record is lost besides: what it held is found, nobody walks all of that, and so it is said.
+#[test]
+fn a_lost_record_of_a_snapshot_that_shows_far_too_much_is_told_as_that() {
+    let (backend, repository) = empty();
+    let mut forge = Forge::new(&repository);
+    let leaf = vec![forge.file("e")];
+    let entries = doubled(&mut forge, 14, leaf);
+    forge.commit(entries, counts(1, 1), 1 << 40);
+    let old = repository.catalog().unwrap().snapshots.remove(0);
+    // The version before it tells how much it counts.
+    let changes = Changes { add_tags: vec!["kept".into()], ..Changes::default() };
+    let amended = amend(&repository, &old, &AmendOptions { changes, ..AmendOptions::default() }).unwrap();
+    let slot = ObjectName::Snapshot(amended.snapshot.session).to_string();
+    flip(&backend, &slot, 200);
+    let found = repair_snapshots(&repository, &RepairOptions::default()).unwrap().slots.remove(0);
+    let FoundAgain::Unmended(reason) = found.found else { panic!("{found:?}") };
+    assert!(reason.contains("far more than the 2 entries that it counts"), "{reason}");
+    let report = structure(&repository);
+    let aside = report.set_aside.iter().find(|damage| damage.object == slot).unwrap();
+    assert!(aside.what.contains("what it held is lost") && aside.what.contains("2 entries"), "{aside:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `lbak ls`: lists what is in a snapshot.
 
-use lbak::{Entry, Error, ListReport, ListedEntry, Manifest, Repository};
+use lbak::{Entry, Error, ListOptions, ListReport, ListedEntry, Manifest, Repository};
 
 use crate::{
     arguments::{LsArguments, SortArgument},
@@ -46,7 +46,6 @@ fn list(
     let (mut lines, mut held) = (Listing::new(output, &arguments.long), Vec::new());
     let mut failed = None;
     let mut show = |ListedEntry { path, entry }: ListedEntry<'_>| {
-        invocation.signals.cancellation().check()?;
         if !is_ordered {
             held.push((path, entry.clone()));
             return Ok(());
@@ -59,7 +58,9 @@ fn list(
         }
         Ok(())
     };
-    let listed = lbak::list(repository, manifest, path, arguments.recursive, &mut show);
+    let options =
+        ListOptions { recursive: arguments.recursive, cancellation: invocation.signals.cancellation().clone() };
+    let listed = lbak::list(repository, manifest, path, &options, &mut show);
     let report = match (failed, listed) {
         (Some(error), _) => return Err(error),
         (None, Err(Error::Cancelled)) if output.is_closed() => return Ok(None),

@@ -211,7 +211,7 @@ fn snapshots(arguments: &RepairSnapshotsArguments, invocation: &Invocation<'_>) 
             hurt => format!("{checked} looked at, {} of them lack something", sizes::count(hurt)),
         })?;
     }
-    let is_lost = report.slots.iter().any(|slot| slot.found == FoundAgain::Nowhere);
+    let is_lost = report.slots.iter().any(|slot| matches!(slot.found, FoundAgain::Nowhere | FoundAgain::Unmended(_)));
     Ok(Exit::damage_if(!report.hurt.is_empty() || is_lost))
 }
 

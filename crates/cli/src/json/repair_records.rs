@@ -42,14 +42,21 @@ pub(crate) struct SlotRepaired<'a> {
     started_at: Option<String>,
     outcome: &'static str,
     new_snapshot_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl<'a> SlotRepaired<'a> {
     pub(crate) fn of(slot: &'a DamagedSlot, dry_run: bool) -> Self {
+        let reason = match &slot.found {
+            FoundAgain::Unmended(reason) => Some(reason.as_str()),
+            _ => None,
+        };
         let (outcome, ids) = match &slot.found {
             FoundAgain::Snapshots(ids) => ("found", ids.iter().map(ToString::to_string).collect()),
             FoundAgain::WouldBe(_) => ("would_be_found", Vec::new()),
             FoundAgain::WasNone => ("was_none", Vec::new()),
+            FoundAgain::Unmended(_) => ("nothing_written", Vec::new()),
             FoundAgain::Nowhere => ("lost", Vec::new()),
         };
         Self {
@@ -61,6 +68,7 @@ impl<'a> SlotRepaired<'a> {
             started_at: slot.announced.as_ref().map(|record| times::rfc3339(record.started_at)),
             outcome,
             new_snapshot_ids: ids,
+            reason,
         }
     }
 }

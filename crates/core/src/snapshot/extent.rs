@@ -16,6 +16,9 @@ const MORE_ENTRIES: u64 = 10_000;
 /// The same for bytes of files.
 const MORE_BYTES: u64 = 1 << 30;
 
+/// Entries of a snapshot whose count is lost: more than anybody keeps in one, and a walk that ends.
+const MOST_UNTOLD: u64 = 1 << 31;
+
 /// What may still come of one or several snapshots.
 #[derive(Clone, Debug)]
 pub struct Extent {
@@ -52,12 +55,12 @@ impl Extent {
         Self { entries: twice(counted, MORE_ENTRIES), bytes: twice(logical, MORE_BYTES), object, counted, logical }
     }
 
-    /// That of one whose manifest is lost: nothing is too much.
+    /// That of one whose manifest is lost: 2^31 entries, and any number of bytes.
     #[must_use]
     pub fn untold() -> Self {
-        Self { entries: u64::MAX, bytes: u64::MAX, object: "a snapshot".into(), counted: 0, logical: 0 }
+        let object = "a snapshot whose record is lost".into();
+        Self { entries: MOST_UNTOLD, bytes: u64::MAX, object, counted: MOST_UNTOLD, logical: u64::MAX }
     }
-
     /// Counts an entry that was met, at every path where it is met.
     ///
     /// # Errors
@@ -80,7 +83,11 @@ impl Extent {
     }
 
     fn too_much(&self, what: &str, counted: u64) -> Error {
-        Error::damaged(&self.object, format!("its directories show far more than the {counted} {what} that it counts"))
+        let told = match self.logical {
+            u64::MAX => format!("its directories show more than {counted} {what}"),
+            _ => format!("its directories show far more than the {counted} {what} that it counts"),
+        };
+        Error::damaged(&self.object, told)
     }
 }
 
@@ -118,6 +125,17 @@ mod tests {
         assert!(small.meet(&file(60)).is_ok());
         let told = small.meet(&file(60)).expect_err("120 of 100").to_string();
         assert!(told.ends_with("far more than the 10 bytes of files that it counts"), "{told}");
+    }
+
+    #[test]
+    fn a_snapshot_whose_count_is_lost_has_an_end_too() {
+        let untold = Extent::untold();
+        assert!(untold.allow(1 << 31, u64::MAX).is_ok());
+        let told = untold.allow((1 << 31) + 1, 0).expect_err("one more").to_string();
+        assert_eq!(
+            told,
+            "a snapshot whose record is lost is damaged: its directories show more than 2147483648 entries"
+        );
     }
 
     #[test]

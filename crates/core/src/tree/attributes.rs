@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Most bytes of extended attributes of one file that are believed: Linux allows 64 KiB of each, some of its file systems more.
-const MOST_ATTRIBUTES: usize = 64 << 20;
+pub(super) const MOST_ATTRIBUTES: usize = 64 << 20;
 
 /// Reads extended attributes that are stored apart.
 ///
@@ -20,9 +20,13 @@ pub fn read_attributes(content: &Content, read: &ReadChunk<'_>) -> Result<Vec<(V
         let Some(id) = piece.chunk else { return Err(Error::damaged("attributes", "they have a hole")) };
         let chunk = read(ChunkKind::Data, &id)?;
         if bytes.len() + chunk.len() > MOST_ATTRIBUTES {
-            return Err(Error::damaged("attributes", "they are longer than any file system allows"));
+            return Err(too_many("attributes"));
         }
         bytes.extend_from_slice(&chunk);
     }
     decode_attributes("attributes", &bytes)
+}
+
+pub(super) fn too_many(object: &str) -> Error {
+    Error::damaged(object, "no file system allows attributes this long")
 }

@@ -132,6 +132,34 @@ fn lists_that_lie_are_refused() {
 }
 
 #[test]
+fn attributes_without_an_end_end_at_the_first_list() {
+    let mut chunks = Chunks::new();
+    let mut below = encode_list(&ListNode::Pieces(vec![Piece::data(1 << 20, id(1)); 600]));
+    let (mut pieces, mut bytes, mut level) = (600, 600 << 20, 0);
+    while level < 4 {
+        let child = ListChild { id: chunks.store(ChunkKind::List, below), pieces, bytes };
+        (level, pieces, bytes) = (level + 1, pieces * 64, bytes * 64);
+        below = encode_list(&ListNode::Inner { level, children: vec![child; 64] });
+    }
+    let mut entry = plain_file("a");
+    let root = chunks.store(ChunkKind::List, below);
+    entry.attributes = Attributes::Stored(Content::List { id: root, level, pieces });
+    let read = |kind, id: &ChunkId| chunks.read(kind, id);
+    let (mut visited, mut lost) = (0, Vec::new());
+    for_each_reference(&entry, &read, &mut |reference| {
+        match reference {
+            Ok(_) => visited += 1,
+            Err(pieces) => lost.push(pieces.error.to_string()),
+        }
+        Ok(())
+    })
+    .expect("visit never fails");
+    assert!(lost.len() == 1 && lost[0].contains("no file system allows"), "{lost:?}");
+    // What the file holds, and the list.
+    assert_eq!((visited, chunks.read.borrow().len()), (2, 1));
+}
+
+#[test]
 fn every_reference_of_an_entry_is_visited() {
     let mut chunks = Chunks::new();
     let all = [pieces(3_000), vec![Piece::hole(9)]].concat();

@@ -5,7 +5,11 @@
 
 use std::vec;
 
-use super::{Content, ListChild, ListNode, Piece, ReadChunk, decode_list};
+use super::{
+    Content, ListChild, ListNode, Piece, ReadChunk,
+    attributes::{MOST_ATTRIBUTES, too_many},
+    decode_list,
+};
 use crate::{
     error::{Error, Result},
     id::{ChunkId, ChunkKind},
@@ -114,6 +118,10 @@ impl<'a> ContentReader<'a> {
         }
         if pieces != child.pieces || child.bytes.is_some_and(|expected| expected != bytes) {
             return Err(Error::damaged(object, "it does not hold the pieces that the level above tells of"));
+        }
+        // No entry tells how long attributes are; a list of lists may tell of any number of bytes.
+        if child.bytes.is_none() && bytes > MOST_ATTRIBUTES as u64 {
+            return Err(too_many(&object));
         }
         Ok(node)
     }

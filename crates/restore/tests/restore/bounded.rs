@@ -21,7 +21,7 @@ use lbak_core::{
     store::chunk_rows,
     tree::{Content, Entry, ListChild, ListNode, Node, Piece, encode_list},
 };
-use lbak_restore::{RestoreOptions, list, restore};
+use lbak_restore::{ListOptions, RestoreOptions, list, restore};
 use lbak_testkit::objects;
 
 use crate::{
@@ -108,11 +108,17 @@ fn directories_that_are_shared_without_end_are_walked_in_flat_memory_until_someb
 
     let before = peak_kib();
     let mut listed = 0;
-    let outcome = list(&repository, &manifest, None, true, &mut |_| {
+    let cancellation = Cancellation::default();
+    let options = ListOptions { recursive: true, cancellation: cancellation.clone() };
+    let outcome = list(&repository, &manifest, None, &options, &mut |_| {
         listed += 1;
-        if listed > PATIENCE { Err(Error::Cancelled) } else { Ok(()) }
+        if listed == PATIENCE {
+            cancellation.cancel();
+        }
+        Ok(())
     });
     assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+    assert_eq!(listed, PATIENCE);
 
     let folders = folders();
     for dry_run in [true, false] {

@@ -17,7 +17,7 @@ use lbak_core::{
     snapshot::Manifest,
     tree::{ContentReader, Node},
 };
-use lbak_restore::list;
+use lbak_restore::{ListOptions, list};
 use lbak_testkit::{MeddlingBackend, Operation};
 
 use crate::{
@@ -69,7 +69,8 @@ pub(crate) fn store_again(repository: &Repository, manifest: &Manifest) {
         }
         Ok(())
     };
-    list(repository, manifest, None, true, &mut store).expect("list");
+    list(repository, manifest, None, &ListOptions { recursive: true, ..ListOptions::default() }, &mut store)
+        .expect("list");
     forge.finish();
 }
 

@@ -12,7 +12,7 @@ use lbak_core::{
     observe::FindingKind,
     source::{MemoryNode, MemorySource},
 };
-use lbak_restore::{Place, RestoreOptions, list, restore};
+use lbak_restore::{ListOptions, Place, RestoreOptions, list, restore};
 use lbak_testkit::{
     objects::noise,
     trees::{compare, tree, write_tree},
@@ -274,13 +274,14 @@ fn a_listing_shows_what_a_restore_makes() {
     fs::write(folders.source.join("c"), "c").expect("write");
     let manifest = take(&repository, std::slice::from_ref(&folders.source));
     let listed = |path: Option<&str>, recursive| {
+        let options = ListOptions { recursive, ..ListOptions::default() };
         let mut paths = Vec::new();
         let mut note = |listed: lbak_restore::ListedEntry<'_>| {
             let path = String::from_utf8(listed.path).expect("text");
             paths.push(path.replace(folders.source.to_str().expect("text"), ""));
             Ok(())
         };
-        list(&repository, &manifest, path.map(str::as_bytes), recursive, &mut note).expect("list");
+        list(&repository, &manifest, path.map(str::as_bytes), &options, &mut note).expect("list");
         paths
     };
     assert_eq!(listed(None, false), ["/a", "/c"]);

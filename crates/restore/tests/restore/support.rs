@@ -21,7 +21,7 @@ use lbak_core::{
     store::{BlockPlace, ChunkWriter, WriterOptions},
     tree::{ContentReader, Entry, Node},
 };
-use lbak_restore::{RestoreOptions, RestoreReport, list, restore};
+use lbak_restore::{ListOptions, RestoreOptions, RestoreReport, list, restore};
 use lbak_testkit::objects;
 
 pub(crate) fn repository(backend: impl Backend + 'static) -> Repository {
@@ -103,7 +103,8 @@ pub(crate) fn blocks_of_files(repository: &Repository, manifest: &Manifest) -> V
         }
         Ok(())
     };
-    list(repository, manifest, None, true, &mut note).expect("list");
+    list(repository, manifest, None, &ListOptions { recursive: true, ..ListOptions::default() }, &mut note)
+        .expect("list");
     files
 }
 

@@ -189,6 +189,8 @@ pub enum FoundAgain {
     Snapshots(Vec<SnapshotId>),
     /// In a dry run: so many snapshots would be written.
     WouldBe(usize),
+    /// The list of roots was found, and nothing is written of it; why. The slot was set aside.
+    Unmended(String),
     /// Its session was there to read or to reclaim: it can not have held a snapshot. The slot was set aside.
     WasNone,
     /// Its session stored no list of roots: either it took no snapshot, or what it took was, to the last time stamp, what an earlier

@@ -226,6 +226,7 @@ fn describe(slot: &DamagedSlot) -> String {
             format!("what it held is snapshot {}", ids.join(", "))
         }
         FoundAgain::WouldBe(_) => "what it held was found".into(),
+        FoundAgain::Unmended(reason) => format!("what it held is lost: {reason}"),
         FoundAgain::WasNone => "it held no snapshot".into(),
         FoundAgain::Nowhere => "the record of a snapshot that held nothing new, or of none, is lost".into(),
     };

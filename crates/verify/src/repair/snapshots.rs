@@ -214,25 +214,33 @@ impl Mending<'_> {
         if self.options.dry_run {
             return Ok(told);
         }
-        let mut again = Vec::new();
+        let (mut again, mut unmended) = (Vec::new(), None);
         for held in held {
             if let Some(before) = slots::written_before(catalog, held.session, held.manifest.root) {
                 again.push(before);
-            } else if let Some(id) = self.write_again(&held, found, families)? {
-                again.push(id);
+                continue;
+            }
+            match self.write_again(&held, found, families)? {
+                Ok(id) => again.push(id),
+                Err(reason) => unmended = Some(reason),
             }
         }
-        told.found = match told.found {
-            FoundAgain::WouldBe(_) if again.is_empty() => FoundAgain::Nowhere,
-            FoundAgain::WouldBe(_) => FoundAgain::Snapshots(again),
-            nowhere => nowhere,
-        };
+        if !again.is_empty() {
+            told.found = FoundAgain::Snapshots(again);
+        } else if let Some(reason) = unmended {
+            told.found = FoundAgain::Unmended(reason);
+        }
         slots::set_aside(self.repository, self.options, &told)?;
         Ok(told)
     }
 
-    /// Writes all that is left below a list of roots as a new snapshot; `None` when there is nothing left.
-    fn write_again(&self, held: &Committed, found: &Found, families: &mut Families) -> Result<Option<SnapshotId>> {
+    /// Writes all that is left below a list of roots as a new snapshot, or tells why nothing is.
+    fn write_again(
+        &self,
+        held: &Committed,
+        found: &Found,
+        families: &mut Families,
+    ) -> Result<Result<SnapshotId, String>> {
         // What seems lost is read a second time before that is written down for good.
         let mut is_sure = false;
         for _ in 0..MOST_LOST_SESSIONS {
@@ -252,7 +260,7 @@ impl Mending<'_> {
                 Ok(left) => left,
                 Err(unmended) => {
                     abandon(&unmended.reason);
-                    return Ok(None);
+                    return Ok(Err(unmended.reason));
                 }
             };
             let mut id = SnapshotId([0; 16]);
@@ -273,7 +281,7 @@ impl Mending<'_> {
             self.options.cancellation.check().inspect_err(|error| abandon(&error.to_string()))?;
             if let Outcome::Committed(_) = self.repository.commit(session.id, &new)? {
                 families.add(session.id, &new);
-                return Ok(Some(id));
+                return Ok(Ok(id));
             }
         }
         Err(Error::SessionsLost { times: MOST_LOST_SESSIONS, place: self.repository.backend().describe().place })

@@ -72,6 +72,7 @@ pub(super) fn tell_slot(output: &Output, slot: &DamagedSlot, dry_run: bool) -> a
             format!("  what it held was found and is snapshot {}; {aside}", ids.join(", "))
         }
         FoundAgain::WouldBe(_) => format!("  what it held was found and would be a new snapshot; {aside}"),
+        FoundAgain::Unmended(reason) => format!("  lost: nothing is written of what it held: {reason}; {aside}"),
         FoundAgain::WasNone => format!("  it held no snapshot; {aside}"),
         FoundAgain::Nowhere => {
             format!("  lost: a snapshot that held just what an earlier one holds, or none at all; {aside}")

@@ -26,7 +26,7 @@ use lbak_core::{
     tree::{Entry, NameRule, Node, check_name},
 };
 use lbak_inspect::{DiffOptions, DiffSide, FindOptions, StatsOptions, diff, find, history, stats};
-use lbak_restore::{DumpCheck, DumpOptions, Place, RestoreOptions, dump, list, restore};
+use lbak_restore::{DumpCheck, DumpOptions, ListOptions, Place, RestoreOptions, dump, list, restore};
 use lbak_verify::{
     Depth, Share, VerifyOptions,
     repair::{RepairOptions, repair_index, repair_packs, repair_snapshots},
@@ -142,7 +142,10 @@ impl Seen {
 /// Returns whether it has no more entries than anybody has patience for. Others are what the tests of `extent` are about.
 fn look_into(repository: &Repository, manifest: &Manifest, is_sound: bool) -> bool {
     let mut seen = Seen::default();
-    let listed = list(repository, manifest, None, true, &mut |found| seen.take(found.entry));
+    let listed =
+        list(repository, manifest, None, &ListOptions { recursive: true, ..ListOptions::default() }, &mut |found| {
+            seen.take(found.entry)
+        });
     let is_listed = listed.as_ref().is_ok_and(|report| report.lost == 0);
     assert!(is_listed || !is_sound || !is_loss(&listed), "verify called it sound: {listed:?}");
 
