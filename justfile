@@ -25,7 +25,7 @@ bench *ARGUMENTS:
 fuzz SECONDS="60":
     for target in $(cargo fuzz list); do \
         mkdir -p fuzz/corpus-local/$target && \
-        cargo fuzz run $target -s none fuzz/corpus-local/$target fuzz/corpus/$target -- -max_total_time={{SECONDS}} \
+        cargo fuzz run $target -s none fuzz/corpus-local/$target fuzz/corpus/$target -- -max_total_time={{SECONDS}} -timeout=60 -rss_limit_mb=1024 \
         || exit 1; \
     done
 
@@ -69,11 +69,12 @@ scale-segments DIR COUNT="10_000": _scale
 scale-growth DIR *ARGUMENTS: _scale
     BIN_LBAK=target/release/lbak BIN_SCALE=target/release/examples/scale scripts/scale/growth.py {{DIR}} docs/growth.svg {{ARGUMENTS}}
 
-# The long form of docs/guarantees.md: every byte, thousands of power cuts, kills and random sequences. Hours; SEED chooses others.
-prove SEED="1" KILLS="1000":
+# The long form of docs/guarantees.md: every byte, thousands of power cuts, kills and random sequences, planted bugs, half an hour of each fuzz target. Half a day; SEED chooses others.
+prove SEED="1" KILLS="1000" FUZZ_SECONDS="1800":
     RIG=long RIG_SEED={{SEED}} cargo test --package lbak --test rig -- --nocapture
     RIG_KILLS={{KILLS}} RIG_DISK_STEP_KIB=64 RIG_SEED={{SEED}} cargo test --package lbak-cli --test cli kills:: -- --nocapture
     tests/planted/run.sh
+    just fuzz {{FUZZ_SECONDS}}
 
 # Bugs that others had, planted in a scratch copy one at a time: the test that each names must fail. `just planted p07-no-sync-of-files` plants one.
 planted *NAMES:
