@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use lbak_core::{
@@ -46,6 +47,14 @@ pub(crate) struct Unsound {
     pub(crate) damaged: BTreeSet<PackId>,
     /// They need a newer version.
     pub(crate) newer: BTreeSet<PackId>,
+}
+
+/// What came of reading one pack.
+pub(crate) enum Outcome {
+    /// It is as it should be.
+    Sound,
+    /// It is not, and so long it took to tell.
+    Unsound(Duration),
 }
 
 /// Buffers of one worker: kept from one pack to the next.
@@ -93,14 +102,14 @@ impl<'a> PackReading<'a> {
                 return Some(place);
             }
         };
-        self.run_in_turn(&next, &|_| {})
+        self.run_in_turn(&next, &|_, _| {})
     }
 
-    /// Reads one pack after another, as `next` names their places, and tells `is_sound` of each that is; returns the others.
+    /// Reads one pack after another, as `next` names their places, and tells what came of each; returns those that are not as they should be.
     pub(crate) fn run_in_turn(
         &self,
         next: &(dyn Fn() -> Option<usize> + Sync),
-        is_sound: &(dyn Fn(usize) + Sync),
+        tell: &(dyn Fn(usize, Outcome) + Sync),
     ) -> Result<Unsound> {
         let unsound = Mutex::new(Unsound::default());
         let note = || unsound.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,14 +121,16 @@ impl<'a> PackReading<'a> {
                     return Ok(());
                 }
                 self.ledger.check_cancelled()?;
+                let begun = Instant::now();
                 let outcome = self.check_twice(pack, buffers);
                 self.read.fetch_add(1, Ordering::Relaxed);
                 // Its bytes are those that were written: only this version is at a loss.
                 let is_newer = matches!(outcome, Err(Error::Newer { .. }));
                 if self.ledger.outlive(outcome)?.is_some() {
-                    is_sound(place);
+                    tell(place, Outcome::Sound);
                     continue;
                 }
+                tell(place, Outcome::Unsound(begun.elapsed()));
                 let mut unsound = note();
                 if is_newer { &mut unsound.newer } else { &mut unsound.damaged }.insert(pack.id);
             }
