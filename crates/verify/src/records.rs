@@ -20,7 +20,7 @@ use lbak_core::{
 };
 use rayon::prelude::*;
 
-use crate::ledger::Ledger;
+use crate::{ledger::Ledger, object::read_bytes};
 
 /// What the rest needs to know of a snapshot.
 pub(crate) struct KnownSnapshot {
@@ -91,7 +91,7 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     let told = Mutex::new(Told::default());
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
-        ledger.read(*size);
+        ledger.read(read_bytes(name, *size));
         let opened = open_record(repository, name, *size, &forgotten, &told);
         if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
             told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
@@ -132,7 +132,7 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
     });
     ledger.outlive(config)?;
     let stored_slots = list_names(backend, Folder::Keys.prefix())?;
-    ledger.read(stored_slots.iter().map(|(_, size)| size).sum());
+    ledger.read(stored_slots.iter().map(|(name, size)| read_bytes(name, *size)).sum());
     let slots = repository.slots()?;
     if !slots.iter().any(|slot| matches!(slot.state, SlotState::Sound { .. })) {
         ledger.damage("keys/", "there is no sound key slot left");

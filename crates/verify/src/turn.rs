@@ -13,6 +13,7 @@ use crate::{
     data::{Outcome, PackReading, Unsound},
     history::History,
     ledger::Ledger,
+    object::read_bytes,
     pace::Pace,
     packs::{ListedPack, Packs},
 };
@@ -39,7 +40,7 @@ impl Turn<'_> {
         let now = self.repository.now();
         let mut history = History::load(self.repository, self.packs, ledger)?;
         let due = history.due(self.packs, self.damaged_packs, self.steady, now).into_iter();
-        let due = due.filter_map(|place| self.shared(place).map(|pack| (place, pack.size)));
+        let due = due.filter_map(|place| self.shared(place).map(|pack| (place, read_bytes(&pack.name(), pack.size))));
         let pace = Pace::new(due.collect(), self.steady, rayon::current_num_threads());
         ledger.expect_bytes(pace.expected_bytes());
 
@@ -50,7 +51,7 @@ impl Turn<'_> {
             (Outcome::Sound, _) => _ = read.lock().unwrap_or_else(PoisonError::into_inner).insert(place),
             // Those that are known to be damaged come last: what they take, they take from nobody, and there may be many of them.
             (Outcome::Unsound(took), Some(pack)) if !self.damaged_packs.contains(&pack.id) => {
-                pace.give_back(pack.size, took);
+                pace.give_back(read_bytes(&pack.name(), pack.size), took);
             }
             _ => {}
         });

@@ -19,7 +19,7 @@ use crate::{
     error::{BackendErrorKind, Error, Result},
     id::{RepositoryId, SlotId},
     keys::{Keys, PasswordCost, Secret, fill_random},
-    store::{list_names, put_object, put_slot},
+    store::{LARGEST_WHOLE, list_names, put_object, put_slot},
 };
 
 /// A slot to make.
@@ -124,9 +124,11 @@ pub(super) fn put_new_slot(
 }
 
 fn refuse_existing(backend: &dyn Backend) -> Result<()> {
-    match backend.get(&ObjectName::Config) {
-        Ok(_) => return Err(exists(backend)),
+    match backend.get_at_most(&ObjectName::Config, LARGEST_WHOLE) {
         Err(error) if error.kind == BackendErrorKind::NotFound => {}
+        // Whatever it is.
+        Ok(_) => return Err(exists(backend)),
+        Err(error) if error.kind == BackendErrorKind::Corrupt => return Err(exists(backend)),
         Err(error) => return Err(Error::store("read", "config", error)),
     }
     for folder in Folder::ALL {

@@ -1,10 +1,12 @@
 //! Puts `config` back from the copy that every key slot holds.
 
+use bytes::Bytes;
+
 use super::{Repository, config::Config};
 use crate::{
     backend::{ObjectName, Sealed},
     error::{BackendErrorKind, Error, Result},
-    store::put_object,
+    store::{LARGEST_WHOLE, put_object},
 };
 
 impl Repository {
@@ -13,15 +15,10 @@ impl Repository {
     /// # Errors
     /// Trouble with the store that is no damage.
     pub fn config_damage(&self) -> Result<Option<Error>> {
-        let stored = match self.0.backend.get(&ObjectName::Config) {
-            Ok(stored) => stored,
-            Err(error) if error.kind == BackendErrorKind::NotFound => {
-                return Ok(Some(Error::damaged("config", "it is missing")));
-            }
-            Err(error) => {
-                let error = Error::store("read", "config", error);
-                return if error.is_damage() { Ok(Some(error)) } else { Err(error) };
-            }
+        let stored = match self.stored_config() {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(Some(Error::damaged("config", "it is missing"))),
+            Err(error) => return if error.is_damage() { Ok(Some(error)) } else { Err(error) },
         };
         if stored[..] == self.0.config_bytes[..] {
             return Ok(None);
@@ -42,15 +39,25 @@ impl Repository {
         if self.config_damage()?.is_none() {
             return Ok(false);
         }
-        match backend.get(&ObjectName::Config) {
-            Ok(stored) if Config::open(&self.0.codec, &stored).is_ok() => {
+        match self.stored_config() {
+            Ok(Some(stored)) if Config::open(&self.0.codec, &stored).is_ok() => {
                 let what = "there is a sound config that differs from the copy in the key slot: nothing was changed";
                 return Err(Error::Invalid { what: what.into() });
             }
-            Err(error) if error.kind == BackendErrorKind::NotFound => {}
+            Ok(None) => {}
+            Err(error) if !error.is_damage() => return Err(error),
             _ => backend.remove(&ObjectName::Config).map_err(|error| Error::store("remove", "config", error))?,
         }
         put_object(backend, &ObjectName::Config, &copy)?;
         Ok(true)
+    }
+
+    /// The bytes of `config`; none when it is missing.
+    fn stored_config(&self) -> Result<Option<Bytes>> {
+        match self.0.backend.get_at_most(&ObjectName::Config, LARGEST_WHOLE) {
+            Ok(stored) => Ok(Some(stored)),
+            Err(error) if error.kind == BackendErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::store("read", "config", error)),
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     index::{Copies, CopiesOptions},
     keys::{Keys, Secret},
     snapshot::KeptSlots,
-    store::{get_listed, list_names},
+    store::{LARGEST_WHOLE, get_listed, list_names},
 };
 
 /// Most slots that are tried: each password slot costs time and memory.
@@ -59,7 +59,7 @@ impl Repository {
     /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Damaged`] when no slot opens and one of them is damaged,
     /// [`Error::Newer`], [`Error::OtherRepository`].
     pub fn open(backend: Arc<dyn Backend>, credential: &Credential, options: &OpenOptions) -> Result<Self> {
-        let config_object = match backend.get(&ObjectName::Config) {
+        let config_object = match backend.get_at_most(&ObjectName::Config, LARGEST_WHOLE) {
             Ok(bytes) => Ok(bytes),
             Err(error) if error.kind == BackendErrorKind::NotFound => Err(Error::damaged("config", "it is missing")),
             Err(error) => Err(Error::store("read", "config", error)),
