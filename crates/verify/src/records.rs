@@ -12,8 +12,8 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord,
-        RemovalsRecord, SessionRecord, Slot, Totals, Version, open_slot, read_aside, replaced,
+        AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, REPLACED_CONFIG,
+        ReadingRecord, RemovalsRecord, SessionRecord, Slot, Totals, Version, open_slot, read_aside, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
@@ -109,6 +109,9 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     // Before anything is said to be missing: what was set aside is there.
     for (name, what) in read_aside(backend, repository.codec())? {
         ledger.set_aside_as(&name, &what);
+        if name == REPLACED_CONFIG {
+            ledger.note("config was damaged once and was replaced: what it was is kept in aside/".into());
+        }
     }
     set_replaced_aside(&mut told.snapshots);
     check_history(&told, ledger);

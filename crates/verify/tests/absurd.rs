@@ -161,6 +161,6 @@ fn a_config_of_a_terabyte_costs_nothing_but_itself() {
         Err(Error::NotEmpty { .. })
     ));
     assert!(repository.config_damage().unwrap().is_some());
-    assert!(repository.mend_config().unwrap());
+    assert!(repository.mend_config("test").unwrap());
     assert!(structure(&stored.open()).is_sound());
 }
