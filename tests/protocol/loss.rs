@@ -117,6 +117,10 @@ impl Backend for OneConnection {
         self.free()?.get(name)
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        self.free()?.get_at_most(name, most)
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         self.free()?.get_range(name, offset, length)
     }

@@ -84,7 +84,7 @@ pub(crate) fn slot(credential: Credential, label: Option<&str>) -> NewSlot {
 /// Whether a repository is there that this key opens: an error told after everything was stored.
 fn has_config_with(folder: &Path, key: &NewKeyFile) -> bool {
     let Ok(backend) = LocalBackend::open(folder) else { return false };
-    let is_made = backend.get(&ObjectName::Config).is_ok();
+    let is_made = backend.get_range(&ObjectName::Config, 0, 1).is_ok();
     let credential = Credential::KeyFile(key.key.clone());
     is_made && Repository::open(Arc::new(backend), &credential, &OpenOptions::default()).is_ok()
 }

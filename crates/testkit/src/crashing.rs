@@ -87,6 +87,10 @@ impl<B: Backend> Backend for CrashingBackend<B> {
         self.read(|| self.inner.get(name))
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        self.read(|| self.inner.get_at_most(name, most))
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         self.read(|| self.inner.get_range(name, offset, length))
     }

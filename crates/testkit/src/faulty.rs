@@ -176,6 +176,11 @@ impl<B: Backend> Backend for FaultyBackend<B> {
         with_effect(effect, || self.inner.get(name)).map(|bytes| spoil(effect, bytes))
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        let effect = self.effect(Operation::Get, &name.to_string());
+        with_effect(effect, || self.inner.get_at_most(name, most)).map(|bytes| spoil(effect, bytes))
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         let effect = self.effect(Operation::GetRange, &name.to_string());
         with_effect(effect, || self.inner.get_range(name, offset, length)).map(|bytes| spoil(effect, bytes))

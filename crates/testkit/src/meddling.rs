@@ -138,6 +138,10 @@ impl<B: Backend> Backend for MeddlingBackend<B> {
         self.with(Operation::Get, name, |inner| inner.get(name))
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        self.with(Operation::Get, name, |inner| inner.get_at_most(name, most))
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         self.with(Operation::GetRange, name, |inner| inner.get_range(name, offset, length))
     }

@@ -54,6 +54,10 @@ impl<B: Backend> Backend for MisreadingBackend<B> {
         Ok(self.read(name, self.inner.get(name)?, 0))
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        Ok(self.read(name, self.inner.get_at_most(name, most)?, 0))
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         Ok(self.read(name, self.inner.get_range(name, offset, length)?, offset))
     }

@@ -138,6 +138,10 @@ impl Backend for PowerCutBackend {
         self.read(|| self.durable.get(name))
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        self.read(|| self.durable.get_at_most(name, most))
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         self.read(|| self.durable.get_range(name, offset, length))
     }

@@ -105,6 +105,12 @@ impl<B: Backend> Backend for RecordingBackend<B> {
         result
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        let result = self.inner.get_at_most(name, most);
+        self.record(Record { bytes: received(&result), ..ended(Operation::Get, name.to_string()) }, &result);
+        result
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         let result = self.inner.get_range(name, offset, length);
         let bytes = received(&result);

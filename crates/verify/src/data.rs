@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use lbak_core::{
@@ -21,7 +22,7 @@ use rayon::prelude::*;
 
 use crate::{
     ledger::Ledger,
-    object::{STEP, check_object},
+    object::{STEP, check_object, read_bytes},
     packs::{ListedPack, Packs},
 };
 
@@ -46,6 +47,14 @@ pub(crate) struct Unsound {
     pub(crate) damaged: BTreeSet<PackId>,
     /// They need a newer version.
     pub(crate) newer: BTreeSet<PackId>,
+}
+
+/// What came of reading one pack.
+pub(crate) enum Outcome {
+    /// It is as it should be.
+    Sound,
+    /// It is not, and so long it took to tell.
+    Unsound(Duration),
 }
 
 /// Buffers of one worker: kept from one pack to the next.
@@ -93,14 +102,14 @@ impl<'a> PackReading<'a> {
                 return Some(place);
             }
         };
-        self.run_in_turn(&next, &|_| {})
+        self.run_in_turn(&next, &|_, _| {})
     }
 
-    /// Reads one pack after another, as `next` names their places, and tells `is_sound` of each that is; returns the others.
+    /// Reads one pack after another, as `next` names their places, and tells what came of each; returns those that are not as they should be.
     pub(crate) fn run_in_turn(
         &self,
         next: &(dyn Fn() -> Option<usize> + Sync),
-        is_sound: &(dyn Fn(usize) + Sync),
+        tell: &(dyn Fn(usize, Outcome) + Sync),
     ) -> Result<Unsound> {
         let unsound = Mutex::new(Unsound::default());
         let note = || unsound.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,14 +121,16 @@ impl<'a> PackReading<'a> {
                     return Ok(());
                 }
                 self.ledger.check_cancelled()?;
+                let begun = Instant::now();
                 let outcome = self.check_twice(pack, buffers);
                 self.read.fetch_add(1, Ordering::Relaxed);
                 // Its bytes are those that were written: only this version is at a loss.
                 let is_newer = matches!(outcome, Err(Error::Newer { .. }));
                 if self.ledger.outlive(outcome)?.is_some() {
-                    is_sound(place);
+                    tell(place, Outcome::Sound);
                     continue;
                 }
+                tell(place, Outcome::Unsound(begun.elapsed()));
                 let mut unsound = note();
                 if is_newer { &mut unsound.newer } else { &mut unsound.damaged }.insert(pack.id);
             }
@@ -137,7 +148,7 @@ impl<'a> PackReading<'a> {
         match self.check_pack(pack, buffers) {
             Err(error) if error.is_damage() && error.damaged_object() == Some(&pack.name().to_string()) => {
                 self.backend.forget_cached(&pack.name());
-                self.ledger.expect_more_bytes(pack.size);
+                self.ledger.expect_more_bytes(read_bytes(&pack.name(), pack.size));
                 self.check_pack(pack, buffers)?;
                 self.misread.note(&pack.name());
                 Ok(())
@@ -152,6 +163,10 @@ impl<'a> PackReading<'a> {
         let name = pack.name();
         let checksum = || check_object(self.backend, &name, pack.size, self.ledger, &mut |_| {});
         if pack.size > HELD_BYTES {
+            // What was added need not be read to be told: it may be gigabytes. A repair that asks whether it is the index that is wrong reads it.
+            if let Some(fault) = self.packs.excess(pack) {
+                return Err(fault);
+            }
             checksum()?;
             return self.open_pack(pack, buffers, false).map(|_| ());
         }

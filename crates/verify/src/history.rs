@@ -75,11 +75,13 @@ impl History {
         Ok(history)
     }
 
-    /// The places of the packs that are due, those that were unread longest first.
-    pub(crate) fn due(&self, steady: &Steady, now: Timestamp) -> Vec<usize> {
+    /// The places of the packs that are due, those that were unread longest first, those that are known to be damaged last: nobody relies
+    /// on them, and being found damaged again they would come first for ever.
+    pub(crate) fn due(&self, packs: &Packs, damaged: &HashSet<PackId>, steady: &Steady, now: Timestamp) -> Vec<usize> {
         let newest = newest_due(steady, now);
+        let is_damaged = |place: usize| packs.listed().get(place).is_some_and(|pack| damaged.contains(&pack.id));
         let mut due: Vec<usize> = (0..self.last.len()).filter(|&place| self.last_of(place) <= newest).collect();
-        due.sort_by_key(|&place| self.last_of(place));
+        due.sort_by_key(|&place| (is_damaged(place), self.last_of(place)));
         due
     }
 

@@ -22,6 +22,7 @@ mod misread;
 mod node;
 mod object;
 mod options;
+mod pace;
 mod packs;
 mod parity;
 mod places;

@@ -3,7 +3,10 @@
 use lbak_core::{
     backend::{Backend, ObjectName, check_stored},
     error::{Error, Result},
-    store::get_listed,
+    index::LARGEST_SEGMENT,
+    pack::LARGEST_PACK,
+    parity::LARGEST_PARITY,
+    store::{LARGEST_WHOLE, get_listed},
 };
 
 use crate::ledger::Ledger;
@@ -11,7 +14,24 @@ use crate::ledger::Ledger;
 /// Bytes of one read.
 pub(crate) const STEP: usize = 4 << 20;
 
-/// Reads an object from front to end, shows its bytes to `take`, and compares it with its name or trailer.
+/// More bytes than any object with a name like this has.
+fn largest(name: &ObjectName) -> u64 {
+    match name {
+        ObjectName::Pack(_) => LARGEST_PACK,
+        ObjectName::Segment(_) | ObjectName::MergedSegment(_) => LARGEST_SEGMENT,
+        ObjectName::Parity(_) => LARGEST_PARITY,
+        _ => LARGEST_WHOLE,
+    }
+}
+
+/// How many bytes are read of an object that was listed with this size: none of one that is larger than any can be. Hashing a file with a hole
+/// of a terabyte takes hours, and proves what its size says.
+pub(crate) fn read_bytes(name: &ObjectName, size: u64) -> u64 {
+    if size > largest(name) { 0 } else { size }
+}
+
+/// Reads an object from front to end, shows its bytes to `take`, and compares it with its name or trailer. One that is larger than any such object
+/// is damaged, and is not read.
 ///
 /// # Errors
 /// Damage, or trouble with the store; [`Error::Cancelled`].
@@ -22,6 +42,9 @@ pub(crate) fn check_object(
     ledger: &Ledger<'_>,
     take: &mut dyn FnMut(&[u8]),
 ) -> Result<()> {
+    if size > largest(name) {
+        return Err(Error::damaged(name, format!("it has {size} bytes, more than any such object")));
+    }
     let expected = match name {
         ObjectName::Pack(id) => id.0,
         ObjectName::Segment(id) | ObjectName::MergedSegment(id) => id.0,

@@ -41,14 +41,16 @@ impl std::fmt::Debug for VerifyOptions {
 
 /// How much is read at a time, when everything is to be read now and then.
 ///
-/// Nothing is locked: several may read at the same time, beside backups.
+/// Nothing is locked: several may read at the same time, beside backups. A turn always reads at least one pack that is due and sound, whatever
+/// the limits: so everything is read in the end. What is found damaged does not count, as it is read again in every turn; packs that a repair
+/// has marked as damaged come last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steady {
     /// Packs that were read within this time are not read again. Without it those that were unread longest are read, whenever that was.
     pub max_age: Option<Duration>,
-    /// After so much time no other pack is begun.
+    /// After so much time no other pack is begun. Time that went into packs which are found damaged is added, up to as much again.
     pub max_time: Option<Duration>,
-    /// No pack is begun that would bring what is read over this; the first always is.
+    /// No pack is begun that would bring what is read over this; the first always is, and what is found damaged is not counted.
     pub max_bytes: Option<u64>,
     /// Who reads, for people.
     pub by: String,

@@ -106,6 +106,12 @@ impl Packs {
         }
     }
 
+    /// What is wrong with a pack that has more bytes than a segment tells.
+    pub(crate) fn excess(&self, pack: &ListedPack) -> Option<Error> {
+        let misfits = self.misfits.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fault(misfits.get(&pack.id).filter(|row| pack.size > u64::from(row.stored_length))?)
+    }
+
     pub(crate) fn missing(&self) -> BTreeSet<PackId> {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

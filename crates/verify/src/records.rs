@@ -12,15 +12,15 @@ use lbak_core::{
     id::{ChunkId, ObjectHash, SessionId, SnapshotId},
     repository::{Config, Repository, SlotState},
     snapshot::{
-        AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord,
-        RemovalsRecord, SessionRecord, Slot, Totals, Version, open_slot, read_aside, replaced,
+        AsideRecord, Committed, DamagedRecord, Extent, FinRecord, ForgottenRecord, MarkRecord, REPLACED_CONFIG,
+        ReadingRecord, RemovalsRecord, SessionRecord, Slot, Totals, Version, open_slot, read_aside, replaced,
     },
     store::{get_listed, get_object, list_names},
     wire,
 };
 use rayon::prelude::*;
 
-use crate::ledger::Ledger;
+use crate::{ledger::Ledger, object::read_bytes};
 
 /// What the rest needs to know of a snapshot.
 pub(crate) struct KnownSnapshot {
@@ -91,7 +91,7 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     let told = Mutex::new(Told::default());
     names.par_iter().try_for_each(|(name, size)| {
         ledger.check_cancelled()?;
-        ledger.read(*size);
+        ledger.read(read_bytes(name, *size));
         let opened = open_record(repository, name, *size, &forgotten, &told);
         if matches!(name, ObjectName::Snapshot(_)) && opened.is_err() {
             told.lock().unwrap_or_else(PoisonError::into_inner).damaged_slots += 1;
@@ -109,6 +109,9 @@ pub(crate) fn check_records(repository: &Repository, ledger: &Ledger<'_>) -> Res
     // Before anything is said to be missing: what was set aside is there.
     for (name, what) in read_aside(backend, repository.codec())? {
         ledger.set_aside_as(&name, &what);
+        if name == REPLACED_CONFIG {
+            ledger.note("config was damaged once and was replaced: what it was is kept in aside/".into());
+        }
     }
     set_replaced_aside(&mut told.snapshots);
     check_history(&told, ledger);
@@ -132,7 +135,7 @@ fn check_config_and_slots(repository: &Repository, ledger: &Ledger<'_>) -> Resul
     });
     ledger.outlive(config)?;
     let stored_slots = list_names(backend, Folder::Keys.prefix())?;
-    ledger.read(stored_slots.iter().map(|(_, size)| size).sum());
+    ledger.read(stored_slots.iter().map(|(name, size)| read_bytes(name, *size)).sum());
     let slots = repository.slots()?;
     if !slots.iter().any(|slot| matches!(slot.state, SlotState::Sound { .. })) {
         ledger.damage("keys/", "there is no sound key slot left");

@@ -21,6 +21,7 @@ use crate::{
     hurt::Hurt,
     ledger::Ledger,
     misread::tell_misread,
+    object::read_bytes,
     packs::{ListedPack, Packs},
     parity::{Healer, can_have_parity, check_objects},
     places::BadPlaces,
@@ -174,7 +175,7 @@ fn list_all(
                 ObjectName::Parity(id) => is_read_whole(options, &id),
                 _ => true,
             };
-            total_bytes += if is_read { size } else { 0 };
+            total_bytes += if is_read { read_bytes(&name, size) } else { 0 };
         }
         None => strangers += 1,
     })?;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -13,10 +10,12 @@ use lbak_core::{error::Result, id::PackId, repository::Repository};
 
 use crate::{
     Share, Steady, VerifyReport,
-    data::{PackReading, Unsound},
+    data::{Outcome, PackReading, Unsound},
     history::History,
     ledger::Ledger,
-    packs::Packs,
+    object::read_bytes,
+    pace::Pace,
+    packs::{ListedPack, Packs},
 };
 
 /// What a turn needs.
@@ -40,23 +39,21 @@ impl Turn<'_> {
     ) -> Result<Unsound> {
         let now = self.repository.now();
         let mut history = History::load(self.repository, self.packs, ledger)?;
-        let mut due = history.due(self.steady, now);
-        due.retain(|&place| self.packs.listed().get(place).is_some_and(|pack| self.share.contains(&pack.id)));
-        ledger.expect_bytes(self.bytes_of(&due).min(self.steady.max_bytes.unwrap_or(u64::MAX)));
+        let due = history.due(self.packs, self.damaged_packs, self.steady, now).into_iter();
+        let due = due.filter_map(|place| self.shared(place).map(|pack| (place, read_bytes(&pack.name(), pack.size))));
+        let pace = Pace::new(due.collect(), self.steady, rayon::current_num_threads());
+        ledger.expect_bytes(pace.expected_bytes());
 
         let read = Mutex::new(BTreeSet::new());
-        let (next, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let next_due = || {
-            let place = *due.get(next.fetch_add(1, Ordering::Relaxed))?;
-            let size = self.packs.listed().get(place)?.size;
-            let before = bytes.fetch_add(size, Ordering::Relaxed);
-            let is_over = self.steady.max_time.is_some_and(|most| self.begun.elapsed() >= most)
-                || before > 0 && self.steady.max_bytes.is_some_and(|most| before.saturating_add(size) > most);
-            (!is_over).then_some(place)
-        };
+        let next = || pace.next(self.begun.elapsed());
         // What is damaged is not remembered: it is due again the next time, until nobody needs it any more.
-        let outcome = reading.run_in_turn(&next_due, &|place| {
-            read.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+        let outcome = reading.run_in_turn(&next, &|place, outcome| match (outcome, self.shared(place)) {
+            (Outcome::Sound, _) => _ = read.lock().unwrap_or_else(PoisonError::into_inner).insert(place),
+            // Those that are known to be damaged come last: what they take, they take from nobody, and there may be many of them.
+            (Outcome::Unsound(took), Some(pack)) if !self.damaged_packs.contains(&pack.id) => {
+                pace.give_back(read_bytes(&pack.name(), pack.size), took);
+            }
+            _ => {}
         });
         let read = read.into_inner().unwrap_or_else(PoisonError::into_inner);
         // When it was interrupted, too.
@@ -71,7 +68,8 @@ impl Turn<'_> {
         Ok(unsound)
     }
 
-    fn bytes_of(&self, places: &[usize]) -> u64 {
-        places.iter().filter_map(|&place| self.packs.listed().get(place)).map(|pack| pack.size).sum()
+    /// The pack at a place, when it belongs to the share that is read.
+    fn shared(&self, place: usize) -> Option<&ListedPack> {
+        self.packs.listed().get(place).filter(|pack| self.share.contains(&pack.id))
     }
 }

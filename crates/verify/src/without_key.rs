@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::{
     VerifyOptions, VerifyReport,
     ledger::Ledger,
-    object::check_object,
+    object::{check_object, read_bytes},
     parity::{Healer, read_objects},
 };
 
@@ -44,7 +44,7 @@ pub fn verify_without_key(backend: &dyn Backend, options: &VerifyOptions) -> Res
     list(backend, "", &mut |name, size| match ObjectName::parse(name) {
         Some(name) => {
             report.objects += 1;
-            total_bytes += size;
+            total_bytes += read_bytes(&name, size);
             if let ObjectName::Pack(pack) = &name {
                 report.packs += 1;
                 unlisted.remove(pack);

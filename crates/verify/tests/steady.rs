@@ -36,12 +36,21 @@ impl Clock for At {
 /// Some ten packs of data and trees, and a clock that stands still.
 fn small() -> (Arc<MemoryBackend>, Arc<At>) {
     let backend = Arc::new(MemoryBackend::new());
-    let repository = new_repository(Arc::clone(&backend) as _);
+    fill(&new_repository(Arc::clone(&backend) as _));
+    (backend, Arc::new(At(AtomicI64::new(1_000_000 * DAY / 100))))
+}
+
+fn fill(repository: &Repository) {
     for number in 0..5_u64 {
         let file = MemoryNode::file(lbak_testkit::objects::noise(number + 100, 300_000));
-        take(&repository, &format!("h{number}"), MemoryNode::directory([("a", file)]));
+        take(repository, &format!("h{number}"), MemoryNode::directory([("a", file)]));
     }
-    (backend, Arc::new(At(AtomicI64::new(1_000_000 * DAY / 100))))
+}
+
+/// The largest pack, and its length.
+fn largest_pack(backend: &MemoryBackend) -> (String, u64) {
+    let packs = backend.contents().into_iter().filter(|(name, _)| name.starts_with("packs/"));
+    packs.map(|(name, bytes)| (name, bytes.len() as u64)).max_by_key(|(_, length)| *length).unwrap()
 }
 
 fn at(backend: Arc<dyn Backend>, clock: &Arc<At>) -> Repository {
@@ -110,9 +119,10 @@ fn what_was_read_within_the_age_is_not_read_again() {
     assert_eq!(report.packs_read, 2);
     clock.0.fetch_add(DAY, Ordering::Relaxed);
     let old = covered(&steadily(&repository, Steady { max_time: Some(Duration::ZERO), ..age() }));
-    assert_eq!((old.packs_covered, old.packs_never), (2, 0));
+    // Two are new; of the others one is read, whatever the limit.
+    assert_eq!((old.packs_covered, old.packs_never), (3, 0));
     let report = steadily(&repository, age());
-    assert_eq!((report.packs_read, covered(&report).packs_covered), (first.packs, report.packs));
+    assert_eq!((report.packs_read, covered(&report).packs_covered), (first.packs - 1, report.packs));
 }
 
 #[test]
@@ -133,13 +143,70 @@ fn damage_is_told_every_time_until_nobody_needs_it() {
     }
     repair::repair_packs(&repository, &repair::RepairOptions::default()).unwrap();
     assert!(!steadily(&repository, age()).is_sound(), "a snapshot needs it still");
-    for number in 0..5_u64 {
-        let file = MemoryNode::file(lbak_testkit::objects::noise(number + 100, 300_000));
-        take(&repository, &format!("h{number}"), MemoryNode::directory([("a", file)]));
-    }
+    fill(&repository);
     let report = steadily(&repository, age());
     assert!(report.is_sound(), "{:?}", report.damage);
     assert_eq!((covered(&report).packs_covered, report.set_aside.len()), (report.packs - 1, 1));
+}
+
+/// A damaged pack is never remembered as read, so it was due first in every turn, and used up what was allowed.
+#[test]
+fn nothing_waits_for_ever_behind_a_damaged_pack() {
+    let (backend, clock) = small();
+    let (pack, largest) = largest_pack(&backend);
+    flip(&backend, &pack, 200);
+    let repository = at(Arc::clone(&backend) as _, &clock);
+    // From here on it is the only one that was never read.
+    steadily(&repository, Steady::default());
+    for step in [
+        Steady { max_bytes: Some(largest), ..Steady::default() },
+        Steady { max_bytes: Some(0), ..Steady::default() },
+        Steady { max_time: Some(Duration::ZERO), ..Steady::default() },
+    ] {
+        // What is read from here on is newer than this.
+        clock.0.fetch_add(DAY, Ordering::Relaxed);
+        let begun = clock.0.load(Ordering::Relaxed);
+        let packs = names(&backend, "packs/").len() as u64;
+        for turn in 1..packs {
+            let report = steadily(&repository, step.clone());
+            assert_eq!(damaged(&report), [pack.as_str()], "{step:?} {turn}");
+            assert!(report.packs_read >= 2, "{step:?} {turn}");
+            if step.max_bytes != Some(largest) {
+                assert_eq!(report.packs_read, 2, "the damaged one and another: {step:?} {turn}");
+            }
+        }
+        let after = covered(&steadily(&repository, step.clone()));
+        assert_eq!((after.packs - after.packs_covered, after.packs_never), (1, 1), "{step:?}");
+        assert!(after.oldest.unwrap() >= begun, "every sound pack was read: {step:?}");
+    }
+}
+
+/// After a repair nobody relies on it, and still it came first.
+#[test]
+fn what_is_marked_as_damaged_comes_last() {
+    let (backend, clock) = small();
+    let (pack, largest) = largest_pack(&backend);
+    let repository = at(Arc::clone(&backend) as _, &clock);
+    flip(&backend, &pack, 200);
+    repair::repair_packs(&repository, &repair::RepairOptions::default()).unwrap();
+    fill(&repository);
+    for step in [
+        Steady { max_bytes: Some(largest), ..Steady::default() },
+        Steady { max_time: Some(Duration::ZERO), ..Steady::default() },
+    ] {
+        clock.0.fetch_add(DAY, Ordering::Relaxed);
+        let begun = clock.0.load(Ordering::Relaxed);
+        for _ in 1..names(&backend, "packs/").len() {
+            let report = steadily(&repository, step.clone());
+            assert!(report.is_sound() && report.packs_read >= 1, "{step:?}: {:?}", report.damage);
+        }
+        let after = covered(&steadily(&repository, step.clone()));
+        assert_eq!((after.packs - after.packs_covered, after.packs_never), (0, 0), "{step:?}");
+        assert!(after.oldest.unwrap() >= begun, "every sound pack was read: {step:?}");
+    }
+    // When all others were read within the age, it is the only one that is due, and is read within the limit.
+    let age = Steady { max_age: Some(Duration::from_secs(30 * 86_400)), ..Steady::default() };
+    assert_eq!(steadily(&repository, age).packs_read, 1);
 }
 
 #[test]

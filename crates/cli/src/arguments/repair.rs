@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use lbak::{PackId, Share};
 
-/// Mend what damage has left: nothing is ever deleted
+/// Mend what damage has left: nothing is deleted, and only a damaged config is replaced
 ///
 /// When `lbak verify` ends with 20, take these in order: `config` and `index` if it names them, `packs`, then a new snapshot of everything
 /// that is still there, then `snapshots` for what is gone for good and for records of snapshots that do not open, then `records` for what else
@@ -60,7 +60,7 @@ pub(crate) struct RepairAddParityArguments {
 /// Write config anew from the copy in the key slot
 ///
 /// Every key slot holds a copy of config, so that one sound slot is enough. A config that is missing or damaged is replaced by it; a sound one
-/// stays as it is.
+/// stays as it is. Before a damaged one is replaced, its length and its first 4096 bytes are kept in a record, which `lbak cat aside` shows.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  lbak repair config --dry-run")]
 pub(crate) struct RepairConfigArguments {

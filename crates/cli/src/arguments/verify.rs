@@ -10,7 +10,9 @@ use lbak::Share;
 /// Without options the small objects are opened, every tree of every snapshot is read, and every chunk is looked up in the index. Damage is named
 /// with the snapshots and paths that it hurts (exit code 20). Of a sound repository
 /// nothing is printed unless a terminal watches or -v is given. With one of the --max options the
-/// repository remembers which packs were read when, so that every night's part adds up to all of it; how much that is, is printed.
+/// repository remembers which packs were read when, so that every night's part adds up to all of it; how much that is, is printed. Such a run reads at
+/// least one sound pack that is due, whatever the limits. Packs that it finds damaged do not count: they are read beside that, in every run, until
+/// `lbak repair packs` has marked them, and come last from then on.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -27,13 +29,13 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "SHARE", hide = true, conflicts_with_all = ["no_key", "read_data"])]
     pub(crate) read_data_subset: Option<Share>,
     /// Read only packs that were not read within this time, such as `30d`; those that were unread longest first
-    #[arg(long, value_name = "TIME", requires = "read_data", value_parser = duration)]
+    #[arg(long, value_name = "TIME", requires = "read_data", conflicts_with = "no_key", value_parser = duration)]
     pub(crate) max_age: Option<Duration>,
-    /// Begin to read no other pack after this time, such as `20m`; what was unread longest comes first, and the next run goes on
-    #[arg(long, value_name = "TIME", requires = "read_data", value_parser = duration)]
+    /// Begin to read no other pack after this time, such as `20m`, longer by what damaged packs took, up to twice as long; what was unread longest comes first, and the next run goes on
+    #[arg(long, value_name = "TIME", requires = "read_data", conflicts_with = "no_key", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
-    /// Read no more than this, such as `200G`; what was unread longest comes first, and the next run goes on
-    #[arg(long, value_name = "SIZE", requires = "read_data", value_parser = crate::sizes::parse)]
+    /// Read no more than this of sound packs, such as `200G`, but one pack at least; what was unread longest comes first, and the next run goes on
+    #[arg(long, value_name = "SIZE", requires = "read_data", conflicts_with = "no_key", value_parser = crate::sizes::parse)]
     pub(crate) max_bytes: Option<u64>,
     /// Threads that work [default: one per processor]
     #[arg(long, value_name = "N", value_parser = super::selection::threads)]

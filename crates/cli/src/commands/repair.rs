@@ -46,17 +46,21 @@ fn config(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {
     let opened = opening::open(invocation, None)?;
     let (repository, output) = (&opened.repository, invocation.output);
     let damage = repository.config_damage()?;
-    let is_changed = damage.is_some() && !dry_run && repository.mend_config()?;
+    let by = format!("{}@{}", environment::user(), environment::host());
+    let is_changed = damage.is_some() && !dry_run && repository.mend_config(&by)?;
     if output.is_json() {
         output.json(&told::ConfigRepaired::of(damage.is_some(), is_changed, dry_run))?;
     } else if let Some(damage) = &damage {
         output.line(&format!("damaged: {damage}"))?;
-        let what = if dry_run { "would be written" } else { "was written" };
-        output.report(&format!("config {what} anew from the copy in the key slot"))?;
+        output.report(match (dry_run, is_changed) {
+            (true, _) => "config would be written anew from the copy in the key slot",
+            (false, true) => "config was written anew from the copy in the key slot",
+            (false, false) => "read once more, config is as it should be: nothing was changed",
+        })?;
     } else {
         output.report("config is as it should be: nothing to do")?;
     }
-    Ok(Exit::damage_if(damage.is_some() && !is_changed))
+    Ok(Exit::damage_if(damage.is_some() && dry_run))
 }
 
 fn index(dry_run: bool, invocation: &Invocation<'_>) -> anyhow::Result<Exit> {

@@ -117,6 +117,8 @@ fn two_for_what_makes_no_sense() {
         &["restore", "latest", "/usr/.."],
         &["restore", "latest", "--original"],
         &["verify", "--no-key", "--read-data"],
+        &["verify", "--read-data", "--max-age", "soon"],
+        &["verify", "--max-bytes", "1M"],
         &["verify", "--read-data=0%"],
         &["snapshots", "-q", "-v"],
         &["key", "remove", "ab"],
@@ -126,6 +128,18 @@ fn two_for_what_makes_no_sense() {
     }
     home.run(["init", "-r", ""]).expect_code(2);
     Home::empty().run(["init"]).expect_code(2).expect_stderr("where should the repository be?");
+}
+
+/// They were taken, and nothing was limited.
+#[test]
+fn two_for_limits_of_a_verification_without_a_key() {
+    let home = Home::with_repository();
+    home.snapshot();
+    for limit in [["--max-age", "30d"], ["--max-time", "20m"], ["--max-bytes", "1M"]] {
+        let limited = [&["verify", "--no-key"][..], &limit].concat();
+        home.run(&limited).expect_code(2).expect_stderr(limit[0]).expect_stderr("--no-key");
+        home.run([&limited[..], &["--read-data"]].concat()).expect_code(2);
+    }
 }
 
 #[test]

@@ -92,7 +92,10 @@ fn config_is_written_anew_from_the_slot() {
         assert_eq!((&told["damaged"], &told["changed"]), (&true.into(), &true.into()));
         assert_eq!(fs::read(&config).expect("it is there"), sound);
         home.run(["verify"]).expect_code(0);
+        assert_eq!(home.objects("aside").is_empty(), is_missing, "what was damaged is kept");
     }
+    home.run(["cat", "aside", "0"]).expect_code(0).expect_stdout("config as it was");
+    home.run(["verify", "-v"]).expect_code(0).expect_stderr("config was damaged once and was replaced");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Promise, Sealed};
+use super::{
+    Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Promise, Sealed, refuse_longer,
+};
 
 /// Keeps objects in memory; they are gone with it.
 #[derive(Debug, Default)]
@@ -56,6 +58,12 @@ impl Backend for MemoryBackend {
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
         self.objects().get(&name.to_string()).cloned().ok_or_else(|| BackendErrorKind::NotFound.into())
+    }
+
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        let object = self.get(name)?;
+        refuse_longer(object.len() as u64, most)?;
+        Ok(object)
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {

@@ -49,6 +49,25 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// [`BackendErrorKind::NotFound`] when there is none.
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError>;
 
+    /// Returns the whole object, as [`get`](Self::get) does, unless it has more than `most` bytes: then nothing of it is read or held.
+    ///
+    /// The default lists the object first. A store that hears of the length before the bytes come can spare that; a wrapper passes it on.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`BackendErrorKind::Corrupt`] when it is longer.
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        let object = name.to_string();
+        let mut size = 0;
+        self.list(&object, &mut |listed, bytes| {
+            if listed == object {
+                size = bytes;
+            }
+            Ok(())
+        })?;
+        refuse_longer(size, most)?;
+        self.get(name)
+    }
+
     /// Returns exactly `length` bytes from `offset` on.
     ///
     /// # Errors
@@ -116,6 +135,14 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn describe(&self) -> Description;
 }
 
+/// Refuses an object that is longer than what is asked for may be.
+fn refuse_longer(size: u64, most: u64) -> Result<(), BackendError> {
+    if size <= most {
+        return Ok(());
+    }
+    Err(BackendError::new(BackendErrorKind::Corrupt, format!("it has {size} bytes, more than any such object")))
+}
+
 /// An object that was opened with [`Backend::open_parts`].
 pub trait Parts: Send + Sync + fmt::Debug {
     /// Fills the buffer with the bytes from `offset` on.
@@ -165,6 +192,10 @@ impl<T: Backend + ?Sized> Backend for Arc<T> {
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
         (**self).get(name)
+    }
+
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        (**self).get_at_most(name, most)
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {

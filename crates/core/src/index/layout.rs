@@ -13,6 +13,9 @@ use crate::{
 /// Most records of a segment: it is built and sealed in memory.
 pub const MOST_RECORDS: u32 = 1 << 20;
 
+/// More bytes than any segment has: its pages and its pack table are 150 MB at most, and its filter has 32 bits for its length.
+pub const LARGEST_SEGMENT: u64 = 5 << 30;
+
 /// Plain bytes of a summary.
 pub(super) const SUMMARY: usize = 128;
 /// Where the pages begin; what is read of each segment when a repository is opened.

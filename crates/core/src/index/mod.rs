@@ -47,7 +47,7 @@ mod tests;
 pub use builder::SegmentBuilder;
 pub use copies::{Copies, CopiesOptions};
 pub use filter::Filter;
-pub use layout::{Fences, MOST_RECORDS, Summary, parse_fences, parse_summary};
+pub use layout::{Fences, LARGEST_SEGMENT, MOST_RECORDS, Summary, parse_fences, parse_summary};
 pub use load::{Counted, Loaded};
 pub use lookup::{Index, Ordinal};
 pub use merge::{MergeOptions, merge};

@@ -19,4 +19,4 @@ pub use buffer::{PackBuffer, PackBuffers};
 pub use builder::{FinishedPack, PackBuilder, Place};
 pub use directory::{BlockRow, ChunkEntry, Directory};
 pub use padding::padded_length;
-pub use reader::{TRAILER, parse_trailer, read_directory};
+pub use reader::{LARGEST_PACK, TRAILER, parse_trailer, read_directory};

@@ -12,11 +12,17 @@ use crate::{
 /// Length of what stands behind the directory.
 pub const TRAILER: usize = 4 + 2;
 
+/// Most bytes of a pack: the index has 32 bits for its length, and for where a block lies in it.
+pub const LARGEST_PACK: u64 = u32::MAX as u64;
+
 /// Reads the trailer of a pack of `stored_length` bytes and returns where its directory begins and how long it is.
 ///
 /// # Errors
 /// [`Error::Damaged`] when that can not be, [`Error::Newer`] for a signature.
 pub fn parse_trailer(object: &str, trailer: [u8; TRAILER], stored_length: u64) -> Result<(u64, u64)> {
+    if stored_length > LARGEST_PACK {
+        return Err(Error::damaged(object, format!("it has {stored_length} bytes, more than any such object")));
+    }
     let [a, b, c, d, signature @ ..] = trailer;
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     if signature != [0, 0] {

@@ -38,6 +38,8 @@ pub const MOST_IN_SLICE: usize = 4096;
 pub const MOST_SECTORS: usize = 1 << 20;
 /// Most recovery sectors in one object, which are 128 MiB: it is put from memory.
 pub const MOST_RECOVERY: usize = 32 << 10;
+/// More bytes than any object has: recovery sectors, checksums, and a list of less than one MiB.
+pub const LARGEST_PARITY: u64 = (MOST_RECOVERY * SECTOR + (MOST_SECTORS + MOST_RECOVERY) * CHECKSUM + (1 << 20)) as u64;
 
 /// The checksum of a sector, one that is cut short by the end of its pack filled with zeros.
 #[must_use]

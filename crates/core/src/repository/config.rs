@@ -1,13 +1,15 @@
 //! What is fixed when a repository is made.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    backend::ObjectName,
+    backend::{Backend, ObjectName},
     chunk::ChunkSizes,
     codec::{Codec, Kind},
-    error::{Error, Result},
+    error::{BackendErrorKind, Error, Result},
     id::{RepositoryId, SessionId},
+    store::LARGEST_WHOLE,
     wire,
 };
 
@@ -31,6 +33,19 @@ pub struct Config {
 
 /// `config` belongs to no session.
 pub(super) const NO_SESSION: SessionId = SessionId([0; 16]);
+
+/// The stored bytes of `config`; none when it is missing.
+///
+/// # Errors
+/// [`Error::Damaged`] when the store can not give them back, or there are more than any such object has; [`Error::Store`].
+pub(super) fn stored_config(backend: &dyn Backend) -> Result<Option<Bytes>> {
+    match backend.get_at_most(&ObjectName::Config, LARGEST_WHOLE) {
+        Ok(stored) => Ok(Some(stored)),
+        Err(error) if error.kind == BackendErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind == BackendErrorKind::Corrupt => Err(Error::damaged("config", error)),
+        Err(error) => Err(Error::store("read", "config", error)),
+    }
+}
 
 impl Config {
     pub(super) fn new(repository: RepositoryId, chunk_sizes: ChunkSizes, created_seconds: i64) -> Self {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Repository,
     clock::{Clock, SystemClock},
-    config::{Config, NO_SESSION},
+    config::{Config, NO_SESSION, stored_config},
     open::{OpenOptions, assemble},
     slots::OpenedSlot,
 };
@@ -16,7 +16,7 @@ use crate::{
         Codec, Kind,
         slot::{Credential, SlotRecord, seal_slot},
     },
-    error::{BackendErrorKind, Error, Result},
+    error::{Error, Result},
     id::{RepositoryId, SlotId},
     keys::{Keys, PasswordCost, Secret, fill_random},
     store::{list_names, put_object, put_slot},
@@ -124,10 +124,11 @@ pub(super) fn put_new_slot(
 }
 
 fn refuse_existing(backend: &dyn Backend) -> Result<()> {
-    match backend.get(&ObjectName::Config) {
-        Ok(_) => return Err(exists(backend)),
-        Err(error) if error.kind == BackendErrorKind::NotFound => {}
-        Err(error) => return Err(Error::store("read", "config", error)),
+    match stored_config(backend) {
+        Ok(None) => {}
+        // A damaged one, too.
+        Ok(Some(_)) | Err(Error::Damaged { .. }) => return Err(exists(backend)),
+        Err(error) => return Err(error),
     }
     for folder in Folder::ALL {
         if !list_names(backend, folder.prefix())?.is_empty() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use super::{
     Caches, Inner, Repository,
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, stored_config},
     slots::OpenedSlot,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         Codec,
         slot::{Credential, SlotForm, SlotRecord, open_slot, read_head},
     },
-    error::{BackendErrorKind, Error, Result},
+    error::{Error, Result},
     id::{RepositoryId, SlotId},
     index::{Copies, CopiesOptions},
     keys::{Keys, Secret},
@@ -59,16 +59,12 @@ impl Repository {
     /// [`Error::NoRepository`], [`Error::WrongKey`], [`Error::Damaged`] when no slot opens and one of them is damaged,
     /// [`Error::Newer`], [`Error::OtherRepository`].
     pub fn open(backend: Arc<dyn Backend>, credential: &Credential, options: &OpenOptions) -> Result<Self> {
-        let config_object = match backend.get(&ObjectName::Config) {
-            Ok(bytes) => Ok(bytes),
-            Err(error) if error.kind == BackendErrorKind::NotFound => Err(Error::damaged("config", "it is missing")),
-            Err(error) => Err(Error::store("read", "config", error)),
-        };
+        let config_object = stored_config(&*backend);
         let slots = slot_ids(&*backend)?;
         if slots.is_empty() {
             return Err(match config_object {
-                Ok(_) => Error::damaged("keys/", "there is no key slot left"),
-                Err(Error::Damaged { .. }) => Error::NoRepository { place: backend.describe().place },
+                Ok(None) => Error::NoRepository { place: backend.describe().place },
+                Ok(Some(_)) | Err(Error::Damaged { .. }) => Error::damaged("keys/", "there is no key slot left"),
                 Err(error) => error,
             });
         }
@@ -88,12 +84,13 @@ impl Repository {
         // The slot's copy is the one that opened with the key; the stored one must be equal to it.
         let config = Config::open(&codec, &opened.record.config)?;
         match config_object {
-            Ok(stored) if stored[..] == opened.record.config[..] => {}
-            Ok(stored) => damage.push(
+            Ok(Some(stored)) if stored[..] == opened.record.config[..] => {}
+            Ok(Some(stored)) => damage.push(
                 Config::open(&codec, &stored)
                     .err()
                     .unwrap_or_else(|| Error::damaged("config", "it differs from the copy in the key slot")),
             ),
+            Ok(None) => damage.push(Error::damaged("config", "it is missing")),
             Err(error) => damage.push(error),
         }
         check_features(&*backend, "r-")?;

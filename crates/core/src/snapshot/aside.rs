@@ -15,6 +15,9 @@ use crate::{
 /// Others may be adding records at the same time.
 const MOST_TRIES: u32 = 100;
 
+/// Under this name, which no object has, a record keeps the bytes of a damaged `config` that a repair has replaced.
+pub const REPLACED_CONFIG: &str = "config as it was";
+
 /// Reads which objects were set aside, and what was said of each. A record that does not open says nothing.
 ///
 /// # Errors

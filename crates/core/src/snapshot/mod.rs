@@ -13,7 +13,7 @@ mod manifest;
 mod protocol;
 mod select;
 
-pub use aside::{read_aside, set_aside};
+pub use aside::{REPLACED_CONFIG, read_aside, set_aside};
 pub use catalog::{Catalog, Committed, Slot, open_slot, read_slot};
 pub use extent::Extent;
 pub use history::{Version, replaced};

@@ -55,18 +55,18 @@ fn confirm(backend: &dyn Backend, name: &ObjectName, sealed: &Sealed) -> Result<
     if stored == bytes[start..] { Ok(()) } else { Err(Error::store("confirm", name, BackendErrorKind::Corrupt.into())) }
 }
 
-/// Reads a whole object.
+/// More than any object that is sealed as one: records are limited to 64 MiB.
+pub const LARGEST_WHOLE: u64 = 65 << 20;
+
+/// Reads a whole object that is sealed as one. What is larger than any such object counts as damaged, and is not read.
 ///
 /// # Errors
 /// [`Error::Store`].
 pub fn get_object(backend: &dyn Backend, name: &ObjectName) -> Result<Bytes> {
-    backend.get(name).map_err(|error| Error::store("read", name, error))
+    backend.get_at_most(name, LARGEST_WHOLE).map_err(|error| Error::store("read", name, error))
 }
 
-/// More than any object that is sealed as one: records are limited to 64 MiB.
-pub const LARGEST_WHOLE: u64 = 65 << 20;
-
-/// Reads a whole object that was listed with this size; one that is larger than any such object is not read at all.
+/// Reads a whole object that was listed with this size; for one that is larger than any such object the store is not asked.
 ///
 /// # Errors
 /// [`Error::Damaged`] or [`Error::Store`].

@@ -73,6 +73,10 @@ pub(super) fn every_name_of_the_format_can_be_stored(backend: &dyn Backend) -> O
     for (name, object) in &objects {
         let read = done("get", name, backend.get(name))?;
         ensure!(read == object.as_bytes(), "{name} has bytes that are not its own");
+        let size = object.as_bytes().len() as u64;
+        let bounded = done("get_at_most", name, backend.get_at_most(name, size))?;
+        ensure!(bounded == read, "get_at_most of {name} gives other bytes than get");
+        fails("get_at_most of less than it has", name, backend.get_at_most(name, size - 1), Corrupt)?;
         let found = listed(backend, &name.to_string())?;
         let expected = (name.to_string(), object.as_bytes().len() as u64);
         ensure!(found.contains(&expected), "{name} is not listed under its own name");
@@ -84,6 +88,7 @@ pub(super) fn a_missing_object_is_not_found(backend: &dyn Backend) -> Outcome {
     let (pack, _) = pack("not stored");
     let missing = |name: &ObjectName| {
         fails("get", name, backend.get(name), NotFound)?;
+        fails("get_at_most", name, backend.get_at_most(name, 1), NotFound)?;
         fails("get_range", name, backend.get_range(name, 0, 1), NotFound)?;
         fails("get_range_into", name, backend.get_range_into(name, 0, &mut [0]), NotFound)?;
         match backend.open_parts(name) {

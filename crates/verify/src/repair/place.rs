@@ -63,6 +63,10 @@ impl Backend for WithOnePack {
         if *name == self.name { Ok(self.bytes.clone()) } else { self.inner.get(name) }
     }
 
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
+        if *name == self.name { Ok(self.bytes.clone()) } else { self.inner.get_at_most(name, most) }
+    }
+
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         if *name != self.name {
             return self.inner.get_range(name, offset, length);

@@ -19,6 +19,7 @@ use crate::{
     VerifyOptions,
     data::{PackReading, Unsound},
     ledger::Ledger,
+    object::read_bytes,
     packs::Packs,
 };
 
@@ -39,7 +40,8 @@ pub(super) fn look(
     }
     ledger.stage(Stage::ReadingData);
     let is_wanted = |pack: &PackId| options.packs.is_empty() || options.packs.contains(pack);
-    ledger.expect_bytes(packs.listed().iter().filter(|pack| is_wanted(&pack.id)).map(|pack| pack.size).sum());
+    let wanted = packs.listed().iter().filter(|pack| is_wanted(&pack.id));
+    ledger.expect_bytes(wanted.map(|pack| read_bytes(&pack.name(), pack.size)).sum());
     let reading = PackReading::new(repository, &view.index, &packs, ledger);
     let Unsound { damaged, newer } = reading.run(&is_wanted)?;
     report.packs_read = reading.packs_read();

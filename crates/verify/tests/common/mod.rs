@@ -29,9 +29,12 @@ use lbak_core::{
 use lbak_testkit::objects::noise;
 use lbak_verify::{Depth, Share, VerifyOptions, VerifyReport, verify};
 
+pub(crate) fn slot() -> NewSlot {
+    NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() }
+}
+
 pub(crate) fn new_repository(backend: Arc<dyn Backend>) -> Repository {
-    let slot = NewSlot { credential: Credential::password("p"), cost: PasswordCost::CHEAPEST, label: String::new() };
-    Repository::init(backend, &[slot], &InitOptions { threads: Some(2), ..Default::default() }).unwrap()
+    Repository::init(backend, &[slot()], &InitOptions { threads: Some(2), ..Default::default() }).unwrap()
 }
 
 pub(crate) fn reopen(backend: Arc<dyn Backend>) -> Repository {

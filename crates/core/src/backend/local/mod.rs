@@ -46,7 +46,9 @@ use self::{
     parts::Permits,
     publish::Publisher,
 };
-use super::{Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Parts, Promise, Sealed};
+use super::{
+    Backend, BackendError, BackendErrorKind, Description, Latency, ObjectName, Parts, Promise, Sealed, refuse_longer,
+};
 use crate::error::escape;
 
 /// Keeps objects in a directory of a file system.
@@ -217,8 +219,14 @@ impl Backend for LocalBackend {
     }
 
     fn get(&self, name: &ObjectName) -> Result<Bytes, BackendError> {
+        self.get_at_most(name, u64::MAX)
+    }
+
+    fn get_at_most(&self, name: &ObjectName, most: u64) -> Result<Bytes, BackendError> {
         let (file, status) = self.open_object(name)?;
-        read_exactly(&file, 0, u64::try_from(status.st_size).unwrap_or(0))
+        let size = u64::try_from(status.st_size).unwrap_or(0);
+        refuse_longer(size, most)?;
+        read_exactly(&file, 0, size)
     }
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {

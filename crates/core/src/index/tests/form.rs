@@ -85,3 +85,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_segment_is_larger_than_the_largest() {
+    let (smallest, largest) = (IdPrefix([0; 20]), IdPrefix([0xff; 20]));
+    let most = Summary { records: MOST_RECORDS, packs: MOST_RECORDS, filter_length: u32::MAX, smallest, largest };
+    assert!(most.stored_length() < LARGEST_SEGMENT);
+}
