@@ -16,6 +16,7 @@ use lbak::{
 use lbak_testkit::{
     awkward::{AwkwardOptions, Case, Needs, Outcome, make, remove_tree},
     compare::{Comparison, compare_trees},
+    not_run,
 };
 
 /// An hour ahead, so that files made just now are settled.
@@ -43,7 +44,7 @@ impl Ground {
     pub(crate) fn in_memory() -> Option<Self> {
         let shared = Path::new("/dev/shm");
         if !shared.is_dir() {
-            eprintln!("NOT TRIED in memory: there is no /dev/shm here");
+            not_run("there is no /dev/shm here");
             return None;
         }
         Some(Self::within(shared))
@@ -70,7 +71,9 @@ impl Ground {
     pub(crate) fn make(&self, options: &AwkwardOptions) -> Vec<Case> {
         let cases = make(&self.folder, options).expect("the folders are made");
         for case in cases.iter().filter(|case| case.outcome != Outcome::Made) {
-            eprintln!("{}: {case}", self.folder.display());
+            if is_root() || !matches!(case.needs, Needs::Root | Needs::RootAndFileSystem) {
+                not_run(format_args!("in {}: {case}", self.folder.parent().unwrap_or(Path::new("/")).display()));
+            }
             assert_ne!(case.needs, Needs::Nothing, "{case}");
             assert!(case.needs != Needs::Root || !is_root() || !may_make_devices(), "{case}");
         }

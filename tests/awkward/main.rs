@@ -2,7 +2,7 @@
 //! was there, on a disk and in memory, by root and by an ordinary user.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::print_stderr, reason = "what is not tried here is said")]
+#![allow(clippy::print_stderr, reason = "what an ordinary user saw, and what stays")]
 
 mod ground;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lbak::{FileCounts, MemorySource, RestoreOptions, VerifyOptions, source::MemoryNode, verify};
-use lbak_testkit::awkward::AwkwardOptions;
+use lbak_testkit::{awkward::AwkwardOptions, not_run};
 
 use crate::ground::{Ground, compared, expected, is_root, repository, restored, take, take_from, told};
 
@@ -13,8 +13,7 @@ const SOCKETS: [&str; 2] =
 
 fn comes_back(ground: &Ground) {
     if !is_root() {
-        eprintln!("NOT TRIED as root: an ordinary user's tree is tried in `ordinary.rs`");
-        return;
+        return not_run("needs root; an ordinary user's tree is tried in `ordinary.rs`");
     }
     ground.make(&AwkwardOptions::default());
     let repository = repository();

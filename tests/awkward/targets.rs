@@ -9,6 +9,8 @@ use std::{
 use lbak::{FileKind, MemorySource, Place, RestoreOptions, source::MemoryNode};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat};
 
+use lbak_testkit::not_run;
+
 use crate::{
     ground::{Ground, compared, is_root, repository, restored, take, take_from, told},
     ordinary::run_again,
@@ -31,8 +33,7 @@ fn nothing_inherits_an_access_list_that_it_did_not_have() {
     fs::create_dir(&above).expect("a directory");
     let set = |path: &std::path::Path, name: &str| rustix::fs::setxattr(path, name, LIST, XattrFlags::empty());
     if set(&above, "system.posix_acl_default").is_err() {
-        eprintln!("NOT TRIED: no access lists in {}", ground.folder().display());
-        return;
+        return not_run(format_args!("no access lists in {}", ground.folder().display()));
     }
     set(&tree.join("listed"), "system.posix_acl_access").expect("lists");
     let repository = repository();
@@ -57,8 +58,7 @@ fn an_ordinary_users_group_comes_back_in_a_set_gid_directory() {
     }
     let shared = std::env::temp_dir().join("shared");
     let Ok(found) = fs::metadata(&shared) else {
-        eprintln!("NOT TRIED: only root can make a directory of a group that this user is not in");
-        return;
+        return not_run("only root can make a directory of a group that this user is not in");
     };
     let ground = Ground::on_disk();
     let tree = ground.tree();

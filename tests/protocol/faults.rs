@@ -13,7 +13,10 @@ use lbak_core::{
 };
 use lbak_testkit::{CrashingBackend, Effect, Fault, FaultyBackend, LastChange, Operation};
 
-use crate::house::{Tree, init, memory, open};
+use crate::{
+    house::{Tree, filled, init, memory, open},
+    sweep::all_faults,
+};
 
 /// Cancels as soon as something was stored.
 struct Impatient(Cancellation);
@@ -65,66 +68,76 @@ fn what_fitted_into_a_full_store_is_used_when_there_is_room() {
     assert!(second.sizes.new + 3_000_000 < second.sizes.logical, "{:?}", second.sizes);
 }
 
-/// Every kind of error, before and after the operation was done; and of what changes the store, that it only says that it was done.
-fn effects(operation: Operation) -> Vec<Effect> {
-    use BackendErrorKind::{Corrupt, Denied, Full, NotFound, Other, Unreachable};
-    let kinds = match operation {
-        Operation::Put => vec![Full, Denied, Unreachable, Other],
-        _ => vec![Denied, Unreachable, Other],
-    };
-    let mut effects: Vec<Effect> =
-        kinds.into_iter().flat_map(|kind| [Effect::FailBefore(kind), Effect::FailAfter(kind)]).collect();
-    match operation {
-        Operation::Put => effects.push(Effect::Pretend),
-        // What is missing or short where something refers to it is damage, and met as such.
-        Operation::Get | Operation::GetRange => {
-            effects.extend([Effect::FailBefore(NotFound), Effect::FailBefore(Corrupt)]);
-        }
-        _ => {}
-    }
-    effects
-}
-
+/// Tries it with every effect at every operation, the lasting ones on every operation from there on.
 #[test]
 fn whichever_operation_fails_nothing_is_lost_and_the_next_run_succeeds() {
     let before = Tree::new();
-    for operation in [Operation::Put, Operation::Get, Operation::GetRange, Operation::List] {
-        for effect in effects(operation) {
-            for skip in 0.. {
-                let (tree, (_, memory)) = (before.keep(), memory());
-                let first = tree.snapshot(&init(&memory), LineageKind::Full).unwrap();
-                tree.write("changing", 50_000 + usize::try_from(skip).unwrap());
-                let repository = open(Arc::clone(&memory));
+    let (memory, backend) = memory();
+    let first = before.snapshot(&init(&backend), LineageKind::Full).unwrap();
+    let stored = memory.contents();
+    let (mut faults, mut failed, mut committed) = (0, 0, 0);
+    for (operation, effect, lasting) in
+        all_faults(&[Operation::Put, Operation::Get, Operation::GetRange, Operation::List])
+    {
+        for skip in 0.. {
+            let what = format!("{operation:?} {effect:?} {lasting:?} after {skip}");
+            let tree = before.keep();
+            tree.write("changing", 50_000 + usize::try_from(skip).unwrap());
+            let (_, backend) = filled(&stored);
+            let faulty = Arc::new(FaultyBackend::new(Arc::clone(&backend), []));
+            let failing = open(Arc::clone(&faulty) as _);
+            faulty.add(lasting.fault(operation, effect, skip));
+            let outcome = tree.snapshot(&failing, LineageKind::Incremental);
 
-                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&memory), []));
-                let failing = open(Arc::clone(&faulty) as _);
-                faulty.add(Fault::new(operation, effect).after(skip).once());
-                let outcome = tree.snapshot(&failing, LineageKind::Incremental);
-                let is_read = matches!(operation, Operation::Get | Operation::GetRange);
-                let committed = repository.catalog().unwrap().snapshots.len();
-                match &outcome {
-                    // A lost acknowledgement may be survived; what was reported restores.
-                    Ok(report) => tree.assert_restores(&repository, report),
-                    Err(Error::Store { .. }) => {}
-                    // The store said that what it has is not there.
-                    Err(error) if error.is_damage() && is_read => {}
-                    Err(error) => panic!("{operation:?} {effect:?} {skip}: {error}"),
-                }
-                assert!(outcome.is_err() || committed == 2, "success means that it is there");
-                let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
-                tree.assert_restores(&repository, &third);
-                before.assert_restores(&repository, &first);
-                if faulty.struck() == 0 {
-                    break;
-                }
+            // The store is well again, and somebody else looks.
+            let repository = open(backend);
+            match &outcome {
+                // A lost acknowledgement may be survived; what was reported restores.
+                Ok(report) => tree.assert_restores(&repository, report),
+                Err(error) => assert_names_an_object(error, operation, effect, &what),
             }
+            let is_there = repository.catalog().unwrap().snapshots.len() == 2;
+            assert!(outcome.is_err() || is_there, "{what}: success means that it is there");
+            let third = tree.snapshot(&repository, LineageKind::Incremental).unwrap();
+            tree.assert_restores(&repository, &third);
+            before.assert_restores(&repository, &first);
+            if faulty.struck() == 0 {
+                break;
+            }
+            faults += 1;
+            failed += u64::from(outcome.is_err());
+            committed += u64::from(is_there);
         }
+    }
+    println!(
+        "failures of the store in a snapshot: {faults}; {failed} runs said that they failed, {committed} had committed; each commit that \
+         was reported restored, and so did what each next run stored"
+    );
+    assert!(faults > 300 && failed > 100 && committed > 50, "{faults} {failed} {committed}");
+}
+
+/// A store that fails is told as that, with the object; what it gave wrongly, as damage of the object.
+#[track_caller]
+fn assert_names_an_object(error: &Error, operation: Operation, effect: Effect, what: &str) {
+    use BackendErrorKind::{Corrupt, NotFound};
+    let is_wrong = matches!(effect, Effect::FlipBit(_) | Effect::CutShort(_) | Effect::TruncateList(_));
+    let says_so = matches!(effect, Effect::FailBefore(NotFound | Corrupt));
+    match error {
+        Error::Store { object, .. } => assert!(!object.is_empty(), "{what}: {error}"),
+        _ if operation != Operation::Put && (is_wrong || says_so) => {
+            assert!(
+                error.is_damage() && error.damaged_object().is_some_and(|object| !object.is_empty()),
+                "{what}: {error}"
+            );
+        }
+        _ => panic!("{what}: {error}"),
     }
 }
 
 #[test]
 fn stopped_after_any_change_it_continues_and_what_was_there_is_unharmed() {
     let before = Tree::new();
+    let mut stops = 0;
     for last in [LastChange::Lost, LastChange::Done] {
         for changes in 0.. {
             let (tree, (_, memory)) = (before.keep(), memory());
@@ -142,6 +155,9 @@ fn stopped_after_any_change_it_continues_and_what_was_there_is_unharmed() {
                 assert!(changes >= 4, "session, two packs, segment, slot");
                 break;
             }
+            stops += 1;
         }
     }
+    println!("snapshots that were stopped at a change: {stops}; each next run went on, and everything restored");
+    assert!(stops >= 8, "{stops}");
 }

@@ -1,10 +1,12 @@
 //! A repository in memory, and a folder that is backed up into it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use bytes::Bytes;
 use lbak_core::{
     backend::{Backend, MemoryBackend},
     capture::{SnapshotOptions, SnapshotReport, snapshot},
@@ -37,6 +39,13 @@ pub(crate) fn credential() -> Credential {
 pub(crate) fn memory() -> (Arc<MemoryBackend>, Arc<dyn Backend>) {
     let memory = Arc::new(MemoryBackend::new());
     (Arc::clone(&memory), memory)
+}
+
+/// A store that holds this.
+pub(crate) fn filled(contents: &BTreeMap<String, Bytes>) -> (Arc<MemoryBackend>, Arc<dyn Backend>) {
+    let (store, backend) = memory();
+    contents.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
+    (store, backend)
 }
 
 pub(crate) fn init(backend: &Arc<dyn Backend>) -> Repository {
@@ -98,7 +107,8 @@ fn assert_restores(repository: &Repository, report: &SnapshotReport, expected: &
     let found = catalog.snapshots.iter().find(|found| found.manifest.id == report.snapshot).unwrap();
     let out = tempfile::tempdir().unwrap();
     let out = out.path().join("out");
-    let restored = restore(repository, &found.manifest, &out, &RestoreOptions::default()).unwrap();
+    let options = RestoreOptions { sync: false, ..RestoreOptions::default() };
+    let restored = restore(repository, &found.manifest, &out, &options).unwrap();
     // A damaged index is said, and costs nothing.
     let lost = restored.findings.iter().filter(|finding| finding.kind != FindingKind::DamagedObject);
     assert_eq!(lost.collect::<Vec<_>>(), Vec::<&Finding>::new());

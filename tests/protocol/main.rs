@@ -5,7 +5,9 @@
 mod house;
 mod meddling;
 mod objects;
+mod sweep;
 
+mod access;
 mod closed;
 mod damage;
 mod faults;

@@ -9,7 +9,10 @@ use std::{
 };
 
 use lbak::{Backend, LineageKind, LocalBackend, ObjectName};
-use lbak_testkit::objects::{session_id, trailed};
+use lbak_testkit::{
+    not_run,
+    objects::{session_id, trailed},
+};
 
 use crate::support::{Model, init, open, take};
 
@@ -32,8 +35,7 @@ fn nothing_has_a_name_before_its_bytes_are_synced_and_nothing_relies_on_a_name_t
     let store = folder.join("store");
     let calls = ["-e", "trace=write,pwrite64,fsync,fdatasync,linkat,renameat2,mkdirat"];
     let Some(lines) = traced(&calls, "a_snapshot_into_a_folder", &store) else {
-        println!("NOT RUN: order of syncing: strace is not there, or may not trace");
-        return;
+        return not_run("order of syncing: strace is not there, or may not trace");
     };
     let mut disk = Disk { store: store.to_str().unwrap().to_owned(), ..Disk::default() };
     for (number, line) in lines.iter().enumerate() {
@@ -71,8 +73,7 @@ fn after_a_folder_could_not_be_synced_nothing_is_named_any_more() {
         let fault = format!("inject=fsync:error=EIO:when={number}");
         let calls = ["-e", "trace=fsync,linkat,renameat2", "-e", &fault];
         let Some(lines) = traced(&calls, "puts_whose_errors_are_passed_over", &folder.join(number.to_string())) else {
-            println!("NOT RUN: syncs that fail: strace is not there, or may not trace");
-            return;
+            return not_run("syncs that fail: strace is not there, or may not trace");
         };
         let Some(place) = lines.iter().position(|line| line.contains("(INJECTED)")) else { break };
         // A file that has no name yet is lost, and nothing else is: the next attempt writes another.

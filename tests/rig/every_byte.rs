@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use lbak::{
     Error, LineageKind, MemoryBackend, ObjectName, PackId, ParityOptions, Repository, SnapshotId, Timestamp,
-    VerifyOptions, add_parity,
+    VerifyOptions, VerifyReport, add_parity,
     codec::Kind,
     id::ObjectHash,
     snapshot::{AsideRecord, DamagedRecord, FinRecord, ForgottenRecord, MarkRecord, ReadingRecord, RemovalsRecord},
@@ -100,24 +100,28 @@ impl Stored {
         let packs: Vec<PackId> = spoilt.iter().filter_map(|object| pack_of(object)).collect();
         assert_eq!((&found.healable, &keyless.healable), (&packs, &packs), "{what}: parity heals it");
 
-        let (mut said, mut identical) = (0, 0);
+        let outcomes = self.restore_all(&repository, &found, what);
         let catalog = repository.catalog().unwrap();
-        for snapshot in &catalog.snapshots {
+        let there = catalog.snapshots.iter().filter(|found| self.models.contains_key(&found.manifest.id)).count();
+        assert!(there == self.models.len() || !catalog.damaged.is_empty(), "{what}: a snapshot is gone without a word");
+        outcomes
+    }
+
+    /// Restores every snapshot that is known. How many said what they lack, each of which `verify` has foretold, and how many restored completely.
+    fn restore_all(&self, repository: &Repository, found: &VerifyReport, what: &str) -> (u64, u64) {
+        let (mut said, mut identical) = (0, 0);
+        for snapshot in repository.catalog().unwrap().snapshots {
             // A forgotten snapshot whose `forgotten/` is spoilt is there again, which is not wrong.
             let Some(model) = self.models.get(&snapshot.manifest.id) else { continue };
-            let outcome = restore_and_compare(&repository, &snapshot.manifest, model, what);
             let is_hurt = found.hurt.iter().any(|hurt| hurt.snapshot == snapshot.manifest.id);
-            match outcome {
+            match restore_and_compare(repository, &snapshot.manifest, model, what) {
                 Outcome::Identical => identical += 1,
-                // What is lost at restore was foretold.
                 Outcome::Said => {
                     assert!(is_hurt, "{what}: verify said nothing of {}", snapshot.manifest.id);
                     said += 1;
                 }
             }
         }
-        let there = catalog.snapshots.iter().filter(|found| self.models.contains_key(&found.manifest.id)).count();
-        assert!(there == self.models.len() || !catalog.damaged.is_empty(), "{what}: a snapshot is gone without a word");
         (said, identical)
     }
 
@@ -220,13 +224,7 @@ fn an_object_that_is_gone_is_found_where_it_is_needed_and_never_missed_silently(
         contents.remove(name);
         let repository = stored.open(&filled(&contents), &format!("{name} is gone"));
         let found = verify_all(&repository);
-        for snapshot in repository.catalog().unwrap().snapshots {
-            let Some(model) = stored.models.get(&snapshot.manifest.id) else { continue };
-            if restore_and_compare(&repository, &snapshot.manifest, model, name) == Outcome::Said {
-                assert!(found.hurt.iter().any(|hurt| hurt.snapshot == snapshot.manifest.id), "{name}: {found:?}");
-                said += 1;
-            }
-        }
+        said += stored.restore_all(&repository, &found, &format!("{name} is gone")).0;
         // Segments can be gone and be rebuilt, or be of no use; packs that something needs are missed.
         if name.starts_with("packs/") {
             assert!(found.damage.iter().any(|damage| damage.object == *name), "{name}: {:?}", found.damage);
@@ -245,15 +243,7 @@ impl Stored {
         for object in spoilt {
             assert!(found.damage.iter().any(|damage| damage.object == *object), "{what}: {object}: {:?}", found.damage);
         }
-        let (mut said, mut identical) = (0, 0);
-        for snapshot in repository.catalog().unwrap().snapshots {
-            let Some(model) = self.models.get(&snapshot.manifest.id) else { continue };
-            match restore_and_compare(&repository, &snapshot.manifest, model, what) {
-                Outcome::Identical => identical += 1,
-                Outcome::Said => said += 1,
-            }
-        }
-        (said, identical)
+        self.restore_all(&repository, &found, what)
     }
 }
 

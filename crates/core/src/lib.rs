@@ -58,3 +58,9 @@ pub mod capture;
 
 pub mod amend;
 pub mod browse;
+
+/// The one of `lbak-testkit`, which uses this library: a dependency on it would go in a circle.
+#[cfg(test)]
+#[path = "../../testkit/src/not_run.rs"]
+#[expect(unreachable_pub, reason = "it is public where it belongs")]
+mod not_run;

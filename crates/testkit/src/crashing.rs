@@ -1,9 +1,9 @@
 //! A backend that dies.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Sealed};
+use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Sealed};
 
 /// What becomes of the change during which the store dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,30 @@ pub struct CrashingBackend<B> {
     inner: B,
     last: LastChange,
     /// Changes that still go through; `None` after the crash.
-    left: Mutex<Option<u64>>,
+    left: Arc<Mutex<Option<u64>>>,
+}
+
+/// An object that was opened before.
+#[derive(Debug)]
+struct CrashingParts {
+    inner: Box<dyn Parts>,
+    left: Arc<Mutex<Option<u64>>>,
+}
+
+impl Parts for CrashingParts {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        if lock(&self.left).is_none() { Err(dead()) } else { self.inner.read(offset, buffer) }
+    }
+}
+
+fn lock(left: &Mutex<Option<u64>>) -> MutexGuard<'_, Option<u64>> {
+    left.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<B: Backend> CrashingBackend<B> {
     /// Wraps a backend that dies during the change after so many.
     pub fn new(inner: B, changes: u64, last: LastChange) -> Self {
-        Self { inner, last, left: Mutex::new(Some(changes)) }
+        Self { inner, last, left: Arc::new(Mutex::new(Some(changes))) }
     }
 
     /// What is left.
@@ -45,7 +62,7 @@ impl<B: Backend> CrashingBackend<B> {
     }
 
     fn left(&self) -> MutexGuard<'_, Option<u64>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.left)
     }
 
     fn change(&self, change: impl FnOnce() -> Result<(), BackendError>) -> Result<(), BackendError> {
@@ -93,6 +110,15 @@ impl<B: Backend> Backend for CrashingBackend<B> {
 
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         self.read(|| self.inner.get_range(name, offset, length))
+    }
+
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        self.read(|| self.inner.get_range_into(name, offset, buffer))
+    }
+
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        let inner = self.read(|| self.inner.open_parts(name))?;
+        Ok(inner.map(|inner| Box::new(CrashingParts { inner, left: Arc::clone(&self.left) }) as Box<dyn Parts>))
     }
 
     fn list(

@@ -1,12 +1,12 @@
 //! A backend that fails where it is told to.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
-use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Sealed};
+use lbak_core::backend::{Backend, BackendError, BackendErrorKind, Description, ObjectName, Parts, Sealed};
 
 use crate::Operation;
 
@@ -70,45 +70,27 @@ impl Fault {
 
 /// Passes everything on, but for the faults. Of several that would strike at one operation the first does;
 /// the others count it as one that passed them by.
+///
+/// A read of a part is a [`GetRange`](Operation::GetRange), whichever way it is asked for. So is the opening of an object for its parts, where
+/// the backend inside does that.
 #[derive(Debug)]
 pub struct FaultyBackend<B> {
     inner: B,
-    /// Faults and how many operations each has seen.
-    faults: Mutex<Vec<(Fault, u64)>>,
+    faults: Arc<Faults>,
+}
+
+/// Faults and how many operations each has seen. An object that was opened has them, too.
+#[derive(Debug, Default)]
+struct Faults {
+    all: Mutex<Vec<(Fault, u64)>>,
     struck: AtomicU64,
 }
 
-impl<B: Backend> FaultyBackend<B> {
-    /// Wraps a backend.
-    pub fn new(inner: B, faults: impl IntoIterator<Item = Fault>) -> Self {
-        let faults = faults.into_iter().map(|fault| (fault, 0)).collect();
-        Self { inner, faults: Mutex::new(faults), struck: AtomicU64::new(0) }
-    }
-
-    /// The backend inside, where nothing fails.
-    pub fn inner(&self) -> &B {
-        &self.inner
-    }
-
-    /// Adds a fault that counts from now on.
-    pub fn add(&self, fault: Fault) {
-        self.faults().push((fault, 0));
-    }
-
-    /// Takes all faults away: the store is well again.
-    pub fn heal(&self) {
-        self.faults().clear();
-    }
-
-    /// How often a fault struck. A test that wants a failure should make sure there was one.
-    pub fn struck(&self) -> u64 {
-        self.struck.load(Ordering::Relaxed)
-    }
-
+impl Faults {
     /// Counts an operation and returns what is to happen to it.
     fn effect(&self, operation: Operation, name: &str) -> Option<Effect> {
         let mut effect = None;
-        for (fault, seen) in &mut *self.faults() {
+        for (fault, seen) in &mut *self.lock() {
             if fault.operation != operation || !name.starts_with(&fault.prefix) {
                 continue;
             }
@@ -124,8 +106,56 @@ impl<B: Backend> FaultyBackend<B> {
         effect
     }
 
-    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<(Fault, u64)>> {
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Fault, u64)>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B: Backend> FaultyBackend<B> {
+    /// Wraps a backend.
+    pub fn new(inner: B, faults: impl IntoIterator<Item = Fault>) -> Self {
+        let all = faults.into_iter().map(|fault| (fault, 0)).collect();
+        Self { inner, faults: Arc::new(Faults { all: Mutex::new(all), struck: AtomicU64::new(0) }) }
+    }
+
+    /// The backend inside, where nothing fails.
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
+
+    /// Adds a fault that counts from now on.
+    pub fn add(&self, fault: Fault) {
+        self.faults.lock().push((fault, 0));
+    }
+
+    /// Takes all faults away: the store is well again.
+    pub fn heal(&self) {
+        self.faults.lock().clear();
+    }
+
+    /// How often a fault struck. A test that wants a failure should make sure there was one.
+    pub fn struck(&self) -> u64 {
+        self.faults.struck.load(Ordering::Relaxed)
+    }
+
+    fn effect(&self, operation: Operation, name: &str) -> Option<Effect> {
+        self.faults.effect(operation, name)
+    }
+}
+
+/// An object that was opened: every read of it may be hit.
+#[derive(Debug)]
+struct FaultyParts {
+    inner: Box<dyn Parts>,
+    name: String,
+    faults: Arc<Faults>,
+}
+
+impl Parts for FaultyParts {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        let effect = self.faults.effect(Operation::GetRange, &self.name);
+        with_effect(effect, || self.inner.read(offset, buffer))?;
+        spoil_buffer(effect, buffer)
     }
 }
 
@@ -162,6 +192,19 @@ fn spoil(effect: Option<Effect>, bytes: Bytes) -> Bytes {
     }
 }
 
+/// The same of a buffer, which holds as many bytes as were asked for: fewer are an error of the store.
+fn spoil_buffer(effect: Option<Effect>, buffer: &mut [u8]) -> Result<(), BackendError> {
+    match effect {
+        Some(Effect::FlipBit(position)) if !buffer.is_empty() => {
+            let position = position % buffer.len();
+            buffer[position] ^= 1 << (position % 8);
+            Ok(())
+        }
+        Some(Effect::CutShort(1..)) if !buffer.is_empty() => Err(injected(BackendErrorKind::Corrupt)),
+        _ => Ok(()),
+    }
+}
+
 impl<B: Backend> Backend for FaultyBackend<B> {
     fn put(&self, name: &ObjectName, object: &Sealed) -> Result<(), BackendError> {
         let effect = self.effect(Operation::Put, &name.to_string());
@@ -184,6 +227,19 @@ impl<B: Backend> Backend for FaultyBackend<B> {
     fn get_range(&self, name: &ObjectName, offset: u64, length: u64) -> Result<Bytes, BackendError> {
         let effect = self.effect(Operation::GetRange, &name.to_string());
         with_effect(effect, || self.inner.get_range(name, offset, length)).map(|bytes| spoil(effect, bytes))
+    }
+
+    fn get_range_into(&self, name: &ObjectName, offset: u64, buffer: &mut [u8]) -> Result<(), BackendError> {
+        let effect = self.effect(Operation::GetRange, &name.to_string());
+        with_effect(effect, || self.inner.get_range_into(name, offset, buffer))?;
+        spoil_buffer(effect, buffer)
+    }
+
+    fn open_parts(&self, name: &ObjectName) -> Result<Option<Box<dyn Parts>>, BackendError> {
+        let Some(inner) = self.inner.open_parts(name)? else { return Ok(None) };
+        let (name, faults) = (name.to_string(), Arc::clone(&self.faults));
+        let effect = self.effect(Operation::GetRange, &name);
+        with_effect(effect, || Ok(Some(Box::new(FaultyParts { inner, name, faults }) as Box<dyn Parts>)))
     }
 
     fn list(

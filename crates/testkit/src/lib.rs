@@ -7,6 +7,7 @@
 //! - [`MisreadingBackend`] reads wrongly what lies rightly, until it is told to forget.
 //! - [`PowerCutBackend`] loses its power: what it had not acknowledged is lost, kept or torn at any byte.
 //! - [`trees`] makes up small directories full of what is hard to keep, writes them to disk and compares them.
+//! - [`not_run`] says what a test could not try on this machine, where a harness does not swallow it.
 //! - [`objects`] makes objects that prove themselves, without keys.
 //!
 //! Whoever has written a backend tests it like this:
@@ -42,6 +43,7 @@ mod crashing;
 mod faulty;
 mod meddling;
 mod misreading;
+mod not_run;
 pub mod objects;
 mod operation;
 mod power;
@@ -52,6 +54,7 @@ pub use crashing::{CrashingBackend, LastChange};
 pub use faulty::{Effect, Fault, FaultyBackend};
 pub use meddling::MeddlingBackend;
 pub use misreading::MisreadingBackend;
+pub use not_run::not_run;
 pub use operation::Operation;
 pub use power::{Fate, PowerCutBackend, Unacknowledged};
 pub use recording::{Record, RecordingBackend};

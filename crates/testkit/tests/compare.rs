@@ -21,6 +21,7 @@ use std::{
 use lbak_testkit::{
     awkward::{AwkwardOptions, make, remove_tree},
     compare::{Difference, Field, compare_trees},
+    not_run,
 };
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 
@@ -165,7 +166,7 @@ fn plants() -> Vec<Plant> {
         }),
     ];
     if !is_root() {
-        eprintln!("NOT TRIED: owners, devices, trusted attributes and capabilities need root");
+        not_run("owners, devices, trusted attributes and capabilities need root");
         plants.push(Plant("/other", Field::Unreadable, |path| {
             fs::set_permissions(path.join("other"), fs::Permissions::from_mode(0o000)).unwrap();
         }));

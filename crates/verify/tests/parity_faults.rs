@@ -103,19 +103,23 @@ fn whichever_fails<T>(
     let mut failed = 0;
     for (operation, effects) in faults() {
         for effect in effects {
-            for skip in 0.. {
-                let backend = filled(before);
-                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&backend), []));
-                let repository = reopen(Arc::clone(&faulty) as _);
-                faulty.add(Fault::new(operation, effect).after(skip).once());
-                let outcome = work(&repository);
-                if faulty.struck() == 0 {
-                    break;
+            // Once, and from there on.
+            for times in [1, u64::MAX] {
+                for skip in 0.. {
+                    let backend = filled(before);
+                    let faulty = Arc::new(FaultyBackend::new(Arc::clone(&backend), []));
+                    let repository = reopen(Arc::clone(&faulty) as _);
+                    faulty.add(Fault { times, ..Fault::new(operation, effect).after(skip) });
+                    let outcome = work(&repository);
+                    if faulty.struck() == 0 {
+                        break;
+                    }
+                    let what =
+                        format!("{operation:?} {effect:?} {times} times after {skip}: {:?}", outcome.as_ref().err());
+                    only_added(before, &backend);
+                    check(&backend, operation, outcome, &what);
+                    failed += 1;
                 }
-                let what = format!("{operation:?} {effect:?} after {skip}: {:?}", outcome.as_ref().err());
-                only_added(before, &backend);
-                check(&backend, operation, outcome, &what);
-                failed += 1;
             }
         }
     }

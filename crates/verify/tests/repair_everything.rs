@@ -152,28 +152,31 @@ fn a_failure_of_every_operation_of_repairing_snapshots_leaves_nothing_worse() {
     let mut faults = 0;
     for operation in [Operation::Put, Operation::List, Operation::Get, Operation::GetRange] {
         for effect in effects(operation) {
-            for skip in 0.. {
-                let store = Arc::new(MemoryBackend::new());
-                spoilt.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
-                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
-                let repository = reopen(Arc::clone(&faulty) as _);
-                faulty.add(Fault::new(operation, effect).after(skip).once());
-                let outcome = repair_snapshots(&repository, &deep());
-                if faulty.struck() == 0 {
-                    outcome.unwrap();
-                    break;
+            // Once, and from there on.
+            for times in [1, u64::MAX] {
+                for skip in 0.. {
+                    let store = Arc::new(MemoryBackend::new());
+                    spoilt.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
+                    let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
+                    let repository = reopen(Arc::clone(&faulty) as _);
+                    faulty.add(Fault { times, ..Fault::new(operation, effect).after(skip) });
+                    let outcome = repair_snapshots(&repository, &deep());
+                    if faulty.struck() == 0 {
+                        outcome.unwrap();
+                        break;
+                    }
+                    faults += 1;
+                    let case = format!("{operation:?} {effect:?} {times} times after {skip}");
+                    for (name, bytes) in &spoilt {
+                        assert_eq!(store.contents().get(name), Some(bytes), "{case}: {name}");
+                    }
+                    let repository = reopen(Arc::clone(&store) as _);
+                    assert_not_worse(&before, &contents(&repository), &case);
+                    // Whatever was committed holds what it says it does.
+                    let hurt = read_data(&repository).hurt;
+                    let old: Vec<String> = before.keys().cloned().collect();
+                    assert!(hurt.iter().all(|hurt| old.contains(&hurt.snapshot.to_string())), "{case}: {hurt:?}");
                 }
-                faults += 1;
-                let case = format!("{operation:?} {effect:?} after {skip}");
-                for (name, bytes) in &spoilt {
-                    assert_eq!(store.contents().get(name), Some(bytes), "{case}: {name}");
-                }
-                let repository = reopen(Arc::clone(&store) as _);
-                assert_not_worse(&before, &contents(&repository), &case);
-                // Whatever was committed holds what it says it does.
-                let hurt = read_data(&repository).hurt;
-                let old: Vec<String> = before.keys().cloned().collect();
-                assert!(hurt.iter().all(|hurt| old.contains(&hurt.snapshot.to_string())), "{case}: {hurt:?}");
             }
         }
     }

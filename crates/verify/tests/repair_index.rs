@@ -253,31 +253,38 @@ fn a_failure_of_every_operation_leaves_nothing_worse() {
     let mut faults = 0;
     for operation in [Operation::Put, Operation::List, Operation::Get, Operation::GetRange] {
         for effect in effects(operation) {
-            for skip in 0.. {
-                let store = Arc::new(MemoryBackend::new());
-                spoilt.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
-                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
-                let repository = reopen(Arc::clone(&faulty) as _);
-                faulty.add(Fault::new(operation, effect).after(skip).once());
-                let outcome = repair_index(&repository, &RepairOptions::default());
-                if faulty.struck() == 0 {
-                    outcome.unwrap();
-                    break;
-                }
-                faults += 1;
-                assert_only_added(&spoilt, &store);
-                let repository = reopen(Arc::clone(&store) as _);
-                let hurt = read_data(&repository).hurt;
-                assert!(hurt.len() <= hurt_before, "{operation:?} {effect:?} after {skip}: {hurt:?}");
-                // A repair that says that it was done was.
-                if operation == Operation::Put && outcome.is_ok() {
+            // Once, and from there on.
+            for times in [1, u64::MAX] {
+                for skip in 0.. {
+                    let store = Arc::new(MemoryBackend::new());
+                    spoilt.iter().for_each(|(name, bytes)| store.tamper(name, Some(bytes.clone())));
+                    let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
+                    let repository = reopen(Arc::clone(&faulty) as _);
+                    faulty.add(Fault { times, ..Fault::new(operation, effect).after(skip) });
+                    let outcome = repair_index(&repository, &RepairOptions::default());
+                    if faulty.struck() == 0 {
+                        outcome.unwrap();
+                        break;
+                    }
+                    faults += 1;
+                    assert_only_added(&spoilt, &store);
+                    let repository = reopen(Arc::clone(&store) as _);
+                    let hurt = read_data(&repository).hurt;
+                    assert!(hurt.len() <= hurt_before, "{operation:?} {effect:?} {times} times after {skip}: {hurt:?}");
+                    // A repair that says that it was done was.
+                    if operation == Operation::Put && outcome.is_ok() {
+                        let verified = read_data(&repository);
+                        assert!(verified.is_sound(), "{effect:?} {times} times after {skip}: {:?}", verified.damage);
+                    }
+                    repair(&repository);
                     let verified = read_data(&repository);
-                    assert!(verified.is_sound(), "{effect:?} after {skip}: {:?}", verified.damage);
+                    assert!(
+                        verified.is_sound(),
+                        "{operation:?} {effect:?} {times} times after {skip}: {:?}",
+                        verified.damage
+                    );
+                    assert_eq!(contents(&repository), expected);
                 }
-                repair(&repository);
-                let verified = read_data(&repository);
-                assert!(verified.is_sound(), "{operation:?} {effect:?} after {skip}: {:?}", verified.damage);
-                assert_eq!(contents(&repository), expected);
             }
         }
     }

@@ -260,25 +260,28 @@ fn a_failure_of_every_operation_leaves_nothing_worse() {
     let mut faults = 0;
     for operation in [Operation::Put, Operation::List, Operation::Get, Operation::GetRange] {
         for effect in effects(operation) {
-            for skip in 0.. {
-                let store = store_of(&spoilt);
-                let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
-                let repository = reopen(Arc::clone(&faulty) as _);
-                faulty.add(Fault::new(operation, effect).after(skip).once());
-                let outcome = repair_packs(&repository, &RepairOptions::default());
-                if faulty.struck() == 0 {
-                    outcome.unwrap();
-                    break;
+            // Once, and from there on.
+            for times in [1, u64::MAX] {
+                for skip in 0.. {
+                    let store = store_of(&spoilt);
+                    let faulty = Arc::new(FaultyBackend::new(Arc::clone(&store), []));
+                    let repository = reopen(Arc::clone(&faulty) as _);
+                    faulty.add(Fault { times, ..Fault::new(operation, effect).after(skip) });
+                    let outcome = repair_packs(&repository, &RepairOptions::default());
+                    if faulty.struck() == 0 {
+                        outcome.unwrap();
+                        break;
+                    }
+                    faults += 1;
+                    let case = format!("{operation:?} {effect:?} {times} times after {skip}");
+                    assert_only_added(&spoilt, &store);
+                    let repository = reopen(Arc::clone(&store) as _);
+                    let hurt = read_data(&repository).hurt;
+                    assert!(hurt.len() <= hurt_before, "{case}: {hurt:?}");
+                    repair(&repository);
+                    take_all(&repository);
+                    assert_healed(&repository, &expected, &case);
                 }
-                faults += 1;
-                let case = format!("{operation:?} {effect:?} after {skip}");
-                assert_only_added(&spoilt, &store);
-                let repository = reopen(Arc::clone(&store) as _);
-                let hurt = read_data(&repository).hurt;
-                assert!(hurt.len() <= hurt_before, "{case}: {hurt:?}");
-                repair(&repository);
-                take_all(&repository);
-                assert_healed(&repository, &expected, &case);
             }
         }
     }

@@ -2,7 +2,6 @@
 //! brought back to places that can not hold all of it.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::print_stderr, reason = "what is not tried here is said")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +19,7 @@ use std::{
 use lbak_testkit::{
     awkward::{AwkwardOptions, make, remove_tree},
     compare::{Field, compare_trees},
+    not_run,
 };
 
 use crate::home::{Home, Run};
@@ -40,6 +40,7 @@ fn options() -> AwkwardOptions {
 struct Removed<'a>(&'a Home, &'a [&'a str]);
 
 impl Drop for Removed<'_> {
+    #[expect(clippy::print_stderr, reason = "somebody has to remove it")]
     fn drop(&mut self) {
         for name in self.1 {
             if let Err(error) = remove_tree(&self.0.path(name)) {
@@ -134,8 +135,7 @@ fn give(path: &Path) {
 #[test]
 fn what_root_has_taken_comes_back_to_an_ordinary_user_but_for_what_only_root_can_set() {
     if !is_root() {
-        eprintln!("NOT TRIED: needs root");
-        return;
+        return not_run("needs root");
     }
     let home = Home::with_repository();
     let _removed = Removed(&home, &["awkward", "his"]);
@@ -199,7 +199,7 @@ fn with_mounts(home: &Home, script: &str) -> Option<Output> {
     let try_it = "mount -t tmpfs none /mnt || mount -t tmpfs none /tmp";
     let may = Command::new("unshare").args(unshare).args(["sh", "-c", try_it]).output();
     if !may.is_ok_and(|output| output.status.success()) {
-        eprintln!("NOT TRIED: no mounts in a namespace of its own here");
+        not_run("no mounts in a namespace of its own here");
         return None;
     }
     let given = home.command::<_, &str>([]);
@@ -269,7 +269,7 @@ fn the_repository_is_not_backed_up_into_itself_by_another_way() {
 fn some_metadata(home: &Home) {
     let a = home.path("data/a");
     if let Err(errno) = rustix::fs::setxattr(&a, "user.a", b"b", rustix::fs::XattrFlags::empty()) {
-        eprintln!("without an attribute: {errno}");
+        not_run(format_args!("a file with an attribute: {errno}"));
     }
     fs::set_permissions(&a, fs::Permissions::from_mode(0o640)).expect("a mode");
     std::os::unix::fs::symlink("a", home.path("data/link")).expect("a link");
@@ -307,7 +307,7 @@ fn a_target_that_lacks_something_gets_the_rest() {
         some_metadata(&home);
         let Some(restored) = restore_into(&home, make_and_mount) else { return };
         match restored {
-            Err(reason) => eprintln!("NOT TRIED: {make_and_mount}: {reason}"),
+            Err(reason) => not_run(format_args!("{make_and_mount}: {reason}")),
             Ok((code, said)) => {
                 assert_eq!(code, 3, "{make_and_mount}: {said}");
                 assert!(said.contains(lacking), "{make_and_mount}: {said}");
@@ -327,7 +327,7 @@ fn fat_gets_the_files() {
         return;
     };
     match restored {
-        Err(reason) => eprintln!("NOT TRIED: no FAT here: {reason}"),
+        Err(reason) => not_run(format_args!("no FAT here: {reason}")),
         Ok((code, said)) => {
             assert_eq!(code, 3, "{said}");
             assert!(said.contains("the first filethe second file"), "{said}");
@@ -344,6 +344,7 @@ fn names_that_a_target_takes_for_one_are_told_both() {
         "truncate -s 320M image && mkfs.xfs -q -n version=ci image && mount -o loop image target",
         "truncate -s 8M image && mkfs.vfat image && mount -o loop image target",
     ];
+    let mut reasons = Vec::new();
     for way in ways {
         let home = Home::with_repository();
         home.write("data/README", "one");
@@ -351,7 +352,7 @@ fn names_that_a_target_takes_for_one_are_told_both() {
         home.run(["snapshot", "data"]).expect_code(0);
         let Some(restored) = restore_into(&home, way) else { return };
         match restored {
-            Err(reason) => eprintln!("NOT TRIED: {way}: {reason}"),
+            Err(reason) => reasons.push(reason),
             Ok((code, said)) => {
                 assert_eq!(code, 3, "{said}");
                 assert!(said.contains("README") && said.contains("readme"), "{said}");
@@ -360,6 +361,7 @@ fn names_that_a_target_takes_for_one_are_told_both() {
             }
         }
     }
+    not_run(format_args!("no file system here takes two names for one: {reasons:?}"));
 }
 
 #[test]

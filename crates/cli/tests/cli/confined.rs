@@ -10,6 +10,7 @@ use std::{
 };
 
 use lbak_cli::confining::Fence;
+use lbak_testkit::not_run;
 
 use crate::home::{Home, Run};
 
@@ -26,7 +27,6 @@ fn home() -> Home {
 }
 
 /// Runs the binary under `strace`; `None`, and a line that says so, where that can not be.
-#[expect(clippy::print_stdout, reason = "what did not run is told")]
 fn traced(home: &Home, strace: &[&str], arguments: &[&str]) -> Option<(Run, String)> {
     let restore = home.command(arguments);
     let mut command = Command::new("strace");
@@ -35,18 +35,17 @@ fn traced(home: &Home, strace: &[&str], arguments: &[&str]) -> Option<(Run, Stri
     command.env_clear().envs(restore.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.output().ok().filter(|run| !String::from_utf8_lossy(&run.stderr).contains("ptrace"));
     let Some(output) = output else {
-        println!("NOT RUN: calls of the binary: strace is not there, or may not trace");
+        not_run("calls of the binary: strace is not there, or may not trace");
         return None;
     };
     Some((Run::of(&output), home.read("trace")))
 }
 
 /// A fence around a folder; `None`, and a line that says so, where the kernel has none.
-#[expect(clippy::print_stdout, reason = "what did not run is told")]
 fn fence(folder: &std::path::Path) -> Option<Fence> {
     let folder = File::open(folder).expect("a folder");
     let fence = Fence::around(&[folder.as_fd()]);
-    fence.inspect_err(|why| println!("NOT RUN: this kernel has no Landlock: {why}")).ok()
+    fence.inspect_err(|why| not_run(format_args!("this kernel has no Landlock: {why}"))).ok()
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use lbak_testkit::not_run;
+
 /// What happens to whoever reads a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conduct {
@@ -50,11 +52,10 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Mounts a folder of these files; `None`, and a word about it, where that is not allowed.
-    #[expect(clippy::print_stderr, reason = "what was not tried is said")]
     pub(crate) fn mount<const N: usize>(path: &Path, files: [(&str, Served); N]) -> Option<Self> {
         let opened = File::options().read(true).write(true).open("/dev/fuse");
         let Ok(device) = opened else {
-            eprintln!("NOT TRIED: no /dev/fuse here");
+            not_run("no /dev/fuse here");
             return None;
         };
         let files: BTreeMap<u64, (String, Served)> =
@@ -67,7 +68,7 @@ impl Folder {
         mount.args(["-i", "-t", "fuse", "-o", options, "lbak-test"]).arg(path);
         mount.stdin(Stdio::from(device.try_clone().expect("a descriptor"))).stdout(Stdio::null()).stderr(Stdio::null());
         if !mount.status().is_ok_and(|status| status.success()) {
-            eprintln!("NOT TRIED: nobody may mount here");
+            not_run("nobody may mount here");
             return None;
         }
         let server = Server { device, files, released, stalled: Arc::clone(&stalled) };

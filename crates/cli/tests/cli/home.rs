@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::Arc,
@@ -144,6 +145,27 @@ pub(crate) fn damage(path: &Path) {
     bytes[100] ^= 1;
     fs::remove_file(path).expect("it is there");
     fs::write(path, bytes).expect("it is written");
+}
+
+/// Runs as a user who may not do everything, if that can be had.
+pub(crate) fn as_ordinary_user(home: &Home, arguments: &[&str]) -> Run {
+    let mut command = home.command(arguments);
+    if rustix::process::getuid().is_root() {
+        // Nobody: the number is the same everywhere.
+        command.uid(65534).gid(65534);
+    }
+    Run::of(&command.output().expect("the binary runs"))
+}
+
+/// Gives a home to the user who may not do everything.
+pub(crate) fn give(home: &Home) {
+    if rustix::process::getuid().is_root() {
+        let mut open = vec![home.path("")];
+        while let Some(path) = open.pop() {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("root may");
+            open.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.expect("an entry").path()));
+        }
+    }
 }
 
 impl Run {

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 /// A home with a snapshot of `data`.
@@ -126,8 +128,7 @@ fn patterns_choose_what_is_restored() {
 fn owners_are_given_as_asked() {
     let home = Home::with_repository();
     if !is_root() {
-        println!("not tested: only root can give files away");
-        return;
+        return not_run("only root can give files away");
     }
     std::os::unix::fs::chown(home.path("data/a"), Some(4242), Some(4242)).expect("chown");
     home.snapshot();
@@ -142,8 +143,7 @@ fn attributes_are_set_as_asked() {
     let home = Home::with_repository();
     let set = |name: &str| rustix::fs::setxattr(home.path("data/a"), name, b"value", rustix::fs::XattrFlags::empty());
     if set("user.one").and_then(|()| set("user.two")).is_err() {
-        println!("not tested: the temporary directory has no extended attributes");
-        return;
+        return not_run("the temporary directory has no extended attributes");
     }
     home.snapshot();
     let has = |target: &str, name: &str| rustix::fs::getxattr_query(home.path(target).join("a"), name).is_ok();

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 fn home() -> Home {
@@ -93,11 +95,10 @@ fn is_silenced(file: &std::path::Path) -> bool {
 }
 
 /// Runs on a terminal and types lines, each when the one before was asked for.
-#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn typed(home: &Home, arguments: &str, lines: &[&str]) -> Option<Run> {
     let script = ["/usr/bin/script", "/bin/script"].into_iter().find(|path| std::path::Path::new(path).exists());
     let Some(script) = script else {
-        println!("NOT TESTED: there is no `script` here to make a terminal with");
+        not_run("there is no `script` here to make a terminal with");
         return None;
     };
     let binary = env!("CARGO_BIN_EXE_lbak");

@@ -2,6 +2,8 @@
 
 use std::{fs::File, process::Stdio};
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 /// Runs with a standard output that nobody reads.
@@ -48,7 +50,9 @@ fn a_full_disk_behind_standard_output_is_an_error() {
     let home = Home::with_repository();
     home.snapshot();
     for arguments in [&["snapshots"][..], &["--help"], &["restore", "--help"], &["help", "ls"], &["--version"]] {
-        let Ok(full) = File::options().write(true).open("/dev/full") else { return };
+        let Ok(full) = File::options().write(true).open("/dev/full") else {
+            return not_run("there is no /dev/full here");
+        };
         let output = home.command(arguments).stdout(full).stderr(Stdio::piped()).output().expect("the binary runs");
         Run::of(&output).expect_code(1).expect_stderr("cannot write to standard output");
     }

@@ -10,6 +10,7 @@ use std::{
     process::Command,
 };
 
+use lbak_testkit::not_run;
 use serde_json::Value;
 
 use crate::home::{Home, Run};
@@ -116,7 +117,7 @@ fn a_mount_that_shows_the_tree_below_itself_is_told_and_left_out() {
     }
     let run = match command.output() {
         Ok(output) if output.status.code() != Some(99) && !output.stderr.starts_with(b"unshare") => Run::of(&output),
-        other => return println!("not tried: nothing can be mounted here: {other:?}"),
+        other => return not_run(format_args!("nothing can be mounted here: {other:?}")),
     };
     let run = run.expect_code(0);
     let finding = run.message("finding");
@@ -129,7 +130,7 @@ fn a_mount_that_shows_the_tree_below_itself_is_told_and_left_out() {
 fn files_of_the_running_system_are_taken_as_far_as_they_go() {
     let home = Home::with_repository();
     if !Path::new("/proc/self/limits").exists() {
-        return println!("not tried: there is no /proc here");
+        return not_run("there is no /proc here");
     }
     let paths = ["/proc/self/limits", "/proc/self/mounts", "/proc/version"];
     home.run(["snapshot"].iter().chain(&paths)).expect_code(0);
@@ -144,6 +145,6 @@ fn files_of_the_running_system_are_taken_as_far_as_they_go() {
             let finding = run.message("finding");
             assert!(finding["message"].as_str().is_some_and(|what| what.contains("gives no end")), "{finding}");
         }
-        Err(error) => println!("not tried: /proc/kcore: {error}"),
+        Err(error) => not_run(format_args!("/proc/kcore: {error}")),
     }
 }

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 fn mode(home: &Home, path: &str) -> u32 {
@@ -138,8 +140,7 @@ fn a_target_that_is_full_or_read_only_is_told_with_what_to_do() {
     };
     for (options, hint) in [("size=1m", "make room"), ("size=1m,ro", "mounted for reading only")] {
         if !mount(options) {
-            println!("not tested: this user can not mount anything");
-            return;
+            return not_run("this user can not mount anything");
         }
         let run = home.run(["restore", "latest", "mounted"]);
         let unmounted = std::process::Command::new("umount").arg(home.path("mounted")).status();

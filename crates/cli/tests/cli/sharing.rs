@@ -5,6 +5,8 @@ use std::os::unix::{
     process::CommandExt,
 };
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 /// Nobody: the number is the same everywhere.
@@ -13,8 +15,7 @@ const USER: u32 = 65534;
 #[test]
 fn what_root_stores_can_be_read_by_the_owner_of_the_folder() {
     if !rustix::process::getuid().is_root() {
-        println!("NOT TESTED: only root can store in the folder of somebody else");
-        return;
+        return not_run("only root can store in the folder of somebody else");
     }
     let home = Home::empty().with("LBAK_REPOSITORY", "repository").with("LBAK_KEY_FILE", "key");
     home.write("data/a", "a");
@@ -53,8 +54,7 @@ fn what_root_stores_can_be_read_by_the_owner_of_the_folder() {
 #[test]
 fn what_belongs_to_another_is_told_with_who_may_read_it() {
     if !rustix::process::getuid().is_root() {
-        println!("NOT TESTED: only root can make what another may not read");
-        return;
+        return not_run("only root can make what another may not read");
     }
     let home = Home::with_repository();
     home.snapshot();

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use lbak_testkit::not_run;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::{Home, Run};
@@ -83,7 +84,7 @@ fn a_terminated_snapshot_is_143() {
 #[test]
 fn a_snapshot_whose_terminal_is_closed_is_129_and_the_next_one_stores_less() {
     if is_hang_up_ignored() {
-        return;
+        return not_run("these tests run under `nohup`, or there is no /proc to tell");
     }
     let home = home_with_large_file();
     let child = begin(&home);

@@ -1,18 +1,10 @@
 //! What is said, how often and where: findings, stages, hints.
 
-use std::{fs, os::unix::fs::PermissionsExt, os::unix::process::CommandExt};
+use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::home::{Home, Run};
+use lbak_testkit::not_run;
 
-/// Runs as a user who may not do everything, if that can be had.
-fn as_ordinary_user(home: &Home, arguments: &[&str]) -> Run {
-    let mut command = home.command(arguments);
-    if rustix::process::getuid().is_root() {
-        // Nobody: the number is the same everywhere.
-        command.uid(65534).gid(65534);
-    }
-    Run::of(&command.output().expect("the binary runs"))
-}
+use crate::home::{Home, as_ordinary_user, give};
 
 #[test]
 fn notes_of_verify_are_told_once() {
@@ -37,17 +29,6 @@ fn verbose_tells_each_stage_with_its_time() {
     assert!(!home.run(["snapshot", "data"]).expect_code(0).stderr.contains("storing: "));
     home.run(["restore", "latest", "out", "-vv"]).expect_code(0).expect_stderr("restoring: ");
     home.run(["snapshot", "data", "-v", "-q"]).expect_code(2);
-}
-
-/// Gives a home to the user who may not do everything.
-fn give(home: &Home) {
-    if rustix::process::getuid().is_root() {
-        let mut open = vec![home.path("")];
-        while let Some(path) = open.pop() {
-            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).expect("root may");
-            open.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.expect("an entry").path()));
-        }
-    }
 }
 
 #[test]
@@ -141,7 +122,7 @@ fn bits_that_go_with_an_owner_are_no_finding_where_none_was_asked_for() {
         fs::set_permissions(home.path("data/a"), fs::Permissions::from_mode(0o4755)).expect("root may");
         let value = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
         if set_capability(&home, value).is_err() {
-            println!("capabilities are not tested: they can not be set here");
+            not_run("capabilities can not be set here");
         }
     }
     home.snapshot();

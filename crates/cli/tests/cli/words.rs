@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use lbak_testkit::not_run;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::{Home, Run, damage};
@@ -154,7 +155,6 @@ fn a_snapshot_of_another_host_is_never_put_back_here_without_a_word() {
 }
 
 /// Runs on a terminal of 60 columns that answers `answer`; `None` where no program makes one.
-#[expect(clippy::print_stdout, reason = "what was not tried is said")]
 fn on_terminal(home: &Home, arguments: &str, answer: &str) -> Option<String> {
     let script = format!("stty cols 60; '{}' {arguments}", env!("CARGO_BIN_EXE_lbak"));
     let lbak = home.command::<_, &str>([]);
@@ -163,7 +163,7 @@ fn on_terminal(home: &Home, arguments: &str, answer: &str) -> Option<String> {
     command.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let Ok(mut child) = child else {
-        println!("not tried on a terminal: there is no program `script`");
+        not_run("there is no program `script`");
         return None;
     };
     let mut input = child.stdin.take().expect("a pipe");
@@ -308,8 +308,7 @@ fn a_full_disk_is_told_first_and_then_how_to_go_on() {
     let mounted =
         Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(home.path("small")).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        println!("not tried: a small file system can not be mounted here");
-        return;
+        return not_run("a small file system can not be mounted here");
     }
     let run = home.run(["restore", "latest", "small/out"]);
     let unmounted = Command::new("umount").arg(home.path("small")).status();

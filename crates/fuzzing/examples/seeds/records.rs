@@ -9,8 +9,9 @@ use lbak_core::{
     observe::{Finding, FindingKind},
     repository::Config,
     snapshot::{
-        ClosedRecord, DamagedRecord, FinRecord, FindingCount, ForgottenRecord, Lineage, Manifest, MarkRecord, Purpose,
-        ReadingRecord, RemovalsRecord, SessionRecord, Sizes, SourceKind, StoredFindings, Totals,
+        AsideObject, AsideRecord, ClosedRecord, DamagedRecord, FinRecord, FindingCount, ForgottenRecord, Lineage,
+        Manifest, MarkRecord, Purpose, ReadingRecord, RemovalsRecord, SessionRecord, Sizes, SourceKind, StoredFindings,
+        Totals,
     },
     wire,
 };
@@ -86,6 +87,13 @@ pub(crate) fn seeds() {
         previous: Some(ObjectHash(hash(9))),
     };
     let removals = RemovalsRecord { packs: packs.clone(), segments, merged: vec![] };
+    let aside = vec![
+        AsideObject {
+            name: format!("snapshots/{SESSION}"),
+            what: "its seal does not fit; nothing of it was found".into(),
+        },
+        AsideObject { name: "fin/0000000000000003".into(), what: "it is missing".into() },
+    ];
     let config =
         Config { repository: REPOSITORY, chunk_sizes: ChunkSizes::default(), cutter: 0, created_seconds: at.seconds };
     let (by, reason) = ("gpu-2".to_owned(), "silent for a week".to_owned());
@@ -101,6 +109,7 @@ pub(crate) fn seeds() {
         ("fin", 7, fin.encode()),
         ("config", 8, wire::encode("a config", 1, &config)),
         ("reading", 10, ReadingRecord { by: "gpu-1".into(), at, packs: vec![[1; 16], [2; 16]] }.encode()),
+        ("aside", 11, AsideRecord { by: "gpu-1".into(), at, objects: aside }.encode()),
         ("findings", 9, wire::encode("findings", 1, &vec![finding()])),
     ];
     seed("manifest", "lying-string", &[&[4, 1], &(32_u64 << 20).to_le_bytes(), b"short"]);

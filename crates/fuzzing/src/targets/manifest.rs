@@ -7,8 +7,8 @@ use lbak_core::{
     observe::Finding,
     repository::Config,
     snapshot::{
-        ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, Manifest, MarkRecord, ReadingRecord, RemovalsRecord,
-        SessionRecord,
+        AsideRecord, ClosedRecord, DamagedRecord, FinRecord, ForgottenRecord, Manifest, MarkRecord, ReadingRecord,
+        RemovalsRecord, SessionRecord,
     },
     wire,
 };
@@ -41,6 +41,7 @@ pub fn manifest(input: &[u8]) {
             decoded.ok().map(|findings| wire::encode("findings", 1, &findings))
         }
         10 => record!(ReadingRecord),
+        11 => record!(AsideRecord),
         _ => None,
     };
     if let Some(encoded) = encoded {

@@ -332,10 +332,7 @@ fn other_file_systems_are_left_alone() {
     // One that the snapshot has, as an empty directory, and one that it has not.
     let (known, unknown) = (folders.target.join("mounted"), folders.target.join("extra/deep"));
     fs::remove_dir(&known).expect("remove");
-    let (Some(_known), Some(_unknown)) = (mount(&known, "size=1m"), mount(&unknown, "size=1m")) else {
-        println!("not tested: this user can not mount anything");
-        return;
-    };
+    let (Some(_known), Some(_unknown)) = (mount(&known, "size=1m"), mount(&unknown, "size=1m")) else { return };
     for path in [&known, &unknown] {
         fs::write(path.join("precious"), "precious").expect("write");
     }

@@ -19,7 +19,7 @@ use lbak_core::{
 };
 use lbak_restore::{DumpCheck, DumpForm, DumpOptions, dump};
 use lbak_testkit::{
-    Operation, RecordingBackend,
+    Operation, RecordingBackend, not_run,
     objects::noise,
     trees::{compare, tree, write_tree},
 };
@@ -35,13 +35,12 @@ pub(crate) fn of(path: &str) -> DumpOptions {
 }
 
 /// Unpacks with the system's tar. `false` where there is none.
-#[expect(clippy::print_stderr, reason = "what was not tested is said")]
 fn unpack(archive: &[u8], target: &Path) -> bool {
     let mut command = Command::new("tar");
     command.args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "--warning=none", "-xpf", "-", "-C"]);
     let spawned = command.arg(target).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let Ok(mut child) = spawned else {
-        eprintln!("not tested: this system has no tar");
+        not_run("this system has no tar");
         return false;
     };
     child.stdin.take().expect("piped").write_all(archive).expect("tar reads");

@@ -1,6 +1,14 @@
 //! Repositories that were made to lead a restore out of its target.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use lbak_core::{
     id::{ChunkId, ChunkKind},
@@ -13,6 +21,13 @@ use lbak_restore::{Delete, InPlace, Overwrite, Place, RestoreOptions, RestoreRep
 use lbak_testkit::trees::compare;
 
 use crate::support::{Folders, Forge, folders, quick, shared, take};
+
+/// Counts a case, and says how many there were so far: the highest number is that of all.
+#[expect(clippy::print_stdout, reason = "tests tell their figures")]
+fn count_case() {
+    static CASES: AtomicUsize = AtomicUsize::new(0);
+    println!("hostile case {}", CASES.fetch_add(1, Ordering::Relaxed) + 1);
+}
 
 pub(crate) fn entry(name: &[u8], node: Node) -> Entry {
     let metadata = Metadata {
@@ -29,6 +44,7 @@ pub(crate) fn entry(name: &[u8], node: Node) -> Entry {
 pub(crate) fn attack(
     make: impl Fn(&mut Forge, &Path, &dyn Fn(&[u8]) -> Entry) -> (Vec<Entry>, Vec<Vec<u8>>),
 ) -> (Folders, RestoreReport) {
+    count_case();
     let (_, repository) = shared();
     let folders = folders();
     let canary = folders.folder.path().join("canary");
@@ -224,6 +240,7 @@ fn a_link_that_stands_where_a_directory_was_is_replaced_and_never_followed() {
     for (link, delete) in
         [("directory", false), ("directory", true), ("directory/deep", true), ("directory/file", true)]
     {
+        count_case();
         fs::create_dir_all(folders.target.join("directory")).expect("target");
         let path = folders.target.join(link);
         let _ = fs::remove_dir(&path);
@@ -243,6 +260,7 @@ fn a_link_that_stands_where_a_directory_was_is_replaced_and_never_followed() {
 
 #[test]
 fn a_link_on_the_way_to_a_root_is_a_finding() {
+    count_case();
     let (_, repository) = shared();
     let folders = folders();
     let (canary, before) = canary(&folders);
@@ -262,6 +280,7 @@ fn a_link_on_the_way_to_a_root_is_a_finding() {
 struct Swapping {
     target: std::path::PathBuf,
     canary: std::path::PathBuf,
+    swaps: AtomicUsize,
 }
 
 impl lbak_core::observe::Observer for Swapping {
@@ -271,6 +290,7 @@ impl lbak_core::observe::Observer for Swapping {
             && fs::rename(&directory, self.target.join("aside")).is_ok()
         {
             std::os::unix::fs::symlink(&self.canary, &directory).expect("link");
+            self.swaps.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -278,6 +298,7 @@ impl lbak_core::observe::Observer for Swapping {
 #[test]
 fn a_directory_that_is_swapped_for_a_link_while_it_is_restored_leads_nowhere() {
     for is_in_place in [false, true] {
+        count_case();
         let (_, repository) = shared();
         let folders = folders();
         let (canary, before) = canary(&folders);
@@ -294,11 +315,17 @@ fn a_directory_that_is_swapped_for_a_link_while_it_is_restored_leads_nowhere() {
             fs::create_dir_all(folders.target.join("directory/extra")).expect("directory");
             fs::write(folders.target.join("directory/extra/file"), "extra").expect("write");
         }
-        let observer = Swapping { target: folders.target.clone(), canary: canary.clone() };
-        let options = RestoreOptions { window_bytes: 500, observer: std::sync::Arc::new(observer), ..cleaning() };
+        let swaps = AtomicUsize::new(0);
+        let observer = Arc::new(Swapping { target: folders.target.clone(), canary: canary.clone(), swaps });
+        let options = RestoreOptions { window_bytes: 500, observer: Arc::clone(&observer) as _, ..cleaning() };
         // What becomes of the rest is told; what must not be is that anything comes to lie elsewhere.
-        restore(&repository, &manifest, &folders.target, &options).expect("restore");
+        let report = restore(&repository, &manifest, &folders.target, &options).expect("restore");
         assert_eq!(held(&canary), before);
+        // It took place while there was something left to restore: not all of it lies in what was moved away, or something was told.
+        assert!(observer.swaps.load(Ordering::Relaxed) > 0, "nobody swapped anything");
+        let is_whole =
+            |directory: &str| fs::read_dir(folders.target.join(directory)).is_ok_and(|all| all.count() == 600);
+        assert!(!is_whole("aside") || !report.findings.is_empty(), "it came when all was done");
     }
 }
 
@@ -315,6 +342,7 @@ fn a_file_that_was_set_where_a_restore_looks_for_its_own_is_not_written_through(
     let hash: String = id.0.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     for name in [format!(".lbak-restore-{hash}"), format!(".lbak-update-{hash}")] {
         for is_hard in [false, true] {
+            count_case();
             let path = folders.target.join(&name);
             if is_hard {
                 fs::hard_link(canary.join("file"), &path).expect("link");

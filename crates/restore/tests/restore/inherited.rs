@@ -8,6 +8,7 @@ use lbak_core::{
     snapshot::Manifest,
     tree::{Content, Entry, EntryFlags, Node, Piece},
 };
+use lbak_testkit::not_run;
 use rustix::fs::XattrFlags;
 
 use crate::support::{Forge, folders, restored, shared, take};
@@ -33,8 +34,7 @@ fn new_files_keep_no_inherited_list_even_when_the_snapshot_lacks_attributes() {
     if rustix::fs::setxattr(folders.folder.path(), "system.posix_acl_default", DEFAULT_LIST, XattrFlags::empty())
         .is_err()
     {
-        println!("not tested: the temporary directory has no access lists");
-        return;
+        return not_run("the temporary directory has no access lists");
     }
     let honest = take(&repository, std::slice::from_ref(&folders.source));
     let mut forge = Forge::new(&repository, 5);

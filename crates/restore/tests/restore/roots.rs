@@ -8,6 +8,7 @@ use std::{
 
 use lbak_core::observe::Action;
 use lbak_restore::{Overwrite, Place, RestoreOptions, restore};
+use lbak_testkit::not_run;
 use rustix::fs::XattrFlags;
 
 use crate::{
@@ -23,14 +24,13 @@ const ACCESS_LIST: &[u8] = &[
 ];
 
 /// A source whose own directory has everything that a directory can have.
-#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 fn fill(folders: &Folders) {
     fs::write(folders.source.join("a"), "a").expect("write");
     if rustix::fs::setxattr(&folders.source, "user.root", b"of the snapshot", XattrFlags::empty()).is_err() {
-        println!("not tested: the temporary directory has no extended attributes");
+        not_run("the temporary directory has no extended attributes");
     }
     if rustix::fs::setxattr(&folders.source, "system.posix_acl_access", ACCESS_LIST, XattrFlags::empty()).is_err() {
-        println!("not tested: the temporary directory has no access lists");
+        not_run("the temporary directory has no access lists");
     }
     fs::set_permissions(&folders.source, fs::Permissions::from_mode(0o2750)).expect("mode");
     if rustix::process::geteuid().is_root() {

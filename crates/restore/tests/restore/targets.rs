@@ -12,7 +12,7 @@ use lbak_core::{
     observe::{Cancellation, Event, Observer},
 };
 use lbak_restore::{RestoreOptions, restore};
-use lbak_testkit::objects::noise;
+use lbak_testkit::{not_run, objects::noise};
 
 use crate::{
     damage::assert_complete_files_only,
@@ -44,13 +44,17 @@ fn a_target_that_holds_something_is_left_alone() {
     assert!(matches!(outcome, Err(Error::Target { .. })));
 }
 
-/// Mounts a small file system; `None` where that is not allowed.
 pub(crate) struct Mounted<'a>(&'a Path);
 
+/// Mounts a small file system; `None`, and a word about it, where that is not allowed.
 pub(crate) fn mount<'a>(path: &'a Path, options: &str) -> Option<Mounted<'a>> {
     fs::create_dir(path).expect("mount point");
-    let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).output().ok()?.status;
-    status.success().then(|| Mounted(path))
+    let output = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(path).output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        not_run("this user can not mount anything");
+        return None;
+    }
+    Some(Mounted(path))
 }
 
 impl Drop for Mounted<'_> {

@@ -20,6 +20,8 @@ use std::{
     process::Stdio,
 };
 
+use lbak_testkit::not_run;
+
 use crate::home::{Home, Run};
 
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# made by a test\n";
@@ -86,7 +88,6 @@ fn reason(name: &str, count: u64) -> Vec<(String, u64)> {
 }
 
 /// Runs a script of the shell in a mount namespace of its own; `None` where that is not allowed.
-#[expect(clippy::print_stderr, reason = "whoever reads the log of a test is told that it tested nothing")]
 fn in_namespace(home: &Home, script: &str) -> Option<Run> {
     let unshare = |script: &str| {
         let mut command = home.command(["--version"]);
@@ -98,7 +99,7 @@ fn in_namespace(home: &Home, script: &str) -> Option<Run> {
     };
     let may = unshare("mkdir -p may && mount -t tmpfs none may");
     if !may.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this user may not mount anything, not even in a namespace of its own");
+        not_run("this user may not mount anything, not even in a namespace of its own");
         return None;
     }
     Some(Run::of(&unshare(script).expect("the shell runs")))

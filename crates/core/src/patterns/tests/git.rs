@@ -17,6 +17,7 @@ use proptest::{
 };
 
 use super::super::*;
+use crate::not_run::not_run;
 
 /// One line for each `.gitignore`: its lines with tabs between them, ` => `, then what git ignores of [`TREE`]; all of it escaped.
 const TABLE: &str = include_str!("gitignore.table");
@@ -225,7 +226,7 @@ impl Git {
         let git = Self(tempfile::tempdir().expect("a folder"));
         let made = git.command(&["init", "--quiet"]).status();
         if !made.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: git is not installed here, so nothing is compared with it");
+            not_run("git is not installed here, so nothing is compared with it");
             return None;
         }
         for name in TREE {

@@ -122,6 +122,7 @@ impl Store<'_> {
             13 => self.round(ObjectName::Fin, Kind::Fin, own, part),
             14 => self.round(ObjectName::Reading, Kind::Reading, own, part),
             15 => self.feature(part),
+            16 => self.round(ObjectName::Aside, Kind::Aside, own, part),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Other file systems, pseudo file systems, and the repository; a real tree with all of it.
 
 use super::*;
+use crate::not_run::not_run;
 
 #[test]
 fn another_file_system_is_an_empty_directory() {
@@ -86,8 +87,7 @@ fn a_real_tree_is_selected_from() {
 #[test]
 fn proc_is_known_by_its_file_system() {
     if !Path::new("/proc/self").exists() {
-        eprintln!("skipped: no proc is mounted here");
-        return;
+        return not_run("no proc is mounted here");
     }
     let source = LocalSource::new(&["/"]).expect("it is there");
     let look = |rules: SelectionRules| -> usize {
