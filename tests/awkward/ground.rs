@@ -72,7 +72,7 @@ impl Ground {
         let cases = make(&self.folder, options).expect("the folders are made");
         for case in cases.iter().filter(|case| case.outcome != Outcome::Made) {
             if is_root() || !matches!(case.needs, Needs::Root | Needs::RootAndFileSystem) {
-                not_run(format_args!("in {}: {case}", self.folder.parent().unwrap_or(Path::new("/")).display()));
+                not_run(case);
             }
             assert_ne!(case.needs, Needs::Nothing, "{case}");
             assert!(case.needs != Needs::Root || !is_root() || !may_make_devices(), "{case}");

@@ -1,7 +1,7 @@
 //! The bugs of this folder stay plantable: each patch fits the sources as they are, the test that it names is there, and
 //! `docs/guarantees.md` tells of it. Whether that test fails with the bug takes a build for each: `just planted`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says what it could not ask")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     collections::BTreeSet,

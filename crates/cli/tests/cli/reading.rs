@@ -111,10 +111,8 @@ fn a_mount_that_shows_the_tree_below_itself_is_told_and_left_out() {
     let options: &[&str] = if rustix::process::geteuid().is_root() { &["-m"] } else { &["-r", "-m"] };
     let mut command = Command::new("unshare");
     command.args(options).args(["sh", "-c", script]).arg(lbak.get_program()).args(lbak.get_args());
-    command.current_dir(home.path(""));
-    for (name, value) in lbak.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
+    command.current_dir(home.path("")).env_clear();
+    command.envs(lbak.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let run = match command.output() {
         Ok(output) if output.status.code() != Some(99) && !output.stderr.starts_with(b"unshare") => Run::of(&output),
         other => return not_run(format_args!("nothing can be mounted here: {other:?}")),
