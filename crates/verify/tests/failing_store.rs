@@ -4,13 +4,17 @@
 
 mod common;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use common::{parity::*, *};
 use lbak_core::{
     backend::{BackendErrorKind, MemoryBackend},
     error::{Error, Result},
+    observe::{Event, Observer},
     source::MemoryNode,
 };
 use lbak_testkit::{Effect, Fault, FaultyBackend, Operation};
@@ -29,6 +33,20 @@ fn sound_store() -> BTreeMap<String, Bytes> {
     backend.contents()
 }
 
+/// Hears what is told before the end.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Observer for Heard {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Finding(finding) = event
+            && finding.kind.is_damage()
+        {
+            self.0.lock().unwrap().push(finding.to_string());
+        }
+    }
+}
+
 /// What came of a verification of which the n-th operation failed, for every n: how many there were, and how many of them it told of.
 struct Sweep<'a> {
     store: &'a BTreeMap<String, Bytes>,
@@ -43,7 +61,9 @@ impl Sweep<'_> {
             let faulty = Arc::new(FaultyBackend::new(filled(self.store), []));
             let repository = reopen(Arc::clone(&faulty) as _);
             faulty.add(Fault { times, ..Fault::new(operation, effect).after(skip) });
-            let outcome = verify(&repository, &self.options);
+            let heard = Arc::new(Heard::default());
+            let options = VerifyOptions { observer: Arc::clone(&heard) as _, ..self.options.clone() };
+            let outcome = verify(&repository, &options);
             if faulty.struck() == 0 {
                 assert!(outcome.unwrap().is_sound());
                 return;
@@ -51,16 +71,28 @@ impl Sweep<'_> {
             self.failures += 1;
             self.told += u64::from(!outcome.as_ref().is_ok_and(VerifyReport::is_sound));
             let depth = &self.options.depth;
-            check(outcome, times > 1, &format!("{depth:?}, {operation:?} {effect:?} {times} times after {skip}"));
+            let what = format!("{depth:?}, {operation:?} {effect:?} {times} times after {skip}");
+            check(Outcome { outcome, told: heard.0.lock().unwrap().clone(), is_lasting: times > 1, what });
         }
     }
 }
 
-/// What came of it, whether the store stayed like that, and how to call it.
-type Check<'a> = &'a dyn Fn(Result<VerifyReport>, bool, &str);
+/// What came of one verification.
+struct Outcome {
+    outcome: Result<VerifyReport>,
+    /// Damage that was told while it went on.
+    told: Vec<String>,
+    /// Whether the store stayed as it was.
+    is_lasting: bool,
+    /// How to call it.
+    what: String,
+}
+
+type Check<'a> = &'a dyn Fn(Outcome);
 
 /// A store that does not answer says nothing of what it holds.
-fn check_unanswered(outcome: Result<VerifyReport>, is_lasting: bool, what: &str) {
+fn check_unanswered(Outcome { outcome, told, is_lasting, what }: Outcome) {
+    assert!(told.is_empty(), "{what}: {told:?}");
     match outcome {
         Err(Error::Store { ref object, .. }) if !object.is_empty() => {}
         // What could not be read was read again.
@@ -70,7 +102,7 @@ fn check_unanswered(outcome: Result<VerifyReport>, is_lasting: bool, what: &str)
 }
 
 /// What it said of an object, or gave of it, is damage of that object, until another look says otherwise.
-fn check_wrong(outcome: Result<VerifyReport>, is_lasting: bool, what: &str) {
+fn check_wrong(Outcome { outcome, is_lasting, what, .. }: Outcome) {
     match outcome {
         Err(error) => assert!(error.damaged_object().is_some_and(|object| !object.is_empty()), "{what}: {error}"),
         Ok(report) if !report.is_sound() => assert!(report.damage.iter().all(|damage| !damage.object.is_empty())),

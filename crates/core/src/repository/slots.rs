@@ -64,11 +64,10 @@ impl Repository {
     /// Lists the key slots.
     ///
     /// # Errors
-    /// [`Error::Store`] when they can not be listed.
+    /// [`Error::Store`] when they can not be listed, or the store does not give one of them: that says nothing of it.
     pub fn slots(&self) -> Result<Vec<SlotInfo>> {
         let ids = slot_ids(&*self.0.backend)?;
-        Ok(ids
-            .into_iter()
+        ids.into_iter()
             .map(|(id, size)| {
                 let head =
                     get_listed(&*self.0.backend, &ObjectName::Slot(id), size).and_then(|stored| read_head(id, &stored));
@@ -78,11 +77,12 @@ impl Repository {
                         format!("it belongs to repository {}", head.repository),
                     )),
                     Ok(head) => SlotState::Sound { form: head.form, cost: head.cost },
+                    Err(error) if matches!(error, Error::Store { .. }) && !error.is_damage() => return Err(error),
                     Err(error) => SlotState::Damaged(error),
                 };
-                SlotInfo { id, state }
+                Ok(SlotInfo { id, state })
             })
-            .collect())
+            .collect()
     }
 
     /// Adds a slot and proves that it opens.
