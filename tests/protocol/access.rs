@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use lbak_core::{
-    backend::{Backend, MemoryBackend},
+    backend::{Backend, BackendErrorKind, MemoryBackend},
     codec::slot::Credential,
     error::Result,
     keys::PasswordCost,
     repository::{InitOptions, NewSlot, OpenOptions, Repository},
 };
-use lbak_testkit::{Effect, FaultyBackend, Operation};
+use lbak_testkit::{Effect, Fault, FaultyBackend, Operation};
 
 use crate::{
     house::{filled, memory},
@@ -138,5 +138,22 @@ fn whichever_operation_on_keys_fails_somebody_who_had_or_gets_one_comes_in() {
     );
     for (faults, failed) in [added, changed, removed] {
         assert!(faults >= 20 && failed >= 10, "{faults} {failed}");
+    }
+}
+
+#[test]
+fn a_slot_that_the_store_does_not_give_is_not_called_damaged_when_another_opens() {
+    let (store, backend) = memory();
+    let repository = init(backend).unwrap();
+    repository.add_slot(&slot("new")).unwrap();
+    for effect in [Effect::FailBefore(BackendErrorKind::Unreachable), Effect::FlipBit(30)] {
+        // Whichever of the two is asked first.
+        let damage = ["old", "new"].map(|password| {
+            let (_, backend) = filled(&store.contents());
+            let faulty = FaultyBackend::new(backend, [Fault::new(Operation::Get, effect).on("keys/").once()]);
+            open(Arc::new(faulty), password).map(|repository| repository.damage().len()).ok()
+        });
+        let is_damage = usize::from(matches!(effect, Effect::FlipBit(_)));
+        assert!(damage.contains(&Some(is_damage)) && damage.contains(&None), "{effect:?}: {damage:?}");
     }
 }

@@ -126,7 +126,11 @@ fn try_slots(backend: &dyn Backend, slots: &[(SlotId, u64)], credential: &Creden
             Ok(record.map(|record| Opened { slot, record, repository: head.repository }))
         });
         match attempt {
-            Ok(Some(opened)) => return Ok((opened, damage)),
+            Ok(Some(opened)) => {
+                // That the store did not give a slot says nothing of it, and another opened.
+                damage.retain(|error| !matches!(error, Error::Store { .. }) || error.is_damage());
+                return Ok((opened, damage));
+            }
             Ok(None) => {}
             Err(error) => damage.push(error),
         }
