@@ -1,12 +1,7 @@
 //! What a snapshot into a folder asks of the system, call by call: bytes are synced before they have a name, names are synced before
 //! anything relies on them (rules I1 and I2). A crash test would pass without a single `fsync`, for the page cache outlives a process.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    process::Command,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use lbak::{Backend, LineageKind, LocalBackend, ObjectName};
 use lbak_testkit::{
@@ -14,9 +9,10 @@ use lbak_testkit::{
     objects::{session_id, trailed},
 };
 
-use crate::support::{Model, init, open, take};
-
-const FOLDER: &str = "RIG_FOLDER";
+use crate::{
+    support::{Model, init, open, take},
+    trace::{FOLDER, number, path, traced},
+};
 
 #[test]
 #[ignore = "run by the test below, under strace"]
@@ -34,11 +30,12 @@ fn nothing_has_a_name_before_its_bytes_are_synced_and_nothing_relies_on_a_name_t
     let folder = folder.path().canonicalize().unwrap();
     let store = folder.join("store");
     let calls = ["-e", "trace=write,pwrite64,fsync,fdatasync,linkat,renameat2,mkdirat"];
-    let Some(lines) = traced(&calls, "a_snapshot_into_a_folder", &store) else {
+    let Some(lines) = traced(&calls, "durable::a_snapshot_into_a_folder", &store) else {
         return not_run("order of syncing: strace is not there, or may not trace");
     };
     let mut disk = Disk { store: store.to_str().unwrap().to_owned(), ..Disk::default() };
-    for (number, line) in lines.iter().enumerate() {
+    for (number, call) in lines.iter().enumerate() {
+        let line = &call.text;
         disk.call(line).unwrap_or_else(|problem| panic!("call {number}: {problem}: {line}"));
     }
     assert_eq!(disk.unsynced_folders, BTreeSet::new(), "these folders were never synced");
@@ -72,9 +69,12 @@ fn after_a_folder_could_not_be_synced_nothing_is_named_any_more() {
     for number in 1.. {
         let fault = format!("inject=fsync:error=EIO:when={number}");
         let calls = ["-e", "trace=fsync,linkat,renameat2", "-e", &fault];
-        let Some(lines) = traced(&calls, "puts_whose_errors_are_passed_over", &folder.join(number.to_string())) else {
+        let Some(lines) =
+            traced(&calls, "durable::puts_whose_errors_are_passed_over", &folder.join(number.to_string()))
+        else {
             return not_run("syncs that fail: strace is not there, or may not trace");
         };
+        let lines: Vec<String> = lines.into_iter().map(|call| call.text).collect();
         let Some(place) = lines.iter().position(|line| line.contains("(INJECTED)")) else { break };
         // A file that has no name yet is lost, and nothing else is: the next attempt writes another.
         if lines[place].contains("(deleted)") || lines[place].contains("/.tmp-") {
@@ -88,40 +88,6 @@ fn after_a_folder_could_not_be_synced_nothing_is_named_any_more() {
     }
     println!("syncs that fail: {failed_folders} of folders, after which nothing was named; {failed_files} of files");
     assert!(failed_folders >= 5 && failed_files >= 5, "{failed_folders} {failed_files}");
-}
-
-/// The calls of a test of this file that uses a store, run by itself; `None` where there is no `strace`.
-fn traced(calls: &[&str], test: &str, store: &Path) -> Option<Vec<String>> {
-    let trace = store.with_extension("trace");
-    let run = Command::new("strace")
-        .args(["-f", "-y", "-s", "16"])
-        .args(calls)
-        .arg("-o")
-        .arg(&trace)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", &format!("durable::{test}")])
-        .env(FOLDER, store)
-        .output();
-    let run = run.ok().filter(|run| !String::from_utf8_lossy(&run.stderr).contains("ptrace"))?;
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
-    Some(whole_lines(&std::fs::read_to_string(&trace).unwrap()))
-}
-
-/// Puts calls that another thread interrupted together again, where they ended.
-fn whole_lines(trace: &str) -> Vec<String> {
-    let (mut begun, mut lines) = (BTreeMap::new(), Vec::new());
-    for line in trace.lines() {
-        let (process, call) = line.split_once(' ').unwrap_or_default();
-        let call = call.trim_start();
-        if let Some(start) = call.strip_suffix("<unfinished ...>") {
-            begun.insert(process, start.to_owned());
-        } else if let Some((_, end)) = call.strip_prefix("<... ").and_then(|rest| rest.split_once(" resumed>")) {
-            lines.push(begun.remove(process).unwrap_or_default() + end);
-        } else {
-            lines.push(call.to_owned());
-        }
-    }
-    lines
 }
 
 /// What is not yet certain to be on the disk.
@@ -172,14 +138,4 @@ impl Disk {
         }
         Ok(())
     }
-}
-
-/// The descriptor that arguments begin with.
-fn number(arguments: &str) -> String {
-    arguments.chars().take_while(char::is_ascii_digit).collect()
-}
-
-/// Its path.
-fn path(arguments: &str) -> &str {
-    arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(path, _)| path)
 }

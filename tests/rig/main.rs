@@ -5,9 +5,11 @@
 //! slice and other random sequences. The seed is printed.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and its figures are for people")]
 
+mod blackout;
 mod durable;
 mod every_byte;
 mod oracle;
 mod power;
 mod support;
+mod trace;
 mod writing;

@@ -15,9 +15,9 @@ use crate::support::{
 };
 
 /// What is stored before the power fails, and what it restores to.
-struct Before {
+pub(crate) struct Before {
     contents: BTreeMap<String, Bytes>,
-    models: Vec<(SnapshotId, Model)>,
+    pub(crate) models: Vec<(SnapshotId, Model)>,
     /// What is to be backed up next.
     next: Model,
 }
@@ -25,19 +25,20 @@ struct Before {
 impl Before {
     fn new() -> Self {
         let backend = Arc::new(MemoryBackend::new());
-        let repository = init(Arc::clone(&backend) as _);
-        let mut model = Model::of(&[("a", 1, 700_000), ("b", 2, 900_000), ("d/c", 3, 5_000), ("d/e", 4, 20)]);
-        let first = take(&repository, "h", LineageKind::Incremental, &model).unwrap();
-        let models = vec![(first.snapshot, model.clone())];
-        for (path, seed, length) in [("d/new", 5, 1_500_000), ("d/c", 6, 6_000), ("other", 7, 1_200_000)] {
-            model.0.insert(path.into(), Version { seed, length, at: 5 });
-        }
-        Self { contents: backend.contents(), models, next: model }
+        let before = Self::in_store(Arc::clone(&backend) as _);
+        Self { contents: backend.contents(), ..before }
+    }
+
+    /// Takes the first snapshot into this store.
+    pub(crate) fn in_store(backend: Arc<dyn Backend>) -> Self {
+        let model = first();
+        let taken = take(&init(backend), "h", LineageKind::Incremental, &model).unwrap();
+        Self { contents: BTreeMap::new(), models: vec![(taken.snapshot, model)], next: next() }
     }
 
     /// Everything that was there is unharmed, and the next snapshot succeeds and restores.
-    fn check_and_go_on(&self, disk: &Arc<MemoryBackend>, torn: &[String], what: &str) {
-        let repository = open(Arc::clone(disk) as _);
+    pub(crate) fn check_and_go_on(&self, disk: Arc<dyn Backend>, torn: &[String], what: &str) {
+        let repository = open(disk);
         self.check(&repository, torn, what);
         take(&repository, "h", LineageKind::Incremental, &self.next).unwrap_or_else(|error| panic!("{what}: {error}"));
         let all = self.check(&repository, torn, what);
@@ -45,7 +46,7 @@ impl Before {
     }
 
     /// Every snapshot restores; `verify` names nothing but what the disk tore.
-    fn check(&self, repository: &Repository, torn: &[String], what: &str) -> usize {
+    pub(crate) fn check(&self, repository: &Repository, torn: &[String], what: &str) -> usize {
         let found = verify_all(repository);
         for damage in &found.damage {
             assert!(torn.contains(&damage.object), "{what}: {damage:?}, torn was {torn:?}");
@@ -63,6 +64,19 @@ impl Before {
         }
         snapshots.len()
     }
+}
+
+fn first() -> Model {
+    Model::of(&[("a", 1, 700_000), ("b", 2, 900_000), ("d/c", 3, 5_000), ("d/e", 4, 20)])
+}
+
+/// What is backed up after that.
+pub(crate) fn next() -> Model {
+    let mut model = first();
+    for (path, seed, length) in [("d/new", 5, 1_500_000), ("d/c", 6, 6_000), ("other", 7, 1_200_000)] {
+        model.0.insert(path.into(), Version { seed, length, at: 5 });
+    }
+    model
 }
 
 /// What may have become of the changes under way: each alone lost, kept and torn at some of its bytes (at all, in the long
@@ -154,7 +168,9 @@ fn cut_everywhere(
 fn a_power_cut_at_any_change_of_a_snapshot_harms_nothing_and_the_next_run_goes_on() {
     let before = Before::new();
     let work = |repository: &Repository| take(repository, "h", LineageKind::Incremental, &before.next).map(drop);
-    let recover = |disk: &Arc<MemoryBackend>, torn: &[String], what: &str| before.check_and_go_on(disk, torn, what);
+    let recover = |disk: &Arc<MemoryBackend>, torn: &[String], what: &str| {
+        before.check_and_go_on(Arc::clone(disk) as _, torn, what);
+    };
     let (states, again) = cut_everywhere(&before, "snapshot", &work, &recover);
     println!(
         "power cuts in a snapshot: {states} states, {again} more with a second cut during recovery, 0 violations (seed {})",
